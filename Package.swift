@@ -1,0 +1,78 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+/// Targets in the order of the one direction of imports: the pure core first, the shell after it.
+/// `scripts/tidy` fails on an import that points upward. See Sources/README.md for the map.
+let strict: [SwiftSetting] = [.swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny")]
+
+func core(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict, linkerSettings: [.linkedLibrary("m")])
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func library(_ name: String, _ pkgConfig: String, _ package: String) -> Target {
+    .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([package])])
+}
+
+let package = Package(
+    name: "testbed",
+    products: [.executable(name: "testbed", targets: ["testbed"])],
+    targets: [
+        // System libraries
+        library("CZMQ", "libzmq", "libzmq3-dev"),
+        library("CProtobufC", "libprotobuf-c", "libprotobuf-c-dev"),
+        library("CYAML", "yaml-0.1", "libyaml-dev"),
+        library("CJansson", "jansson", "libjansson-dev"),
+        library("CZlib", "zlib", "zlib1g-dev"),
+        library("CXXHash", "libxxhash", "libxxhash-dev"),
+        // C of our own: generated wire format, and shims for macros and variadics
+        .target(name: "CWire", dependencies: ["CProtobufC"]),
+        .target(name: "CPerfettoTrace", dependencies: ["CProtobufC"]),
+        .target(name: "CSystem"),
+
+        // Pure core: no I/O, no clock, no host randomness
+        core("Quantities"),
+        core("Models", ["Quantities"]),
+        core("Policies", ["Quantities", "Models"]),
+        core("Workload", ["Quantities"]),
+        core("Cluster", ["Quantities", "Models", "Policies", "Workload"]),
+        core("Records", ["Quantities", "Cluster"]),
+        core("Nodes", ["Quantities", "Models", "Policies", "Workload", "Cluster", "Records"]),
+        core("Time", ["Quantities", "Cluster", "Nodes"]),
+
+        // Shell: files, sockets, processes, terminal
+        core("TopologyFile", ["Quantities", "Models", "Policies", "Workload", "Cluster", "CYAML", "CSystem"]),
+        core("TraceFiles", ["Quantities", "Workload", "CZlib", "CJansson"]),
+        core("Transport", ["Quantities", "Cluster", "Records", "Nodes", "Time", "CWire", "CZMQ", "CSystem"]),
+        core("Reports", ["Quantities", "Cluster", "Records", "CPerfettoTrace"]),
+        core("Terminal", ["Quantities", "CSystem"]),
+        core("CommandLine", ["Quantities", "Terminal"]),
+        core(
+            "Launch",
+            ["Quantities", "Cluster", "Records", "Nodes", "Time", "Transport", "TopologyFile", "TraceFiles", "Reports", "Terminal", "CXXHash", "CSystem"]),
+        .executableTarget(
+            name: "testbed",
+            dependencies: ["Launch", "TopologyFile", "Reports", "Terminal", "CommandLine", "Cluster", "Models", "Policies", "Workload", "Quantities"],
+            swiftSettings: strict),
+
+        // Tests mirror the sources
+        tests("QuantitiesTests", ["Quantities"]),
+        tests("ModelsTests", ["Models"]),
+        tests("PoliciesTests", ["Policies"]),
+        tests("WorkloadTests", ["Workload"]),
+        tests("ClusterTests", ["Cluster"]),
+        tests("RecordsTests", ["Records"]),
+        tests("NodesTests", ["Nodes"]),
+        tests("TimeTests", ["Time"]),
+        tests("TopologyFileTests", ["TopologyFile"]),
+        tests("TraceFilesTests", ["TraceFiles"]),
+        tests("TransportTests", ["Transport"]),
+        tests("LaunchTests", ["Launch"]),
+        tests("ReportsTests", ["Reports"]),
+        tests("CommandLineTests", ["CommandLine", "Terminal"]),
+        tests("EndToEndTests", ["Launch", "TopologyFile"]),
+    ]
+)

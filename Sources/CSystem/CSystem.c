@@ -1,0 +1,15 @@
+#include "CSystem.h"
+
+#include <sys/syscall.h>
+
+int testbed_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+
+int testbed_die_with_parent(int signal) { return prctl(PR_SET_PDEATHSIG, signal); }
+
+int testbed_terminal_columns(int fd) {
+    struct winsize size;
+    if (ioctl(fd, TIOCGWINSZ, &size) != 0) return 0;
+    return size.ws_col;
+}
+
+int testbed_open(const char *path, int flags, mode_t mode) { return open(path, flags | O_CLOEXEC, mode); }

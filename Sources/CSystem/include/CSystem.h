@@ -1,0 +1,38 @@
+/// Shims for what Swift cannot import: macros, variadic calls and system calls without a wrapper.
+#ifndef TESTBED_CSYSTEM_H
+#define TESTBED_CSYSTEM_H
+
+#define _GNU_SOURCE 1
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/// A descriptor that becomes readable when the process ends; -1 and errno on failure.
+int testbed_pidfd_open(pid_t pid);
+
+/// Has the kernel send `signal` to this process when its parent dies.
+int testbed_die_with_parent(int signal);
+
+/// Columns of the terminal at `fd`, or 0 when it is none.
+int testbed_terminal_columns(int fd);
+
+/// Opens a file; `mode` counts when the file is made.
+int testbed_open(const char *path, int flags, mode_t mode);
+
+#endif

@@ -1,0 +1,231 @@
+import Models
+import Policies
+import Quantities
+import Workload
+
+/// A cluster and its experiment, with every default filled in: what a topology file comes down to.
+public struct ClusterPlan: Sendable, Equatable {
+    public var name: String
+    public var seed: UInt64
+    public var clock: ClockMode
+    /// Wall-clock seconds for one emulated second, under `wall`.
+    public var dilation: Double
+    /// Pools in the order of the file; their workers get node indices in this order.
+    public var pools: [PoolPlan]
+    public var controller: ControllerPlan
+    public var links: LinkPlan
+    public var hosts: HostPlan
+    public var workload: WorkloadPlan
+    public var objective: ServiceObjective?
+    public var records: RecordPlan
+
+    public init(
+        name: String, seed: UInt64 = 1, clock: ClockMode = .virtual, dilation: Double = 1, pools: [PoolPlan], controller: ControllerPlan = ControllerPlan(),
+        links: LinkPlan = LinkPlan(), hosts: HostPlan = HostPlan(), workload: WorkloadPlan, objective: ServiceObjective? = nil,
+        records: RecordPlan = RecordPlan()
+    ) {
+        self.name = name
+        self.seed = seed
+        self.clock = clock
+        self.dilation = dilation
+        self.pools = pools
+        self.controller = controller
+        self.links = links
+        self.hosts = hosts
+        self.workload = workload
+        self.objective = objective
+        self.records = records
+    }
+}
+
+/// Which clock drives a run.
+public enum ClockMode: String, Sendable, CaseIterable {
+    /// Real processes, real messages, one shared virtual clock.
+    case virtual
+    /// Real processes, real messages, real timers.
+    case wall
+    /// All nodes in one process and one event queue.
+    case inproc
+}
+
+/// What a node does.
+public enum Role: String, Sendable, CaseIterable {
+    case client, controller, prefill, decode, colocated
+
+    /// Roles that a pool may have.
+    public static let workers: [Role] = [.prefill, .decode, .colocated]
+
+    /// Whether the node computes.
+    public var isWorker: Bool { Role.workers.contains(self) }
+}
+
+/// A pool of equal workers.
+public struct PoolPlan: Sendable, Equatable {
+    public var name: String
+    public var role: Role
+    public var count: Int
+    public var model: ModelShape
+    public var device: DeviceShape
+    /// Devices that share each layer.
+    public var tensorParallel: Int
+    /// Stages that the layers are split over.
+    public var pipelineParallel: Int
+    public var engine: EnginePlan
+    /// A measured table that replaces the roofline; its path, for the record.
+    public var measuredTable: MeasuredTable?
+
+    /// Devices of one worker.
+    public var devices: Int { tensorParallel * pipelineParallel }
+
+    public init(
+        name: String, role: Role, count: Int, model: ModelShape, device: DeviceShape, tensorParallel: Int = 1, pipelineParallel: Int = 1,
+        engine: EnginePlan = EnginePlan(), measuredTable: MeasuredTable? = nil
+    ) {
+        self.name = name
+        self.role = role
+        self.count = count
+        self.model = model
+        self.device = device
+        self.tensorParallel = tensorParallel
+        self.pipelineParallel = pipelineParallel
+        self.engine = engine
+        self.measuredTable = measuredTable
+    }
+}
+
+/// How a worker's engine batches and keeps its cache.
+public struct EnginePlan: Sendable, Equatable {
+    /// Tokens in a cache block.
+    public var blockSize: Int
+    /// Tokens that one iteration may compute.
+    public var tokenBudget: Int
+    /// Requests that one iteration may hold.
+    public var maxBatch: Int
+    /// Whether a prompt may be computed in pieces, next to decoding requests.
+    public var chunkedPrefill: Bool
+    /// Cache memory of one worker (all its devices) in bytes; `nil`: what weights and reserve leave of `memoryUtilization`.
+    public var kvMemory: ByteCount?
+    /// Share of the device memory that the engine may use.
+    public var memoryUtilization: Double
+    /// Longest prompt plus output that is accepted, in tokens; `nil`: the model's limit or what the cache holds, the smaller.
+    public var maxModelLength: Int?
+    public var scheduling: PolicyChoice
+    /// When the cache of a prefilled request travels.
+    public var transfer: TransferMode
+    /// Least time between two load reports to the controller.
+    public var reportInterval: Nanoseconds
+
+    public init(
+        blockSize: Int = 16, tokenBudget: Int = 8192, maxBatch: Int = 256, chunkedPrefill: Bool = true, kvMemory: ByteCount? = nil,
+        memoryUtilization: Double = 0.9, maxModelLength: Int? = nil, scheduling: PolicyChoice = PolicyChoice("fcfs"),
+        transfer: TransferMode = .afterPrefill, reportInterval: Nanoseconds = 50_000_000
+    ) {
+        self.blockSize = blockSize
+        self.tokenBudget = tokenBudget
+        self.maxBatch = maxBatch
+        self.chunkedPrefill = chunkedPrefill
+        self.kvMemory = kvMemory
+        self.memoryUtilization = memoryUtilization
+        self.maxModelLength = maxModelLength
+        self.scheduling = scheduling
+        self.transfer = transfer
+        self.reportInterval = reportInterval
+    }
+}
+
+/// When the cache of a prefilled request travels to its decode worker.
+public enum TransferMode: String, Sendable, CaseIterable {
+    /// Pulled as a whole once the prefill is done (DistServe).
+    case afterPrefill = "after-prefill"
+    /// Pushed layer by layer while the prefill runs (Splitwise).
+    case layerwise
+}
+
+/// The controller's policies.
+public struct ControllerPlan: Sendable, Equatable {
+    /// Where a new request goes: the prefill pool, or a colocated one.
+    public var routing: PolicyChoice
+    /// Where a prefilled request goes.
+    public var decodeRouting: PolicyChoice
+
+    public init(routing: PolicyChoice = PolicyChoice("join-shortest-queue"), decodeRouting: PolicyChoice = PolicyChoice("least-kv")) {
+        self.routing = routing
+        self.decodeRouting = decodeRouting
+    }
+}
+
+/// One class of link. A bandwidth of `nil` is that of the device's own port.
+public struct LinkClass: Sendable, Equatable {
+    public var latency: Nanoseconds
+    public var bandwidth: BytesPerSecond?
+
+    public init(latency: Nanoseconds, bandwidth: BytesPerSecond? = nil) {
+        self.latency = latency
+        self.bandwidth = bandwidth
+    }
+}
+
+/// Links by class.
+public struct LinkPlan: Sendable, Equatable {
+    /// Between workers on one host.
+    public var intraNode: LinkClass
+    /// Between hosts of one rack.
+    public var interNode: LinkClass
+    /// Between racks.
+    public var interRack: LinkClass
+    /// Between the client, the controller and everybody: the front-end network.
+    public var control: LinkClass
+
+    public init(
+        intraNode: LinkClass = LinkClass(latency: 2_000), interNode: LinkClass = LinkClass(latency: 5_000),
+        interRack: LinkClass = LinkClass(latency: 10_000), control: LinkClass = LinkClass(latency: 50_000, bandwidth: 3_125_000_000)
+    ) {
+        self.intraNode = intraNode
+        self.interNode = interNode
+        self.interRack = interRack
+        self.control = control
+    }
+}
+
+/// How workers are laid out: in order of their index, hosts filled one after the other, then racks.
+public struct HostPlan: Sendable, Equatable {
+    public var devicesPerHost: Int
+    public var hostsPerRack: Int
+
+    public init(devicesPerHost: Int = 8, hostsPerRack: Int = 4) {
+        self.devicesPerHost = devicesPerHost
+        self.hostsPerRack = hostsPerRack
+    }
+}
+
+/// What counts as served well: goodput counts the requests that meet every bound given.
+public struct ServiceObjective: Sendable, Equatable {
+    /// Bound on the time to the first token.
+    public var ttft: Nanoseconds?
+    /// Bound on a request's mean time between tokens.
+    public var tbt: Nanoseconds?
+    /// Bound on the time to the last token.
+    public var e2e: Nanoseconds?
+
+    public init(ttft: Nanoseconds? = nil, tbt: Nanoseconds? = nil, e2e: Nanoseconds? = nil) {
+        self.ttft = ttft
+        self.tbt = tbt
+        self.e2e = e2e
+    }
+}
+
+/// What a run leaves behind besides its summary and its requests.
+public struct RecordPlan: Sendable, Equatable {
+    /// `iterations.csv`.
+    public var iterations: Bool
+    /// `messages.csv`.
+    public var messages: Bool
+    /// `trace.perfetto-trace`.
+    public var timeline: Bool
+
+    public init(iterations: Bool = true, messages: Bool = false, timeline: Bool = true) {
+        self.iterations = iterations
+        self.messages = messages
+        self.timeline = timeline
+    }
+}

@@ -1,0 +1,51 @@
+import Quantities
+
+/// The numbers of an accelerator that time, memory and energy depend on. Dense peaks, one direction of each link.
+public struct DeviceShape: Sendable, Equatable {
+    public var name: String
+    /// Peak in FLOP/s with two-byte elements.
+    public var flops16: Double
+    /// Peak in FLOP/s with one-byte elements; 0 when the device has none.
+    public var flops8: Double
+    /// Memory in bytes.
+    public var memory: ByteCount
+    /// Memory bandwidth in bytes per second.
+    public var memoryBandwidth: BytesPerSecond
+    /// Link to the other devices of the same host, bytes per second.
+    public var scaleUpBandwidth: BytesPerSecond
+    /// Network card, bytes per second for each device.
+    public var nicBandwidth: BytesPerSecond
+    /// Power in watts: idle, while prefilling, while decoding.
+    public var idlePower: Double
+    public var prefillPower: Double
+    public var decodePower: Double
+    /// Share of the peak that large matrix products reach.
+    public var computeEfficiency: Double
+    /// Share of the memory bandwidth that kernels reach.
+    public var memoryEfficiency: Double
+    /// Fixed cost of a kernel in nanoseconds.
+    public var launchOverhead: Nanoseconds
+    /// Where the numbers come from.
+    public var source: String
+
+    public init(
+        name: String, flops16: Double, flops8: Double, memory: ByteCount, memoryBandwidth: BytesPerSecond, scaleUpBandwidth: BytesPerSecond,
+        nicBandwidth: BytesPerSecond, idlePower: Double, prefillPower: Double, decodePower: Double, computeEfficiency: Double = 0.7,
+        memoryEfficiency: Double = 0.8, launchOverhead: Nanoseconds = 3_000, source: String
+    ) {
+        self.name = name
+        self.flops16 = flops16
+        self.flops8 = flops8
+        self.memory = memory
+        self.memoryBandwidth = memoryBandwidth
+        self.scaleUpBandwidth = scaleUpBandwidth
+        self.nicBandwidth = nicBandwidth
+        self.idlePower = idlePower
+        self.prefillPower = prefillPower
+        self.decodePower = decodePower
+        self.computeEfficiency = computeEfficiency
+        self.memoryEfficiency = memoryEfficiency
+        self.launchOverhead = launchOverhead
+        self.source = source
+    }
+}

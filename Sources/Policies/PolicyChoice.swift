@@ -1,0 +1,55 @@
+/// A policy by name with its parameters, as a topology names it.
+public struct PolicyChoice: Sendable, Equatable {
+    /// Name in the family's registry.
+    public var name: String
+    /// Values by parameter name; what is absent has its default.
+    public var parameters: [String: Double]
+
+    public init(_ name: String, parameters: [String: Double] = [:]) {
+        self.name = name
+        self.parameters = parameters
+    }
+}
+
+/// One parameter of a policy: what `testbed policies`, the checks of a topology and the JSON schema say about it.
+public struct ParameterDescription: Sendable, Equatable {
+    public var name: String
+    /// Unit, or "" for a plain number.
+    public var unit: String
+    public var defaultValue: Double
+    public var range: ClosedRange<Double>
+    public var summary: String
+
+    public init(_ name: String, unit: String = "", defaultValue: Double, range: ClosedRange<Double>, summary: String) {
+        self.name = name
+        self.unit = unit
+        self.defaultValue = defaultValue
+        self.range = range
+        self.summary = summary
+    }
+}
+
+/// What is known of a policy without making one.
+public struct PolicyDescription: Sendable, Equatable {
+    public var name: String
+    /// Other names that a topology may use.
+    public var aliases: [String]
+    /// One line.
+    public var summary: String
+    /// Where the policy comes from.
+    public var source: String
+    public var parameters: [ParameterDescription]
+
+    public init(name: String, aliases: [String] = [], summary: String, source: String, parameters: [ParameterDescription] = []) {
+        self.name = name
+        self.aliases = aliases
+        self.summary = summary
+        self.source = source
+        self.parameters = parameters
+    }
+}
+
+/// The families of policies, as the keys of a topology name them.
+public enum PolicyFamily: String, Sendable, CaseIterable {
+    case routing, scheduling
+}

@@ -1,0 +1,138 @@
+/// Exact statistics of a set of times. Eight bytes a sample; sums are integers, so their order cannot matter.
+public struct SampleSet: Sendable {
+    private var samples: [Int64] = []
+    private var sorted = true
+
+    public init() {}
+
+    /// Number of samples.
+    public var count: Int { samples.count }
+
+    /// Adds a sample.
+    public mutating func add(_ sample: Int64) {
+        if let last = samples.last, sample < last { sorted = false }
+        samples.append(sample)
+    }
+
+    /// Mean, percentiles and maximum, or `nil` when there is no sample.
+    public mutating func summary() -> Distribution? {
+        guard !samples.isEmpty else { return nil }
+        if !sorted {
+            samples.sort()
+            sorted = true
+        }
+        let total = samples.reduce(into: WideSum()) { $0.add($1) }
+        func at(_ share: Int) -> Int64 { samples[rank(share, of: samples.count)] }
+        return Distribution(
+            count: samples.count, mean: total.mean(over: samples.count), p50: Double(at(500)), p90: Double(at(900)), p99: Double(at(990)),
+            max: Double(samples[samples.count - 1]))
+    }
+}
+
+/// The place of a percentile among `count` sorted samples by the nearest-rank rule; `share` in thousandths.
+@inlinable
+func rank(_ share: Int, of count: Int) -> Int {
+    max(0, (count * share + 999) / 1000 - 1)
+}
+
+/// A sum of 64-bit numbers that does not overflow.
+struct WideSum: Sendable {
+    private var total: Int128 = 0
+
+    mutating func add(_ number: Int64) { total += Int128(number) }
+
+    mutating func add(_ number: Int64, times count: Int64) { total += Int128(number) * Int128(count) }
+
+    mutating func add(_ other: WideSum) { total += other.total }
+
+    func mean(over count: Int) -> Double { Double(total) / Double(count) }
+}
+
+/// What a summary says of a set of samples, in the samples' unit.
+public struct Distribution: Sendable, Equatable {
+    public var count: Int
+    public var mean: Double
+    public var p50: Double
+    public var p90: Double
+    public var p99: Double
+    public var max: Double
+
+    public init(count: Int, mean: Double, p50: Double, p90: Double, p99: Double, max: Double) {
+        self.count = count
+        self.mean = mean
+        self.p50 = p50
+        self.p90 = p90
+        self.p99 = p99
+        self.max = max
+    }
+
+    /// The same distribution in another unit.
+    public func scaled(by factor: Double) -> Distribution {
+        Distribution(count: count, mean: mean * factor, p50: p50 * factor, p90: p90 * factor, p99: p99 * factor, max: max * factor)
+    }
+}
+
+/// A histogram of times in fixed logarithmic-linear buckets, for samples too many to keep (one a token).
+///
+/// Mean and maximum are exact. A percentile is the middle of its bucket: at most 1/1024 of its value off.
+public struct LogLinearHistogram: Sendable {
+    private static let subBits = 9
+    private var counts: [Int64]
+    private var total = WideSum()
+    private var largest: Int64 = 0
+
+    /// Number of samples.
+    public private(set) var count: Int64 = 0
+
+    public init() {
+        counts = Array(repeating: 0, count: (64 - Self.subBits) << Self.subBits)
+    }
+
+    /// Adds a sample; a negative one counts as 0.
+    @inline(__always)
+    public mutating func add(_ sample: Int64, times: Int64 = 1) {
+        let value = Swift.max(sample, 0)
+        counts[Self.bucket(value)] &+= times
+        count &+= times
+        total.add(value, times: times)
+        if value > largest { largest = value }
+    }
+
+    /// Adds all samples of another histogram.
+    public mutating func merge(_ other: LogLinearHistogram) {
+        for index in counts.indices where other.counts[index] != 0 { counts[index] += other.counts[index] }
+        count += other.count
+        total.add(other.total)
+        largest = Swift.max(largest, other.largest)
+    }
+
+    /// Mean, percentiles and maximum, or `nil` when there is no sample.
+    public func summary() -> Distribution? {
+        guard count > 0 else { return nil }
+        func at(_ share: Int) -> Double {
+            var left = Int64(rank(share, of: Int(count))) + 1
+            for (index, bucket) in counts.enumerated() where bucket != 0 {
+                left -= bucket
+                if left <= 0 { return Swift.min(Self.middle(index), Double(largest)) }
+            }
+            return Double(largest)
+        }
+        return Distribution(
+            count: Int(count), mean: total.mean(over: Int(count)), p50: at(500), p90: at(900), p99: at(990), max: Double(largest))
+    }
+
+    @inline(__always)
+    static func bucket(_ value: Int64) -> Int {
+        let magnitude = 64 - value.leadingZeroBitCount
+        guard magnitude > subBits + 1 else { return Int(value) }
+        let shift = magnitude - subBits - 1
+        return (shift << subBits) + Int(value >> Int64(shift))
+    }
+
+    static func middle(_ index: Int) -> Double {
+        guard index >= 2 << subBits else { return Double(index) }
+        let shift = (index >> subBits) - 1
+        let low = Int64((index & ((1 << subBits) - 1)) | (1 << subBits)) << Int64(shift)
+        return Double(low) + Double((Int64(1) << Int64(shift)) - 1) / 2
+    }
+}

@@ -1,0 +1,46 @@
+/// A point on the emulated clock: nanoseconds since the start of the run.
+public typealias Instant = Int64
+
+/// A length of emulated time in nanoseconds.
+public typealias Nanoseconds = Int64
+
+/// A size in bytes.
+public typealias ByteCount = Int64
+
+/// A rate of transfer in bytes per second.
+public typealias BytesPerSecond = Int64
+
+extension Instant {
+    /// Later than anything that can happen in a run. Half of the range, so that adding a latency cannot overflow.
+    public static let never: Instant = .max / 2
+}
+
+/// Nanoseconds in one second.
+public let nanosecondsPerSecond: Nanoseconds = 1_000_000_000
+
+/// Rounds a time in seconds to nanoseconds, upwards from a half; at least 0 and at most `Instant.never`.
+///
+/// A value that is not a number counts as 0: inputs are checked before they get here.
+@inlinable
+public func nanoseconds(fromSeconds seconds: Double) -> Nanoseconds {
+    let scaled = (seconds * 1e9).rounded(.toNearestOrAwayFromZero)
+    guard scaled > 0 else { return 0 }
+    return scaled >= Double(Instant.never) ? .never : Nanoseconds(scaled)
+}
+
+/// A time in nanoseconds as seconds, for statistics and for people. Records print integers instead.
+@inlinable
+public func seconds(_ time: Nanoseconds) -> Double { Double(time) / 1e9 }
+
+/// The time that `bytes` occupy a link of `rate` bytes per second, in nanoseconds, rounded up.
+///
+/// Integer arithmetic with a 128-bit product, so that every machine gets the same bit pattern.
+@inlinable
+public func transmissionTime(_ bytes: ByteCount, at rate: BytesPerSecond) -> Nanoseconds {
+    guard bytes > 0, rate > 0 else { return 0 }
+    let product = bytes.multipliedFullWidth(by: nanosecondsPerSecond)
+    // The quotient overflows only beyond 292 years on the wire; the plan's limits keep far below that.
+    guard product.high < rate else { return .never }
+    let (quotient, remainder) = rate.dividingFullWidth(product)
+    return remainder == 0 ? quotient : quotient + 1
+}

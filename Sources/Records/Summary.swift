@@ -1,0 +1,116 @@
+import Quantities
+
+/// What a run comes down to: the contents of `summary.json`, in SI units.
+public struct Summary: Sendable, Equatable {
+    /// How every request ended.
+    public struct Requests: Sendable, Equatable {
+        public var offered = 0
+        public var done = 0
+        public var rejected = 0
+        public var failed = 0
+        /// Tokens that reached the client twice.
+        public var duplicated = 0
+
+        public init() {}
+    }
+
+    public struct Throughput: Sendable, Equatable {
+        public var requestsPerSecond = 0.0
+        public var outputTokensPerSecond = 0.0
+        /// Prompt and output tokens.
+        public var totalTokensPerSecond = 0.0
+
+        public init() {}
+    }
+
+    /// Requests per second that met the objective; `nil` without one.
+    public struct Goodput: Sendable, Equatable {
+        /// The objective in words, such as `ttft<=0.5s tbt<=0.05s`.
+        public var objective: String
+        public var requestsPerSecond: Double
+        /// Share of the offered requests that met it.
+        public var attainment: Double
+
+        public init(objective: String, requestsPerSecond: Double, attainment: Double) {
+            self.objective = objective
+            self.requestsPerSecond = requestsPerSecond
+            self.attainment = attainment
+        }
+    }
+
+    /// One worker over the run.
+    public struct Worker: Sendable, Equatable {
+        public var name: String
+        public var role: String
+        /// Share of the run in which it computed.
+        public var busyFraction = 0.0
+        /// Share of the run in which it waited at a barrier.
+        public var barrierIdleFraction = 0.0
+        /// Largest share of its cache blocks in use.
+        public var kvPeakFraction = 0.0
+        public var preemptions: Int64 = 0
+        public var iterations: Int64 = 0
+        /// Energy in joules, idle time included.
+        public var energy = 0.0
+
+        public init(name: String, role: String) {
+            self.name = name
+            self.role = role
+        }
+    }
+
+    public struct Network: Sendable, Equatable {
+        public var messages: Int64 = 0
+        public var bytesModelled: Int64 = 0
+        /// From the pull (or the first layer's push) to the last byte, seconds.
+        public var kvTransfer: Distribution?
+
+        public init() {}
+    }
+
+    /// How far a `wall` run fell behind its model, in emulated seconds; zero for the other clocks.
+    public struct Slip: Sendable, Equatable {
+        public var p50 = 0.0
+        public var p99 = 0.0
+        public var max = 0.0
+        /// p99 as a share of the median iteration; `nil` where no iteration ran.
+        public var shareOfMedianIteration: Double?
+
+        public init() {}
+    }
+
+    public var name: String
+    public var clock: String
+    public var seed: UInt64
+    /// Processes of the run by role, client and controller included.
+    public var nodes: Int
+    /// Emulated time from the start to the last end of a request.
+    public var duration = 0.0
+    /// Host time that the run took.
+    public var wall = 0.0
+    /// Whether the run was interrupted: the records then end where it was.
+    public var incomplete = false
+    public var requests = Requests()
+    public var ttft: Distribution?
+    public var tbt: Distribution?
+    public var e2e: Distribution?
+    public var throughput = Throughput()
+    public var goodput: Goodput?
+    public var workers: [Worker] = []
+    public var network = Network()
+    /// Total energy in joules.
+    public var energy = 0.0
+    public var energyPerOutputToken: Double?
+    public var slip = Slip()
+    /// Median iteration of a worker in seconds.
+    public var medianIteration: Double?
+    /// Digest of the records.
+    public var digest = ""
+
+    public init(name: String, clock: String, seed: UInt64, nodes: Int) {
+        self.name = name
+        self.clock = clock
+        self.seed = seed
+        self.nodes = nodes
+    }
+}

@@ -1,0 +1,105 @@
+import Quantities
+
+/// What the client offers to the cluster.
+public struct WorkloadPlan: Sendable, Equatable {
+    /// When requests arrive.
+    public enum Arrivals: Sendable, Equatable {
+        /// As recorded, lengths included.
+        case trace(TraceSource)
+        /// Independent exponential gaps; requests per second.
+        case poisson(rate: Double)
+        /// Gamma gaps: `burstiness` is their coefficient of variation (1 is Poisson, more is burstier).
+        case gamma(rate: Double, burstiness: Double)
+        /// Equal gaps.
+        case constant(rate: Double)
+        /// Poisson arrivals whose rate changes at given times; the last rate holds to the end.
+        case piecewise([RateStep])
+        /// A fixed number of users, each of whom sends the next request `think` after the last one ended.
+        case closedLoop(concurrency: Int, think: Nanoseconds)
+    }
+
+    /// From `start` on, requests arrive at `rate` per second.
+    public struct RateStep: Sendable, Equatable {
+        public var start: Instant
+        public var rate: Double
+
+        public init(start: Instant, rate: Double) {
+            self.start = start
+            self.rate = rate
+        }
+    }
+
+    public var arrivals: Arrivals
+    /// Lengths of generated requests; not used by a trace.
+    public var promptTokens: LengthDistribution
+    public var outputTokens: LengthDistribution
+    /// Stop after so many requests. `nil`: as many as the trace has, or as `duration` allows.
+    public var requestLimit: Int?
+    /// Offer no request after this time.
+    public var duration: Nanoseconds?
+    /// Times the arrival rate: 2 halves every gap.
+    public var rateScale: Double
+    /// Times the prompt and output lengths, rounded to whole tokens, at least 1.
+    public var promptScale: Double
+    public var outputScale: Double
+
+    public init(
+        arrivals: Arrivals, promptTokens: LengthDistribution = .fixed(512), outputTokens: LengthDistribution = .fixed(128), requestLimit: Int? = nil,
+        duration: Nanoseconds? = nil, rateScale: Double = 1, promptScale: Double = 1, outputScale: Double = 1
+    ) {
+        self.arrivals = arrivals
+        self.promptTokens = promptTokens
+        self.outputTokens = outputTokens
+        self.requestLimit = requestLimit
+        self.duration = duration
+        self.rateScale = rateScale
+        self.promptScale = promptScale
+        self.outputScale = outputScale
+    }
+}
+
+/// A recorded trace: a file in one of the published formats.
+public struct TraceSource: Sendable, Equatable {
+    /// Path as resolved by the shell.
+    public var path: String
+    public var format: TraceFormat
+    /// Count broken lines instead of refusing the file.
+    public var skipBadLines: Bool
+
+    public init(path: String, format: TraceFormat, skipBadLines: Bool = false) {
+        self.path = path
+        self.format = format
+        self.skipBadLines = skipBadLines
+    }
+}
+
+/// The trace formats that can be read, as published. Each may be compressed with gzip.
+public enum TraceFormat: String, Sendable, CaseIterable {
+    /// Azure LLM inference traces of 2023 and 2024: `TIMESTAMP,ContextTokens,GeneratedTokens`.
+    case azure
+    /// Mooncake: a JSON object a line with `timestamp`, `input_length`, `output_length`, `hash_ids`.
+    case mooncake
+    /// BurstGPT: `Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type`.
+    case burstgpt
+}
+
+/// A distribution of lengths in tokens; every draw is at least 1.
+public enum LengthDistribution: Sendable, Equatable {
+    case fixed(Int)
+    /// Equally likely between both ends, ends included.
+    case uniform(from: Int, through: Int)
+    /// Log-normal with the given median and sigma of the logarithm, cut at `limit`.
+    case logNormal(median: Double, sigma: Double, limit: Int)
+    /// Lengths with weights.
+    case empirical([WeightedLength])
+
+    public struct WeightedLength: Sendable, Equatable {
+        public var tokens: Int
+        public var weight: Double
+
+        public init(tokens: Int, weight: Double) {
+            self.tokens = tokens
+            self.weight = weight
+        }
+    }
+}
