@@ -47,6 +47,9 @@ public struct PolicyDescription: Sendable, Equatable {
         self.source = source
         self.parameters = parameters
     }
+
+    /// Whether a topology may mean this policy by `name`.
+    public func answers(to name: String) -> Bool { self.name == name || aliases.contains(name) }
 }
 
 /// The families of policies, as the keys of a topology name them.

@@ -1,0 +1,23 @@
+import Quantities
+
+/// The routing policies that a topology can name. A new one is one file and one line here.
+public enum RoutingRegistry {
+    private static let policies: [any RoutingPolicy.Type] = [
+        RoundRobin.self,
+        RandomChoice.self,
+        PowerOfTwo.self,
+        JoinShortestQueue.self,
+        LeastKV.self,
+    ]
+
+    /// Every policy, in the order of the registry.
+    public static var descriptions: [PolicyDescription] { policies.map { $0.description } }
+
+    /// Makes the policy that `choice` names; `nil` for an unknown name.
+    public static func make(_ choice: PolicyChoice, random: RandomStream) -> (any RoutingPolicy)? {
+        for policy in policies where policy.description.answers(to: choice.name) {
+            return policy.init(parameters: PolicyParameters(choice, for: policy.description), random: random)
+        }
+        return nil
+    }
+}
