@@ -13,7 +13,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 
-func library(_ name: String, _ pkgConfig: String, _ package: String) -> Target {
+func library(_ name: String, _ pkgConfig: String?, _ package: String) -> Target {
     .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([package])])
 }
 
@@ -22,7 +22,7 @@ let package = Package(
     products: [.executable(name: "testbed", targets: ["testbed"])],
     targets: [
         // System libraries
-        library("CZMQ", "libzmq", "libzmq3-dev"),
+        library("CZMQ", nil, "libzmq3-dev"),
         library("CProtobufC", "libprotobuf-c", "libprotobuf-c-dev"),
         library("CYAML", "yaml-0.1", "libyaml-dev"),
         library("CJansson", "jansson", "libjansson-dev"),

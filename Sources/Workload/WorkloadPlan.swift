@@ -29,6 +29,20 @@ public struct WorkloadPlan: Sendable, Equatable {
         }
     }
 
+    /// Users who wait for their answers.
+    public struct ClosedLoop: Sendable, Equatable {
+        /// Users.
+        public var concurrency: Int
+        /// From the end of a request to the user's next one.
+        public var think: Nanoseconds
+    }
+
+    /// The users, when the loop is closed.
+    public var closedLoop: ClosedLoop? {
+        guard case .closedLoop(let concurrency, let think) = arrivals else { return nil }
+        return ClosedLoop(concurrency: concurrency, think: think)
+    }
+
     public var arrivals: Arrivals
     /// Lengths of generated requests; not used by a trace.
     public var promptTokens: LengthDistribution

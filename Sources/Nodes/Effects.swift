@@ -1,0 +1,86 @@
+import Quantities
+import Records
+
+/// The timers that a node can have, one of each at a time. Timers due at once fire in this order.
+public enum TimerKind: Int, Sendable, CaseIterable {
+    /// The earliest running iteration ends.
+    case iterationEnd
+    /// The first pipeline stage can take a new iteration.
+    case stageFree
+    /// A load report that was held back is due.
+    case report
+    /// The next request arrives.
+    case arrival
+}
+
+/// What a node wants done to the world. The host of the node carries it out; the node itself touches nothing.
+///
+/// One value is reused for every event, so that effects cost no allocation.
+public struct Effects {
+    /// A message to hand to the network.
+    struct Send {
+        var target: Int32
+        var bytes: ByteCount
+        var message: Message
+        /// When the first and the last byte are ready to leave, for caches that are pushed while they are computed.
+        var streaming: Streaming?
+    }
+
+    /// A source that produces its bytes evenly over a span of time.
+    struct Streaming {
+        var first: Instant
+        var last: Instant
+        /// Bytes of the last piece, which leave only after `last`.
+        var lastBytes: ByteCount
+    }
+
+    var sends: [Send] = []
+    var timers = TimerTable()
+    /// Rows for the run's records.
+    public var records = RecordBuffers()
+
+    init() { sends.reserveCapacity(64) }
+
+    @inline(__always)
+    mutating func send(_ message: Message, to target: Int32, bytes: ByteCount) {
+        sends.append(Send(target: target, bytes: bytes, message: message, streaming: nil))
+    }
+}
+
+/// When each of a node's timers fires; `Instant.never` for those that are not set.
+struct TimerTable {
+    private var iterationEnd: Instant = .never
+    private var stageFree: Instant = .never
+    private var report: Instant = .never
+    private var arrival: Instant = .never
+
+    subscript(kind: TimerKind) -> Instant {
+        @inline(__always) get {
+            switch kind {
+            case .iterationEnd: iterationEnd
+            case .stageFree: stageFree
+            case .report: report
+            case .arrival: arrival
+            }
+        }
+        @inline(__always) set {
+            switch kind {
+            case .iterationEnd: iterationEnd = newValue
+            case .stageFree: stageFree = newValue
+            case .report: report = newValue
+            case .arrival: arrival = newValue
+            }
+        }
+    }
+
+    /// The timer that fires first.
+    @inline(__always)
+    var first: (kind: TimerKind, time: Instant) {
+        var kind = TimerKind.iterationEnd
+        var time = iterationEnd
+        if stageFree < time { (kind, time) = (.stageFree, stageFree) }
+        if report < time { (kind, time) = (.report, report) }
+        if arrival < time { (kind, time) = (.arrival, arrival) }
+        return (kind, time)
+    }
+}

@@ -1,0 +1,141 @@
+import Cluster
+import Models
+import Policies
+import Quantities
+
+/// What an iteration computes for one request.
+struct Chunk: Sendable {
+    var slot: Int32
+    var tokens: Int32
+}
+
+/// An iteration on its way through the pipeline stages.
+struct Iteration: Sendable {
+    var chunks: [Chunk] = []
+    var shape = BatchShape()
+    var number: Int64 = 0
+    var start: Instant = 0
+    var end: Instant = 0
+    var waiting: Int64 = 0
+    var usedBlocks: Int64 = 0
+    var preemptions: Int64 = 0
+}
+
+/// The loop of a serving engine: iteration-level batching under a token budget, paged cache, preemption by recomputation.
+///
+/// The structure is that of vLLM's V1 scheduler (systems.md 6.2): a request has tokens to compute, whether they are prompt or
+/// output; the running requests come first, then waiting ones are admitted while tokens, places and blocks last. Admission
+/// reserves the blocks of every token that is known, so only decoding can run out of them. Then the running request of lowest
+/// priority and latest arrival loses its cache and waits to compute it again, prompt and produced tokens alike.
+struct Engine {
+    let plan: EnginePlan
+    let cost: CostModel
+    /// Stages that iterations pass through; each takes the same share of an iteration's time.
+    let stages: Int
+    var pool: BlockPool
+    var requests = RequestTable()
+    var waiting = WaitingQueue()
+    /// Slots in the batch, in the order of `QueuedRequest.precedes`.
+    var running: [Int32] = []
+    /// Iterations in the stages, oldest first.
+    var inFlight: [Iteration] = []
+    /// When each stage is free again.
+    var stageFree: [Instant]
+    var scheduler: any SchedulingPolicy
+    /// Tokens of waiting requests still to be computed.
+    var waitingTokens: Int64 = 0
+    var iterations: Int64 = 0
+    var preemptions: Int64 = 0
+    private var spare: [Iteration] = []
+
+    init(plan: EnginePlan, cost: CostModel, stages: Int, blocks: Int64, scheduler: any SchedulingPolicy) {
+        self.plan = plan
+        self.cost = cost
+        self.stages = stages
+        self.scheduler = scheduler
+        pool = BlockPool(blockSize: Int64(plan.blockSize), total: blocks)
+        stageFree = Array(repeating: 0, count: stages)
+    }
+
+    /// Whether the first stage could take an iteration at `now`.
+    func isStageFree(at now: Instant) -> Bool { stageFree[0] <= now && inFlight.count < stages }
+
+    /// Puts a request in the queue. Its slot must be in phase `waiting`.
+    mutating func enqueue(_ slot: Int32) {
+        let entry = requests[slot]
+        waiting.insert(queued(slot, entry))
+        waitingTokens += Int64(entry.total)
+    }
+
+    func queued(_ slot: Int32, _ entry: EngineRequest) -> QueuedRequest {
+        QueuedRequest(slot: slot, id: entry.request.id, priority: entry.request.priority, arrival: entry.request.arrival, tokens: entry.total)
+    }
+
+    /// Puts a request that has its blocks into the batch, at its place in the order.
+    mutating func join(_ slot: Int32) {
+        requests[slot].phase = .running
+        let key = queued(slot, requests[slot])
+        var place = running.count
+        while place > 0, key.precedes(queued(running[place - 1], requests[running[place - 1]])) { place -= 1 }
+        running.insert(slot, at: place)
+    }
+
+    /// Takes a request out of the batch.
+    mutating func leave(_ slot: Int32) {
+        if let place = running.firstIndex(of: slot) { running.remove(at: place) }
+    }
+
+    /// Gives a request's blocks back.
+    mutating func freeBlocks(of slot: Int32) {
+        pool.give(Int64(requests[slot].blocks))
+        requests[slot].blocks = 0
+    }
+
+    /// Forms the next iteration and starts it. Answers its place in `inFlight`, or `nil` when there is nothing to compute.
+    mutating func startIteration(at now: Instant) -> Int? {
+        var iteration = spare.popLast() ?? Iteration()
+        iteration.chunks.removeAll(keepingCapacity: true)
+        iteration.shape = BatchShape()
+        iteration.preemptions = 0
+        iteration.waiting = Int64(waiting.count)
+        form(&iteration, at: now)
+        guard !iteration.shape.isEmpty else {
+            spare.append(iteration)
+            return nil
+        }
+        iteration.number = iterations
+        iterations += 1
+        iteration.usedBlocks = pool.used
+        iteration.start = now
+        iteration.end = passThroughStages(cost.iterationTime(iteration.shape), from: now)
+        for chunk in iteration.chunks { requests[chunk.slot].isInFlight = true }
+        inFlight.append(iteration)
+        return inFlight.count - 1
+    }
+
+    /// Ends the oldest iteration; hand it back with `recycle` when its rows are written.
+    mutating func endIteration() -> Iteration {
+        let iteration = inFlight.removeFirst()
+        for chunk in iteration.chunks {
+            requests[chunk.slot].isInFlight = false
+            requests[chunk.slot].computed += chunk.tokens
+        }
+        return iteration
+    }
+
+    /// Keeps an iteration's memory for the next one.
+    mutating func recycle(_ iteration: Iteration) { spare.append(iteration) }
+
+    /// When an iteration that takes `time` over all stages leaves the last one. Stages are entered in order and never overtaken.
+    private mutating func passThroughStages(_ time: Nanoseconds, from now: Instant) -> Instant {
+        var clock = now
+        var left = time
+        for stage in 0..<stages {
+            let share = left / Nanoseconds(stages - stage)
+            left -= share
+            clock = max(clock, stageFree[stage]) + share
+            stageFree[stage] = clock
+        }
+        return clock
+    }
+}

@@ -1,0 +1,91 @@
+import Quantities
+
+/// A request at a worker.
+struct EngineRequest: Sendable {
+    /// Where it stands.
+    enum Phase: UInt8, Sendable {
+        /// The slot is free.
+        case none
+        /// Waits to be admitted to the batch.
+        case waiting
+        /// In the batch.
+        case running
+        /// Prefilled; its blocks are held until the decode worker has the cache.
+        case parked
+        /// At a decode worker: waits for room for its cache.
+        case placed
+        /// At a decode worker: room is reserved, the cache is on its way.
+        case pulling
+    }
+
+    var request: Assignment
+    var phase: Phase
+    /// Tokens whose cache is there.
+    var computed: Int32 = 0
+    /// Tokens produced.
+    var generated: Int32 = 0
+    /// Cache blocks held.
+    var blocks: Int32 = 0
+    /// Whether it is part of an iteration that runs.
+    var isInFlight = false
+    var preemptions: Int32 = 0
+    var prefillStart: Instant = -1
+    var prefillNode: Int32 = -1
+    /// The request's handle at the worker that it comes from (decode) or goes to (layer-wise prefill); -1 where not known.
+    var peerSlot: Int32 = -1
+    /// When the pull was sent or the first layer pushed; then how long the transfer took.
+    var transferStart: Instant = -1
+    var kvTransfer: Nanoseconds = 0
+    /// A layer-wise prefill whose decode worker has reserved room.
+    var isStreaming = false
+    /// Tokens whose cache was pushed already.
+    var pushed: Int32 = 0
+
+    init(_ request: Assignment, phase: Phase) {
+        self.request = request
+        self.phase = phase
+    }
+
+    /// Tokens whose cache the request needs: the prompt and what it has produced.
+    @inline(__always)
+    var total: Int32 { request.promptTokens + generated }
+
+    /// Tokens still to be produced.
+    @inline(__always)
+    var remaining: Int32 { request.outputTokens - generated }
+}
+
+/// The requests of a worker by slot. Slots are reused; a message that names one is checked against the request's id.
+struct RequestTable: Sendable {
+    private(set) var entries: [EngineRequest] = []
+    private var freeSlots: [Int32] = []
+
+    /// Requests held.
+    var count: Int { entries.count - freeSlots.count }
+
+    mutating func insert(_ entry: EngineRequest) -> Int32 {
+        if let slot = freeSlots.popLast() {
+            entries[Int(slot)] = entry
+            return slot
+        }
+        entries.append(entry)
+        return Int32(entries.count - 1)
+    }
+
+    mutating func remove(_ slot: Int32) {
+        entries[Int(slot)].phase = .none
+        freeSlots.append(slot)
+    }
+
+    subscript(slot: Int32) -> EngineRequest {
+        @inline(__always) get { entries[Int(slot)] }
+        @inline(__always) _modify { yield &entries[Int(slot)] }
+    }
+
+    /// The slot, if it holds request `id` in one of the expected phases: messages may be late, wrong or hostile.
+    func find(_ slot: Int32, id: Int64, in phases: EngineRequest.Phase...) -> Int32? {
+        guard slot >= 0, Int(slot) < entries.count else { return nil }
+        let entry = entries[Int(slot)]
+        return entry.request.id == id && phases.contains(entry.phase) ? slot : nil
+    }
+}

@@ -1,0 +1,238 @@
+import Quantities
+
+/// The kinds of conversation between nodes. The timekeeper knows of each what it can set off, and how soon.
+public enum Channel: UInt8, Sendable, CaseIterable {
+    /// Client to controller: a request.
+    case submit
+    /// Controller to a prefill or colocated worker: a request to compute.
+    case assign
+    /// Controller to a decode worker: a request that is (or will be) prefilled elsewhere.
+    case place
+    /// Prefill worker to controller: a request that waits for a decode worker.
+    case prefilled
+    /// Worker to controller: load.
+    case status
+    /// Anyone to the client: tokens and ends.
+    case stream
+    /// Decode worker to prefill worker: room is reserved, send the cache.
+    case pull
+    /// Prefill worker to decode worker: the cache.
+    case cache
+    /// Decode worker to prefill worker: the cache is here, free yours.
+    case release
+
+    /// What records call it.
+    public var name: StaticString {
+        switch self {
+        case .submit: "submit"
+        case .assign: "assign"
+        case .place: "place"
+        case .prefilled: "prefilled"
+        case .status: "status"
+        case .stream: "stream"
+        case .pull: "pull"
+        case .cache: "cache"
+        case .release: "release"
+        }
+    }
+}
+
+/// A request on its way to the worker that prefills it.
+public struct Assignment: Sendable, Equatable {
+    public var id: Int64
+    /// The client's handle of the stream; echoed in everything that is sent to the client.
+    public var stream: Int32
+    public var promptTokens: Int32
+    /// The truth, for the engine that produces the tokens alone.
+    public var outputTokens: Int32
+    public var priority: Int32
+    /// When it arrived at the cluster.
+    public var arrival: Instant
+    /// The decode worker chosen beforehand (layer-wise transfer), or -1.
+    public var decodeNode: Int32
+
+    public init(
+        id: Int64, stream: Int32, promptTokens: Int32, outputTokens: Int32, priority: Int32, arrival: Instant, decodeNode: Int32 = -1
+    ) {
+        self.id = id
+        self.stream = stream
+        self.promptTokens = promptTokens
+        self.outputTokens = outputTokens
+        self.priority = priority
+        self.arrival = arrival
+        self.decodeNode = decodeNode
+    }
+}
+
+/// A request on its way to the worker that decodes it.
+public struct Placement: Sendable, Equatable {
+    public var request: Assignment
+    /// Where it is prefilled, and that worker's handle of it; -1 while the prefill worker does not know it yet.
+    public var prefillNode: Int32
+    public var prefillSlot: Int32
+
+    public init(request: Assignment, prefillNode: Int32, prefillSlot: Int32) {
+        self.request = request
+        self.prefillNode = prefillNode
+        self.prefillSlot = prefillSlot
+    }
+}
+
+/// A worker's load.
+public struct LoadReport: Sendable, Equatable {
+    public var waitingRequests: Int32 = 0
+    public var runningRequests: Int32 = 0
+    public var waitingTokens: Int64 = 0
+    public var usedBlocks: Int64 = 0
+    /// Requests that the controller had sent and that had arrived when the report was made, in all, and their prompt tokens.
+    public var receivedRequests: Int64 = 0
+    public var receivedTokens: Int64 = 0
+
+    public init() {}
+}
+
+/// A message of the cache transfer protocol. Every step names the request at both ends.
+public struct CacheMessage: Sendable, Equatable {
+    public var id: Int64
+    /// Handles at the prefill and at the decode worker; -1 where not known.
+    public var prefillSlot: Int32
+    public var decodeSlot: Int32
+    /// Whether no more pieces of the cache follow.
+    public var isFinal = true
+    /// When the prefill began; -1 where not known.
+    public var prefillStart: Instant = -1
+
+    public init(id: Int64, prefillSlot: Int32, decodeSlot: Int32) {
+        self.id = id
+        self.prefillSlot = prefillSlot
+        self.decodeSlot = decodeSlot
+    }
+}
+
+/// A token of one stream in a batch of tokens.
+public struct StreamToken: Sendable, Equatable {
+    public var id: Int64
+    public var stream: Int32
+    /// Place of the token in the output, from 0.
+    public var index: Int32
+
+    @inlinable
+    public init(id: Int64, stream: Int32, index: Int32) {
+        self.id = id
+        self.stream = stream
+        self.index = index
+    }
+}
+
+/// A request's first or last token, with what the client records of its life.
+public struct Milestone: Sendable, Equatable {
+    public var id: Int64
+    public var stream: Int32
+    /// Place of the token in the output, from 0.
+    public var index: Int32
+    /// Whether the output ends with this token.
+    public var isLast: Bool
+    /// Nodes that prefilled and that decoded it; -1 where not known to the sender.
+    public var prefillNode: Int32
+    public var decodeNode: Int32
+    /// When its prefill began; -1 where not known to the sender.
+    public var prefillStart: Instant
+    public var preemptions: Int32
+    /// From the pull (or the first layer's push) to the last byte.
+    public var kvTransfer: Nanoseconds
+
+    public init(
+        id: Int64, stream: Int32, index: Int32, isLast: Bool, prefillNode: Int32, decodeNode: Int32, prefillStart: Instant, preemptions: Int32,
+        kvTransfer: Nanoseconds
+    ) {
+        self.id = id
+        self.stream = stream
+        self.index = index
+        self.isLast = isLast
+        self.prefillNode = prefillNode
+        self.decodeNode = decodeNode
+        self.prefillStart = prefillStart
+        self.preemptions = preemptions
+        self.kvTransfer = kvTransfer
+    }
+}
+
+/// What nodes say to each other.
+public enum Message: Sendable, Equatable {
+    case submit(Assignment)
+    case assign(Assignment)
+    case place(Placement)
+    case prefilled(Placement)
+    case status(LoadReport)
+    case tokens([StreamToken])
+    case milestone(Milestone)
+    case rejected(id: Int64, stream: Int32)
+    case pull(CacheMessage)
+    case cache(CacheMessage)
+    case release(CacheMessage)
+
+    /// The conversation that the message belongs to.
+    public var channel: Channel {
+        switch self {
+        case .submit: .submit
+        case .assign: .assign
+        case .place: .place
+        case .prefilled: .prefilled
+        case .status: .status
+        case .tokens, .milestone, .rejected: .stream
+        case .pull: .pull
+        case .cache: .cache
+        case .release: .release
+        }
+    }
+}
+
+/// Bytes that a message stands for on the modelled network, apart from the cache itself.
+public enum MessageSize {
+    /// A header with identifiers and times.
+    public static let header: ByteCount = 128
+    /// A token identifier in a prompt.
+    public static let promptToken: ByteCount = 4
+    /// A token in a stream: identifier, place and text.
+    public static let streamToken: ByteCount = 16
+
+    /// A message that carries the prompt.
+    public static func prompt(_ tokens: Int32) -> ByteCount { header + promptToken * ByteCount(tokens) }
+}
+
+/// A message with its envelope, as it travels.
+public struct Envelope: Sendable, Equatable {
+    /// Node that sent it, and its number among those that this node sent.
+    public var source: Int32
+    public var sequence: UInt32
+    /// When it was sent.
+    public var sent: Instant
+    /// When its first byte reaches the receiver's port, and the earliest time that its last byte can.
+    public var head: Instant
+    public var tail: Instant
+    /// Bytes that it stands for.
+    public var bytes: ByteCount
+    /// Class of the link that it crosses.
+    public var link: LinkIndex
+    /// Whether it travels in the lane of bulk data, where it queues behind other caches.
+    public var isBulk: Bool
+    public var message: Message
+
+    public init(
+        source: Int32, sequence: UInt32, sent: Instant, head: Instant, tail: Instant, bytes: ByteCount, link: LinkIndex, isBulk: Bool,
+        message: Message
+    ) {
+        self.source = source
+        self.sequence = sequence
+        self.sent = sent
+        self.head = head
+        self.tail = tail
+        self.bytes = bytes
+        self.link = link
+        self.isBulk = isBulk
+        self.message = message
+    }
+}
+
+/// A link class by its raw value, as it travels.
+public typealias LinkIndex = UInt8

@@ -1,0 +1,279 @@
+import Cluster
+import Policies
+import Quantities
+import Records
+import Workload
+
+/// A message on its way out of a node.
+public struct Outgoing: Sendable {
+    public var target: Int32
+    public var envelope: Envelope
+}
+
+/// A node with its queue of events: the same for every clock.
+///
+/// The clock's owner delivers messages with `receive`, lets the node act with `advance`, and carries what it sends. Events are
+/// handled in the order (time, kind, source, sequence), which depends on nothing but the events.
+public final class NodeHost {
+    /// Boxed, so that a node changes in place: taking a payload out of an enum and putting it back would copy it at every event.
+    private enum State {
+        case client(Box<Client>)
+        case controller(Box<Controller>)
+        case worker(Box<Worker>)
+    }
+
+    private final class Box<Node> {
+        var node: Node
+
+        init(_ node: Node) { self.node = node }
+    }
+
+    public let plan: NodePlan
+    private var state: State
+    private var network: NodeNetwork
+    private var effects = Effects()
+    /// Messages whose head has not reached the node's port.
+    private var inbox = EventHeap<Envelope>()
+    /// Messages that the port has begun to take in, by the time that they are there as a whole.
+    private var ready = EventHeap<Envelope>()
+    private let recordsMessages: Bool
+    private var counters = NodeStatistics()
+
+    private init(plan: NodePlan, state: State, network: NodeNetwork, recordsMessages: Bool) {
+        self.plan = plan
+        self.state = state
+        self.network = network
+        self.recordsMessages = recordsMessages
+    }
+
+    /// When the node can act next: its earliest timer or message.
+    public var next: Instant { min(inbox.firstTime, min(ready.firstTime, effects.timers.first.time)) }
+
+    /// Rows written since they were last taken.
+    public var records: RecordBuffers {
+        get { effects.records }
+        set { effects.records = newValue }
+    }
+
+    /// Hands a message to the node.
+    @inline(__always)
+    public func receive(_ envelope: Envelope) {
+        inbox.push(envelope, at: EventKey(time: envelope.head, source: envelope.source, sequence: envelope.sequence))
+    }
+
+    /// Handles every event before `bound`; what the node sends is appended to `out`.
+    ///
+    /// - Parameter clock: what the node's owner says the time is, for a clock that runs by itself: an event is handled then, or
+    ///   when it is due, whichever is later. `nil` for clocks that stand still until everything has happened.
+    public func advance(until bound: Instant, clock: Instant? = nil, into out: inout [Outgoing]) {
+        while true {
+            let timer = effects.timers.first
+            let heads = inbox.firstTime
+            let readyTime = ready.firstTime
+            let due = min(heads, min(readyTime, timer.time))
+            guard due < bound else { return }
+            let now = clock.map { max($0, due) } ?? due
+            if heads == due {
+                takeIn(until: bound, othersFrom: min(readyTime, timer.time), clock: clock, into: &out)
+            } else if readyTime == due {
+                guard let event = ready.pop() else { return }
+                noteSlip(due: due, now: now)
+                handle(event.payload, at: now, into: &out)
+            } else {
+                noteSlip(due: due, now: now)
+                effects.timers[timer.kind] = .never
+                handle(timer.kind, at: now, into: &out)
+            }
+        }
+    }
+
+    /// The earliest head reaches the port. If nothing comes between it and its delivery, it is handled at once.
+    @inline(__always)
+    private func takeIn(until bound: Instant, othersFrom: Instant, clock: Instant?, into out: inout [Outgoing]) {
+        guard let event = inbox.pop() else { return }
+        let done = network.deliver(event.payload)
+        if done < bound, done < othersFrom, done < inbox.firstTime {
+            let now = clock.map { max($0, done) } ?? done
+            noteSlip(due: done, now: now)
+            handle(event.payload, at: now, into: &out)
+        } else {
+            ready.push(event.payload, at: EventKey(time: done, source: event.key.source, sequence: event.key.sequence))
+        }
+    }
+
+    @inline(__always)
+    private func noteSlip(due: Instant, now: Instant) {
+        if now > due { counters.slip.add(now - due) }
+        counters.events += 1
+    }
+
+    private func handle(_ envelope: Envelope, at now: Instant, into out: inout [Outgoing]) {
+        if recordsMessages { record(envelope, delivered: now) }
+        switch state {
+        case .client(let box): box.node.handle(envelope.message, at: now, &effects)
+        case .controller(let box): box.node.handle(envelope, at: now, &effects)
+        case .worker(let box): box.node.handle(envelope, at: now, &effects)
+        }
+        depart(at: now, into: &out)
+    }
+
+    private func handle(_ timer: TimerKind, at now: Instant, into out: inout [Outgoing]) {
+        switch state {
+        case .client(let box): box.node.handle(timer, at: now, &effects)
+        case .controller: break
+        case .worker(let box): box.node.handle(timer, at: now, &effects)
+        }
+        depart(at: now, into: &out)
+    }
+
+    @inline(__always)
+    private func depart(at now: Instant, into out: inout [Outgoing]) {
+        guard !effects.sends.isEmpty else { return }
+        for send in effects.sends {
+            counters.messages += 1
+            counters.bytes += send.bytes
+            out.append(Outgoing(target: send.target, envelope: network.depart(send, at: now)))
+        }
+        effects.sends.removeAll(keepingCapacity: true)
+    }
+
+    private func record(_ envelope: Envelope, delivered: Instant) {
+        MessageRow(
+            target: Int64(plan.index), source: Int64(envelope.source), sequence: Int64(envelope.sequence), channel: envelope.message.channel.name,
+            sent: envelope.sent, delivered: delivered, bytes: envelope.bytes
+        ).write(to: &effects.records.messages)
+    }
+}
+
+// MARK: - What the owner of the clock asks
+
+extension NodeHost {
+    /// The earliest time at which the node may send on a channel if it gets no message that it has not got yet, apart from what
+    /// the messages that it holds may set off: those are told by `held`.
+    public func earliestSend(on channel: Channel) -> Instant {
+        switch state {
+        case .client(let box): box.node.earliestSend(on: channel)
+        case .controller: .never
+        case .worker(let box): box.node.earliestSend(on: channel)
+        }
+    }
+
+    /// The earliest time of the messages of each channel that the node holds and has not handled; `Instant.never` for none.
+    public func held(into times: inout ChannelTimes) {
+        times = ChannelTimes()
+        inbox.forEach { key, envelope in times.lower(envelope.message.channel, to: key.time) }
+        ready.forEach { key, envelope in times.lower(envelope.message.channel, to: key.time) }
+    }
+
+    /// For the client: requests that have ended, and whether none is open or to come.
+    public var progress: Progress {
+        guard case .client(let box) = state else { return Progress(ended: 0, offered: 0, isFinished: false) }
+        let counts = box.node.statistics
+        return Progress(
+            ended: counts.done + counts.rejected + counts.failed, offered: counts.offered, isFinished: box.node.isFinished)
+    }
+
+    /// What the node counted so far.
+    public var statistics: NodeStatistics {
+        var result = counters
+        switch state {
+        case .client(let box): result.client = box.node.statistics
+        case .controller: break
+        case .worker(let box): result.worker = box.node.finalStatistics()
+        }
+        return result
+    }
+}
+
+/// How far the client is.
+public struct Progress: Sendable, Equatable {
+    public var ended: Int64
+    public var offered: Int64
+    public var isFinished: Bool
+
+    public init(ended: Int64, offered: Int64, isFinished: Bool) {
+        self.ended = ended
+        self.offered = offered
+        self.isFinished = isFinished
+    }
+}
+
+/// A time for each channel.
+public struct ChannelTimes: Sendable, Equatable {
+    private var times: InlineArray<9, Instant> = .init(repeating: .never)
+
+    public init() {}
+
+    /// The same time for every channel.
+    public init(repeating time: Instant) { times = .init(repeating: time) }
+
+    public subscript(channel: Channel) -> Instant {
+        @inline(__always) get { times[Int(channel.rawValue)] }
+        @inline(__always) set { times[Int(channel.rawValue)] = newValue }
+    }
+
+    /// Keeps the earlier of the time held and `time`.
+    @inline(__always)
+    public mutating func lower(_ channel: Channel, to time: Instant) {
+        if time < self[channel] { self[channel] = time }
+    }
+
+    public static func == (left: ChannelTimes, right: ChannelTimes) -> Bool {
+        Channel.allCases.allSatisfy { left[$0] == right[$0] }
+    }
+}
+
+// MARK: - Making nodes
+
+extension NodeHost {
+    /// Makes a node of a plan.
+    ///
+    /// - Parameters:
+    ///   - source: where the client's requests come from; not used by other nodes.
+    /// - Returns: `nil` when the plan names a policy that does not exist, which a checked plan never does.
+    public static func make(
+        _ node: NodePlan, of plan: ClusterPlan, layout: ClusterLayout, source: () -> any RequestSource
+    ) -> NodeHost? {
+        let state: State
+        switch node.role {
+        case .client:
+            state = .client(Box(Client(names: layout.nodes.map(\.name), plan: plan, source: source())))
+        case .controller:
+            guard let controller = makeController(plan, layout) else { return nil }
+            state = .controller(Box(controller))
+        case .prefill, .decode, .colocated:
+            guard let worker = makeWorker(node, of: plan) else { return nil }
+            state = .worker(Box(worker))
+        }
+        let host = NodeHost(
+            plan: node, state: state, network: NodeNetwork(node: node.index, plan: plan, layout: layout), recordsMessages: plan.records.messages)
+        if case .client(let box) = state { box.node.start(&host.effects) }
+        return host
+    }
+
+    private static func makeController(_ plan: ClusterPlan, _ layout: ClusterLayout) -> Controller? {
+        let shapes = plan.pools.map(WorkerShape.init)
+        func workers(_ roles: Role...) -> [(node: Int32, shape: WorkerShape)] {
+            layout.nodes.compactMap { node in
+                guard roles.contains(node.role), let pool = node.pool else { return nil }
+                return (Int32(node.index), shapes[pool])
+            }
+        }
+        let random = { RandomStream(seed: plan.seed, stream: $0) }
+        guard let routing = RoutingRegistry.make(plan.controller.routing, random: random(RandomPurpose.prefillRouting)),
+            let decodeRouting = RoutingRegistry.make(plan.controller.decodeRouting, random: random(RandomPurpose.decodeRouting))
+        else { return nil }
+        let entry = workers(.prefill, .colocated)
+        guard !entry.isEmpty else { return nil }
+        return Controller(
+            entry: entry, decode: workers(.decode), routing: routing, decodeRouting: decodeRouting, nodes: layout.nodes.count)
+    }
+
+    private static func makeWorker(_ node: NodePlan, of plan: ClusterPlan) -> Worker? {
+        guard let poolIndex = node.pool else { return nil }
+        let pool = plan.pools[poolIndex]
+        let random = RandomStream(seed: plan.seed, stream: RandomPurpose.worker(node.index))
+        guard let scheduler = SchedulingRegistry.make(pool.engine.scheduling, random: random) else { return nil }
+        return Worker(plan: node, shape: WorkerShape(pool), recordsIterations: plan.records.iterations, scheduler: scheduler)
+    }
+}

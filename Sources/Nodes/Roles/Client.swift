@@ -1,0 +1,182 @@
+import Cluster
+import Quantities
+import Records
+import Workload
+
+/// The users: offers requests, receives tokens, and keeps the account of both.
+struct Client {
+    /// A request that has been offered and has not ended.
+    struct Stream {
+        var spec: RequestSpec
+        var isOpen: Bool
+        /// Place of the next token that is due.
+        var nextIndex: Int32 = 0
+        var lastToken: Instant = -1
+        var firstToken: Instant = -1
+        var prefillStart: Instant = -1
+        var prefillNode: Int32 = -1
+    }
+
+    let names: [String]
+    let objective: ServiceObjective?
+    let closedLoop: WorkloadPlan.ClosedLoop?
+    private let source: any RequestSource
+    private(set) var statistics = ClientStatistics()
+    private var streams: [Stream] = []
+    private var freeStreams: [Int32] = []
+    private var upcoming: RequestSpec?
+    /// Closed loop: when users who think will send their next request, in order.
+    private var thinking: [Instant] = []
+
+    /// - Parameters:
+    ///   - names: the nodes' names by index, for the records.
+    ///   - source: where the requests come from.
+    init(names: [String], plan: ClusterPlan, source: any RequestSource) {
+        self.names = names
+        self.source = source
+        objective = plan.objective
+        closedLoop = plan.workload.closedLoop
+        upcoming = source.next()
+        if let closedLoop { thinking = Array(repeating: 0, count: closedLoop.concurrency) }
+    }
+
+    /// Requests offered that have not ended.
+    var open: Int { streams.count - freeStreams.count }
+
+    /// Whether every request has ended and none is to come.
+    var isFinished: Bool { upcoming == nil && open == 0 }
+
+    /// When the next request is sent if nothing more arrives.
+    var nextArrival: Instant {
+        guard let upcoming else { return .never }
+        return closedLoop == nil ? upcoming.arrival : thinking.first ?? .never
+    }
+
+    mutating func start(_ effects: inout Effects) { effects.timers[.arrival] = nextArrival }
+
+    mutating func handle(_ timer: TimerKind, at now: Instant, _ effects: inout Effects) {
+        while nextArrival <= now, var spec = upcoming {
+            if closedLoop != nil {
+                spec.arrival = now
+                thinking.removeFirst()
+            }
+            offer(spec, &effects)
+            upcoming = source.next()
+        }
+        effects.timers[.arrival] = nextArrival
+    }
+
+    private mutating func offer(_ spec: RequestSpec, _ effects: inout Effects) {
+        statistics.offered += 1
+        let handle: Int32
+        if let free = freeStreams.popLast() {
+            handle = free
+            streams[Int(free)] = Stream(spec: spec, isOpen: true)
+        } else {
+            handle = Int32(streams.count)
+            streams.append(Stream(spec: spec, isOpen: true))
+        }
+        let request = Assignment(
+            id: spec.id, stream: handle, promptTokens: spec.promptTokens, outputTokens: spec.outputTokens, priority: spec.priority,
+            arrival: spec.arrival)
+        effects.send(.submit(request), to: Int32(ClusterLayout.controller), bytes: MessageSize.prompt(spec.promptTokens))
+    }
+
+    mutating func handle(_ message: Message, at now: Instant, _ effects: inout Effects) {
+        switch message {
+        case .tokens(let tokens):
+            for token in tokens { receive(index: token.index, of: token.stream, id: token.id, at: now) }
+        case .milestone(let milestone): receive(milestone, at: now, &effects)
+        case .rejected(let id, let stream): reject(id, stream, at: now, &effects)
+        case .submit, .assign, .place, .prefilled, .status, .pull, .cache, .release: break
+        }
+    }
+
+    /// Counts a token. Answers whether it was the one that was due.
+    @discardableResult
+    @inline(__always)
+    private mutating func receive(index: Int32, of handle: Int32, id: Int64, at now: Instant) -> Bool {
+        guard let place = find(handle, id: id), index >= streams[place].nextIndex else {
+            statistics.duplicatedTokens += 1
+            return false
+        }
+        statistics.missingTokens += Int64(index - streams[place].nextIndex)
+        streams[place].nextIndex = index + 1
+        if streams[place].lastToken >= 0 { statistics.tbt.add(now - streams[place].lastToken) }
+        streams[place].lastToken = now
+        statistics.outputTokens += 1
+        return true
+    }
+
+    @inline(__always)
+    private func find(_ handle: Int32, id: Int64) -> Int? {
+        let place = Int(handle)
+        guard place >= 0, place < streams.count, streams[place].isOpen, streams[place].spec.id == id else { return nil }
+        return place
+    }
+
+    private mutating func receive(_ milestone: Milestone, at now: Instant, _ effects: inout Effects) {
+        guard receive(index: milestone.index, of: milestone.stream, id: milestone.id, at: now) else { return }
+        let place = Int(milestone.stream)
+        if milestone.index == 0 {
+            streams[place].firstToken = now
+            streams[place].prefillStart = milestone.prefillStart
+            streams[place].prefillNode = milestone.prefillNode
+        }
+        if milestone.isLast { finish(milestone, at: now, &effects) }
+    }
+
+    private mutating func finish(_ milestone: Milestone, at now: Instant, _ effects: inout Effects) {
+        let stream = streams[Int(milestone.stream)]
+        let spec = stream.spec
+        let ttft = stream.firstToken - spec.arrival
+        let e2e = now - spec.arrival
+        statistics.done += 1
+        statistics.promptTokens += Int64(spec.promptTokens)
+        statistics.ttft.add(ttft)
+        statistics.e2e.add(e2e)
+        if milestone.kvTransfer > 0 { statistics.kvTransfer.add(milestone.kvTransfer) }
+        let gaps = Int64(max(1, milestone.index))
+        if objective?.isMet(ttft: ttft, meanTBT: (now - stream.firstToken) / gaps, e2e: e2e) == true { statistics.withinObjective += 1 }
+        var row = RequestRow(
+            id: spec.id, arrival: spec.arrival, promptTokens: spec.promptTokens, outputTokens: milestone.index + 1, finish: now, status: .done)
+        row.prefillNode = name(stream.prefillNode)
+        row.decodeNode = name(milestone.decodeNode)
+        row.prefillStart = stream.prefillStart
+        row.firstToken = stream.firstToken
+        row.preemptions = milestone.preemptions
+        row.kvTransfer = milestone.kvTransfer
+        row.write(to: &effects.records.requests)
+        close(milestone.stream, at: now, &effects)
+    }
+
+    private func name(_ node: Int32) -> String { node >= 0 && Int(node) < names.count ? names[Int(node)] : "" }
+
+    private mutating func reject(_ id: Int64, _ handle: Int32, at now: Instant, _ effects: inout Effects) {
+        guard let place = find(handle, id: id) else { return }
+        let spec = streams[place].spec
+        statistics.rejected += 1
+        RequestRow(id: id, arrival: spec.arrival, promptTokens: spec.promptTokens, outputTokens: 0, finish: now, status: .rejected)
+            .write(to: &effects.records.requests)
+        close(handle, at: now, &effects)
+    }
+
+    private mutating func close(_ handle: Int32, at now: Instant, _ effects: inout Effects) {
+        streams[Int(handle)].isOpen = false
+        freeStreams.append(handle)
+        statistics.lastEnd = now
+        guard let closedLoop else { return }
+        thinking.append(now + closedLoop.think)
+        effects.timers[.arrival] = nextArrival
+    }
+
+    /// The earliest time at which the client may send if nothing more arrives.
+    func earliestSend(on channel: Channel) -> Instant { channel == .submit ? nextArrival : .never }
+}
+
+extension ServiceObjective {
+    /// Whether a request with these times was served well.
+    func isMet(ttft: Nanoseconds, meanTBT: Nanoseconds, e2e: Nanoseconds) -> Bool {
+        ttft <= self.ttft ?? .never && meanTBT <= self.tbt ?? .never && e2e <= self.e2e ?? .never
+    }
+}

@@ -1,0 +1,91 @@
+import Cluster
+import Quantities
+
+/// A worker that computes prompts, and for a colocated one the outputs too.
+///
+/// A prefilled request stays parked with its blocks until the decode worker has pulled its cache (DistServe): memory that is
+/// not pulled is not there for new prompts, which is the back-pressure between the phases.
+extension Worker {
+    mutating func accept(_ request: Assignment, at now: Instant, _ effects: inout Effects) {
+        reporting.receivedRequests += 1
+        reporting.receivedTokens += Int64(request.promptTokens)
+        let slot = engine.requests.insert(EngineRequest(request, phase: .waiting))
+        if request.decodeNode >= 0 {
+            slots[request.id] = slot
+            if let pull = earlyPulls.removeValue(forKey: request.id) { startStreaming(slot, to: pull) }
+        }
+        engine.enqueue(slot)
+    }
+
+    /// The prompt is computed and the first token is out.
+    mutating func finishPrefill(of slot: Int32, isLast: Bool, _ effects: inout Effects) {
+        let entry = engine.requests[slot]
+        engine.leave(slot)
+        engine.requests[slot].phase = .parked
+        if isLast { engine.freeBlocks(of: slot) }
+        guard entry.request.decodeNode < 0 else { return }
+        if isLast {
+            engine.requests.remove(slot)
+        } else {
+            let placement = Placement(request: entry.request, prefillNode: node, prefillSlot: slot)
+            effects.send(.prefilled(placement), to: Int32(ClusterLayout.controller), bytes: MessageSize.header)
+        }
+    }
+
+    /// A decode worker has room for a cache: sends it, or has it pushed while the prompt is computed.
+    mutating func sendCache(for pull: CacheMessage, to target: Int32, at now: Instant, _ effects: inout Effects) {
+        guard role == .prefill else { return }
+        let known = pull.prefillSlot >= 0 ? pull.prefillSlot : slots[pull.id]
+        guard let known else {
+            earlyPulls[pull.id] = pull
+            return
+        }
+        guard let slot = engine.requests.find(known, id: pull.id, in: .parked, .waiting, .running) else { return }
+        startStreaming(slot, to: pull)
+        let entry = engine.requests[slot]
+        guard entry.phase == .parked else { return }
+        // A request that ended with its first token has no cache left to send, but the room reserved for it must be freed.
+        let bytes = entry.blocks == 0 ? MessageSize.header : shape.cacheBytes(entry.request.promptTokens)
+        effects.send(cacheMessage(slot, isFinal: true), to: target, bytes: bytes)
+    }
+
+    private mutating func startStreaming(_ slot: Int32, to pull: CacheMessage) {
+        engine.requests[slot].peerSlot = pull.decodeSlot
+        engine.requests[slot].isStreaming = true
+    }
+
+    private func cacheMessage(_ slot: Int32, isFinal: Bool) -> Message {
+        let entry = engine.requests[slot]
+        var message = CacheMessage(id: entry.request.id, prefillSlot: slot, decodeSlot: entry.peerSlot)
+        message.isFinal = isFinal
+        message.prefillStart = entry.prefillStart
+        return .cache(message)
+    }
+
+    /// Pushes the cache that an iteration is about to compute, layer by layer: the first layer is ready after its share of the
+    /// iteration, the last one when it ends. What earlier iterations computed before the decode worker had room goes along.
+    mutating func pushLayers(of place: Int, _ effects: inout Effects) {
+        let iteration = engine.inFlight[place]
+        let layers = Int64(shape.layers)
+        for chunk in iteration.chunks where engine.requests[chunk.slot].isStreaming {
+            let entry = engine.requests[chunk.slot]
+            let computed = entry.computed + chunk.tokens
+            let bytes = shape.cacheBytes(computed) - shape.cacheBytes(entry.pushed)
+            engine.requests[chunk.slot].pushed = computed
+            effects.sends.append(
+                Effects.Send(
+                    target: entry.request.decodeNode, bytes: bytes,
+                    message: cacheMessage(chunk.slot, isFinal: computed == entry.request.promptTokens),
+                    streaming: Effects.Streaming(
+                        first: iteration.start + (iteration.end - iteration.start) / layers, last: iteration.end, lastBytes: bytes / layers)))
+        }
+    }
+
+    /// The decode worker has the cache: its blocks here are free.
+    mutating func release(_ message: CacheMessage) {
+        guard let slot = engine.requests.find(message.prefillSlot, id: message.id, in: .parked) else { return }
+        engine.freeBlocks(of: slot)
+        engine.requests.remove(slot)
+        slots[message.id] = nil
+    }
+}

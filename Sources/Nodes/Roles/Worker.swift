@@ -1,0 +1,197 @@
+import Cluster
+import Models
+import Policies
+import Quantities
+import Records
+
+/// A worker: an engine and its conversations. Prefill, decode and colocated workers differ in where requests come from and go to
+/// (`Worker+Prefill.swift`, `Worker+Decode.swift`); the engine loop is one.
+struct Worker {
+    let node: Int32
+    let role: Role
+    let shape: WorkerShape
+    let name: [UInt8]
+    let recordsIterations: Bool
+    var engine: Engine
+    var statistics = WorkerStatistics()
+    var reporting: Reporting
+    /// Tokens of the iteration that ends, before they are sent.
+    var outbox: [StreamToken] = []
+    /// Decode: placed requests that wait for room, first come first.
+    var placed: [Int32] = []
+    /// Decode: requests whose cache is on its way.
+    var pulling = 0
+    /// Prefill, layer-wise: slots by request, for pulls that do not know the slot; and pulls that overtook their assignment.
+    var slots: [Int64: Int32] = [:]
+    var earlyPulls: [Int64: CacheMessage] = [:]
+
+    init(plan: NodePlan, shape: WorkerShape, recordsIterations: Bool, scheduler: any SchedulingPolicy) {
+        node = Int32(plan.index)
+        role = plan.role
+        self.shape = shape
+        self.recordsIterations = recordsIterations
+        name = Array(plan.name.utf8)
+        engine = Engine(plan: shape.engine, cost: shape.cost, stages: shape.stages, blocks: shape.blocks, scheduler: scheduler)
+        reporting = Reporting(interval: shape.engine.reportInterval)
+        statistics.kvTotalBlocks = shape.blocks
+    }
+
+    mutating func handle(_ envelope: Envelope, at now: Instant, _ effects: inout Effects) {
+        switch envelope.message {
+        case .assign(let request): accept(request, at: now, &effects)
+        case .place(let placement): accept(placement, at: now, &effects)
+        case .pull(let message): sendCache(for: message, to: envelope.source, at: now, &effects)
+        case .cache(let message): receiveCache(message, sent: envelope.sent, from: envelope.source, at: now, &effects)
+        case .release(let message): release(message)
+        case .submit, .prefilled, .status, .tokens, .milestone, .rejected: return
+        }
+        run(at: now, &effects)
+        report(at: now, &effects)
+    }
+
+    mutating func handle(_ timer: TimerKind, at now: Instant, _ effects: inout Effects) {
+        switch timer {
+        case .iterationEnd: endIteration(at: now, &effects)
+        case .report:
+            sendReport(at: now, &effects)
+            return
+        case .stageFree, .arrival: break
+        }
+        run(at: now, &effects)
+        report(at: now, &effects)
+    }
+
+    /// Starts what can be started and sets the timers.
+    private mutating func run(at now: Instant, _ effects: inout Effects) {
+        if role == .decode { pullCaches(at: now, &effects) }
+        while engine.isStageFree(at: now), let place = engine.startIteration(at: now) {
+            if shape.engine.transfer == .layerwise, role == .prefill { pushLayers(of: place, &effects) }
+        }
+        effects.timers[.iterationEnd] = engine.inFlight.first?.end ?? .never
+        let mayStart = engine.stages > 1 && !engine.inFlight.isEmpty && engine.inFlight.count < engine.stages
+        effects.timers[.stageFree] = mayStart && engine.stageFree[0] > now ? engine.stageFree[0] : .never
+    }
+
+    private mutating func endIteration(at now: Instant, _ effects: inout Effects) {
+        let iteration = engine.endIteration()
+        for chunk in iteration.chunks {
+            let entry = engine.requests[chunk.slot]
+            if entry.computed == entry.total { produceToken(of: chunk.slot, at: now, &effects) }
+        }
+        if !outbox.isEmpty {
+            let bytes = MessageSize.header + MessageSize.streamToken * ByteCount(outbox.count)
+            effects.send(.tokens(outbox), to: Int32(ClusterLayout.client), bytes: bytes)
+            outbox = []
+        }
+        count(iteration, end: now, &effects)
+        engine.recycle(iteration)
+    }
+
+    /// A request has produced a token: sends it on its way and ends the request, or its stay here, when it was the last.
+    private mutating func produceToken(of slot: Int32, at now: Instant, _ effects: inout Effects) {
+        engine.requests[slot].generated += 1
+        let entry = engine.requests[slot]
+        let isLast = entry.remaining <= 0
+        if isLast || entry.generated == 1 {
+            effects.send(
+                .milestone(milestone(entry, isLast: isLast)), to: Int32(ClusterLayout.client), bytes: MessageSize.header + MessageSize.streamToken)
+        } else {
+            outbox.append(StreamToken(id: entry.request.id, stream: entry.request.stream, index: entry.generated - 1))
+        }
+        if role == .prefill {
+            finishPrefill(of: slot, isLast: isLast, &effects)
+        } else if isLast {
+            engine.leave(slot)
+            engine.freeBlocks(of: slot)
+            engine.requests.remove(slot)
+        }
+    }
+
+    private func milestone(_ entry: EngineRequest, isLast: Bool) -> Milestone {
+        Milestone(
+            id: entry.request.id, stream: entry.request.stream, index: entry.generated - 1, isLast: isLast,
+            prefillNode: role == .decode ? entry.prefillNode : node, decodeNode: role == .prefill ? -1 : node, prefillStart: entry.prefillStart,
+            preemptions: entry.preemptions, kvTransfer: entry.kvTransfer)
+    }
+
+    private mutating func count(_ iteration: Iteration, end: Instant, _ effects: inout Effects) {
+        let time = end - iteration.start
+        statistics.iterations += 1
+        statistics.iterationTimes.add(time)
+        // Stages overlap: each iteration accounts for its share of the worker.
+        let busy = time / Nanoseconds(engine.stages)
+        if iteration.shape.prefillTokens > 0 { statistics.busyPrefill += busy } else { statistics.busyDecode += busy }
+        guard recordsIterations else { return }
+        let row = IterationRow(
+            iteration: iteration.number, start: iteration.start, end: end, prefillTokens: iteration.shape.prefillTokens,
+            decodeTokens: iteration.shape.decodeRequests, requests: Int64(iteration.chunks.count), waiting: iteration.waiting,
+            kvBlocks: iteration.usedBlocks, kvBlocksTotal: engine.pool.total, preemptions: iteration.preemptions)
+        row.write(to: &effects.records.iterations, node: name)
+    }
+
+    /// What the worker counted so far.
+    func finalStatistics() -> WorkerStatistics {
+        var result = statistics
+        result.kvPeakBlocks = engine.pool.peak
+        result.preemptions = engine.preemptions
+        result.blocksAtEnd = engine.pool.used
+        return result
+    }
+}
+
+/// When a worker last told the controller of its load, and what it has received.
+struct Reporting {
+    let interval: Nanoseconds
+    var last: Instant?
+    var isDirty = false
+    var receivedRequests: Int64 = 0
+    var receivedTokens: Int64 = 0
+
+    init(interval: Nanoseconds) { self.interval = interval }
+
+    /// The earliest time of the next report.
+    var due: Instant { last.map { $0 + interval } ?? 0 }
+}
+
+extension Worker {
+    /// Sends a load report, or has it sent when the interval is over.
+    func shouldReport(at now: Instant) -> Bool { now >= reporting.due }
+
+    private mutating func report(at now: Instant, _ effects: inout Effects) {
+        if shouldReport(at: now) {
+            sendReport(at: now, &effects)
+        } else if !reporting.isDirty {
+            reporting.isDirty = true
+            effects.timers[.report] = reporting.due
+        }
+    }
+
+    private mutating func sendReport(at now: Instant, _ effects: inout Effects) {
+        var load = LoadReport()
+        load.waitingRequests = Int32(clamping: engine.waiting.count + placed.count + pulling)
+        load.runningRequests = Int32(clamping: engine.running.count)
+        load.waitingTokens = engine.waitingTokens
+        load.usedBlocks = engine.pool.used
+        load.receivedRequests = reporting.receivedRequests
+        load.receivedTokens = reporting.receivedTokens
+        effects.send(.status(load), to: Int32(ClusterLayout.controller), bytes: MessageSize.header)
+        reporting.last = now
+        reporting.isDirty = false
+        effects.timers[.report] = .never
+    }
+
+    /// The earliest time at which the worker may send on a channel if nothing more arrives.
+    func earliestSend(on channel: Channel) -> Instant {
+        let iterationEnd = engine.inFlight.first?.end ?? .never
+        // With pipeline stages the next iteration can start before the oldest one ends.
+        let nextStart = engine.inFlight.isEmpty ? .never : min(iterationEnd, engine.stageFree[0])
+        switch channel {
+        case .stream: return iterationEnd
+        case .prefilled: return role == .prefill ? iterationEnd : .never
+        case .status: return reporting.isDirty ? reporting.due : max(nextStart, reporting.due)
+        case .cache: return role == .prefill && shape.engine.transfer == .layerwise ? nextStart : .never
+        case .pull: return role == .decode && !placed.isEmpty ? nextStart : .never
+        case .submit, .assign, .place, .release: return .never
+        }
+    }
+}

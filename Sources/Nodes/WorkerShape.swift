@@ -1,0 +1,44 @@
+import Cluster
+import Models
+import Quantities
+
+/// What a worker's engine is made of: the plan of its pool, turned into blocks, times and bytes.
+public struct WorkerShape: Sendable {
+    public let engine: EnginePlan
+    public let cost: CostModel
+    public let model: ModelShape
+    /// Pipeline stages.
+    public let stages: Int
+    /// Transformer layers.
+    public let layers: Int
+    /// Cache blocks.
+    public let blocks: Int64
+    /// Longest prompt plus output in tokens.
+    public let lengthLimit: Int
+
+    /// Never fails: a plan is checked when it is read; one whose model does not fit has no blocks and rejects every request.
+    public init(_ pool: PoolPlan) {
+        engine = pool.engine
+        model = pool.model
+        stages = pool.pipelineParallel
+        layers = pool.model.layers
+        cost = CostModel(
+            model: pool.model, device: pool.device, tensorParallel: pool.tensorParallel, pipelineParallel: pool.pipelineParallel,
+            table: pool.measuredTable)
+        blocks = pool.memory.cacheBlocks(of: pool.engine.blockSize)
+        let held = Int(clamping: blocks) * pool.engine.blockSize
+        lengthLimit = min(pool.engine.maxModelLength ?? pool.model.contextLimit, held)
+    }
+
+    /// Bytes of the cache of `tokens` tokens.
+    func cacheBytes(_ tokens: Int32) -> ByteCount { model.cacheBytes(context: Int64(tokens)) }
+}
+
+extension PoolPlan {
+    /// How the memory of one worker is divided.
+    public var memory: MemoryBudget {
+        MemoryBudget(
+            model: model, device: device, tensorParallel: tensorParallel, pipelineParallel: pipelineParallel,
+            utilization: engine.memoryUtilization, cacheMemory: engine.kvMemory)
+    }
+}

@@ -1,0 +1,57 @@
+import Quantities
+
+/// What a worker counted over a run.
+public struct WorkerStatistics: Sendable {
+    /// Time in iterations that prefilled, and in iterations that only decoded.
+    public var busyPrefill: Nanoseconds = 0
+    public var busyDecode: Nanoseconds = 0
+    public var kvPeakBlocks: Int64 = 0
+    public var kvTotalBlocks: Int64 = 0
+    public var preemptions: Int64 = 0
+    public var iterations: Int64 = 0
+    /// Lengths of its iterations.
+    public var iterationTimes = LogLinearHistogram()
+    /// Blocks in use at the end: zero when every request has ended.
+    public var blocksAtEnd: Int64 = 0
+
+    public init() {}
+}
+
+/// What the client counted over a run.
+public struct ClientStatistics: Sendable {
+    public var offered: Int64 = 0
+    public var done: Int64 = 0
+    public var rejected: Int64 = 0
+    public var failed: Int64 = 0
+    /// Tokens that came twice, and tokens that were skipped.
+    public var duplicatedTokens: Int64 = 0
+    public var missingTokens: Int64 = 0
+    /// Prompt tokens of the requests done, and tokens received.
+    public var promptTokens: Int64 = 0
+    public var outputTokens: Int64 = 0
+    /// Requests done within the objective.
+    public var withinObjective: Int64 = 0
+    /// When the last request ended.
+    public var lastEnd: Instant = 0
+    public var ttft = SampleSet()
+    public var e2e = SampleSet()
+    public var kvTransfer = SampleSet()
+    public var tbt = LogLinearHistogram()
+
+    public init() {}
+}
+
+/// What a node counted over a run.
+public struct NodeStatistics: Sendable {
+    /// Messages sent and the bytes that they stood for.
+    public var messages: Int64 = 0
+    public var bytes: Int64 = 0
+    /// Events handled.
+    public var events: Int64 = 0
+    /// How late events were handled (`wall` only).
+    public var slip = LogLinearHistogram()
+    public var worker: WorkerStatistics?
+    public var client: ClientStatistics?
+
+    public init() {}
+}

@@ -1,0 +1,194 @@
+import Quantities
+
+/// How a request ended.
+public enum RequestStatus: String, Sendable {
+    case done, rejected, failed
+}
+
+/// A row of `requests.csv`: one request, written when it ends.
+public struct RequestRow: Sendable {
+    /// The header line.
+    public static let header = """
+        id,arrival_s,prompt_tokens,output_tokens,prefill_node,decode_node,prefill_start_s,first_token_s,finish_s,status,restarts,preemptions,\
+        cached_tokens,kv_transfer_s
+
+        """
+
+    public var id: Int64
+    public var arrival: Instant
+    public var promptTokens: Int32
+    public var outputTokens: Int32
+    /// Node names; empty where the request never got so far.
+    public var prefillNode: String
+    public var decodeNode: String
+    /// Negative where the request never got so far; the field is then empty.
+    public var prefillStart: Instant
+    public var firstToken: Instant
+    public var finish: Instant
+    public var status: RequestStatus
+    public var restarts: Int32
+    public var preemptions: Int32
+    public var cachedTokens: Int32
+    public var kvTransfer: Nanoseconds
+
+    public init(id: Int64, arrival: Instant, promptTokens: Int32, outputTokens: Int32, finish: Instant, status: RequestStatus) {
+        self.id = id
+        self.arrival = arrival
+        self.promptTokens = promptTokens
+        self.outputTokens = outputTokens
+        self.finish = finish
+        self.status = status
+        prefillNode = ""
+        decodeNode = ""
+        prefillStart = -1
+        firstToken = -1
+        restarts = 0
+        preemptions = 0
+        cachedTokens = 0
+        kvTransfer = 0
+    }
+
+    /// Appends the row.
+    public func write(to text: inout TextBuffer) {
+        let comma = UInt8(ascii: ",")
+        text.append(id)
+        text.append(ascii: comma)
+        text.append(seconds: arrival)
+        text.append(ascii: comma)
+        text.append(Int64(promptTokens))
+        text.append(ascii: comma)
+        text.append(Int64(outputTokens))
+        text.append(ascii: comma)
+        text.append(prefillNode)
+        text.append(ascii: comma)
+        text.append(decodeNode)
+        for time in [prefillStart, firstToken, finish] {
+            text.append(ascii: comma)
+            if time >= 0 { text.append(seconds: time) }
+        }
+        text.append(ascii: comma)
+        text.append(status.rawValue)
+        for count in [restarts, preemptions, cachedTokens] {
+            text.append(ascii: comma)
+            text.append(Int64(count))
+        }
+        text.append(ascii: comma)
+        text.append(seconds: kvTransfer)
+        text.append(ascii: UInt8(ascii: "\n"))
+    }
+}
+
+/// A row of `iterations.csv`: one batch iteration of a worker, written when it ends.
+public struct IterationRow: Sendable {
+    /// The header line.
+    public static let header = """
+        node,iteration,start_s,end_s,prefill_tokens,decode_tokens,requests,waiting,kv_blocks,kv_blocks_total,preemptions
+
+        """
+
+    /// Number of the iteration at its worker, from 0.
+    public var iteration: Int64
+    public var start: Instant
+    public var end: Instant
+    public var prefillTokens: Int64
+    public var decodeTokens: Int64
+    /// Requests in the batch.
+    public var requests: Int64
+    /// Requests that waited when the batch was formed.
+    public var waiting: Int64
+    /// Cache blocks in use while it ran, and blocks that exist.
+    public var kvBlocks: Int64
+    public var kvBlocksTotal: Int64
+    /// Requests that were thrown out to form the batch.
+    public var preemptions: Int64
+
+    public init(
+        iteration: Int64, start: Instant, end: Instant, prefillTokens: Int64, decodeTokens: Int64, requests: Int64, waiting: Int64, kvBlocks: Int64,
+        kvBlocksTotal: Int64, preemptions: Int64
+    ) {
+        self.iteration = iteration
+        self.start = start
+        self.end = end
+        self.prefillTokens = prefillTokens
+        self.decodeTokens = decodeTokens
+        self.requests = requests
+        self.waiting = waiting
+        self.kvBlocks = kvBlocks
+        self.kvBlocksTotal = kvBlocksTotal
+        self.preemptions = preemptions
+    }
+
+    /// Appends the row; `node` is the worker's name in UTF-8.
+    public func write(to text: inout TextBuffer, node: [UInt8]) {
+        let comma = UInt8(ascii: ",")
+        text.append(contentsOf: node)
+        text.append(ascii: comma)
+        text.append(iteration)
+        text.append(ascii: comma)
+        text.append(seconds: start)
+        text.append(ascii: comma)
+        text.append(seconds: end)
+        text.append(ascii: comma)
+        text.append(prefillTokens)
+        text.append(ascii: comma)
+        text.append(decodeTokens)
+        text.append(ascii: comma)
+        text.append(requests)
+        text.append(ascii: comma)
+        text.append(waiting)
+        text.append(ascii: comma)
+        text.append(kvBlocks)
+        text.append(ascii: comma)
+        text.append(kvBlocksTotal)
+        text.append(ascii: comma)
+        text.append(preemptions)
+        text.append(ascii: UInt8(ascii: "\n"))
+    }
+}
+
+/// A row of `messages.csv`: one message, written when it has been delivered.
+public struct MessageRow: Sendable {
+    /// The header line.
+    public static let header = """
+        to,from,sequence,channel,sent_s,delivered_s,bytes
+
+        """
+
+    /// Indices of the nodes.
+    public var target: Int64
+    public var source: Int64
+    /// Number of the message among those of its sender.
+    public var sequence: Int64
+    public var channel: StaticString
+    public var sent: Instant
+    public var delivered: Instant
+    /// Bytes that it stood for.
+    public var bytes: ByteCount
+
+    public init(target: Int64, source: Int64, sequence: Int64, channel: StaticString, sent: Instant, delivered: Instant, bytes: ByteCount) {
+        self.target = target
+        self.source = source
+        self.sequence = sequence
+        self.channel = channel
+        self.sent = sent
+        self.delivered = delivered
+        self.bytes = bytes
+    }
+
+    /// Appends the row.
+    public func write(to text: inout TextBuffer) {
+        let comma = UInt8(ascii: ",")
+        for number in [target, source, sequence] {
+            text.append(number)
+            text.append(ascii: comma)
+        }
+        text.append(channel.description)
+        for time in [sent, delivered] {
+            text.append(ascii: comma)
+            text.append(seconds: time)
+        }
+        text.append(ascii: comma)
+        text.append(bytes)
+        text.append(ascii: UInt8(ascii: "\n"))
+    }
+}

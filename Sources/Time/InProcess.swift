@@ -1,0 +1,68 @@
+import Nodes
+import Quantities
+
+/// The `inproc` clock: all nodes in one process, always the one whose next event is the earliest.
+///
+/// It knows nothing of windows or lookahead, which makes it the oracle for the clock that does.
+public struct InProcess {
+    private let hosts: [NodeHost]
+    /// A tournament over the nodes' next times: leaf `i` is node `i`, each inner place holds the node that wins below it.
+    private var winners: [Int32]
+    private var times: [Instant]
+    private let leaves: Int
+    private var out: [Outgoing] = []
+
+    /// How far the clock has come.
+    public private(set) var now: Instant = 0
+
+    /// - Parameter hosts: the nodes by index.
+    public init(_ hosts: [NodeHost]) {
+        self.hosts = hosts
+        var leaves = 1
+        while leaves < hosts.count { leaves *= 2 }
+        self.leaves = leaves
+        times = (0..<leaves).map { $0 < hosts.count ? hosts[$0].next : .never }
+        winners = Array(repeating: 0, count: 2 * leaves)
+        for leaf in 0..<leaves { winners[leaves + leaf] = Int32(leaf) }
+        for place in stride(from: leaves - 1, to: 0, by: -1) { replay(place) }
+    }
+
+    /// Lets nodes act, `turns` times at the most, and calls `afterTurn` with each that did.
+    /// - Returns: whether anything is left to happen.
+    public mutating func run(turns: Int, afterTurn: (NodeHost) throws -> Void) rethrows -> Bool {
+        for _ in 0..<turns {
+            let node = Int(winners[1])
+            let time = times[node]
+            guard time < .never else { return false }
+            now = time
+            // A message takes at least a nanosecond, so nothing that others do up to now can arrive before the next one.
+            hosts[node].advance(until: time + 1, into: &out)
+            if !out.isEmpty {
+                for outgoing in out {
+                    let target = Int(outgoing.target)
+                    hosts[target].receive(outgoing.envelope)
+                    if outgoing.envelope.head < times[target] { update(target, to: outgoing.envelope.head) }
+                }
+                out.removeAll(keepingCapacity: true)
+            }
+            update(node, to: hosts[node].next)
+            try afterTurn(hosts[node])
+        }
+        return true
+    }
+
+    private mutating func update(_ node: Int, to time: Instant) {
+        times[node] = time
+        var place = (leaves + node) >> 1
+        while place > 0 {
+            replay(place)
+            place >>= 1
+        }
+    }
+
+    @inline(__always)
+    private mutating func replay(_ place: Int) {
+        let (left, right) = (winners[2 * place], winners[2 * place + 1])
+        winners[place] = times[Int(right)] < times[Int(left)] ? right : left
+    }
+}

@@ -1,0 +1,85 @@
+import Cluster
+import Nodes
+import Quantities
+
+/// What the topology alone says about who can make whom act, and how soon.
+///
+/// Nodes of a role are alike here. For each channel: the shortest latency of any link that it can cross. For each role: which
+/// channel can set off which, and the least time that passes between. A token that reaches the client sets nothing off unless the
+/// loop is closed; a request that reaches a prefill worker cannot leave it before the shortest possible iteration is over.
+public struct Lookahead: Sendable {
+    /// The role that receives a channel's messages; `nil` for channels that workers of several roles may receive.
+    static func receivers(of channel: Channel) -> [Role] {
+        switch channel {
+        case .submit, .prefilled, .status: [.controller]
+        case .assign: [.prefill, .colocated]
+        case .place, .cache: [.decode]
+        case .stream: [.client]
+        case .pull, .release: [.prefill]
+        }
+    }
+
+    static func senders(of channel: Channel) -> [Role] {
+        switch channel {
+        case .submit: [.client]
+        case .assign, .place: [.controller]
+        case .prefilled, .cache: [.prefill]
+        case .status: [.prefill, .decode, .colocated]
+        case .stream: [.controller, .prefill, .decode, .colocated]
+        case .pull, .release: [.decode]
+        }
+    }
+
+    /// Least time from sending to the head's arrival, by channel; `Instant.never` for channels that nobody uses.
+    private(set) var latency = ChannelTimes()
+    /// For each channel that arrives, the least delay of each channel that it can set off at its receivers.
+    private(set) var reactions: [ChannelTimes] = Array(repeating: ChannelTimes(), count: Channel.allCases.count)
+
+    public init(_ plan: ClusterPlan, _ layout: ClusterLayout) {
+        let shapes = plan.pools.map(WorkerShape.init)
+        func least(_ roles: Role...) -> Nanoseconds {
+            zip(plan.pools, shapes).filter { roles.contains($0.0.role) }.map(\.1.cost.minimumIterationTime).min() ?? .never
+        }
+        for channel in Channel.allCases { latency[channel] = Self.latency(of: channel, plan, layout) }
+
+        if let loop = plan.workload.closedLoop { react(to: .stream, with: .submit, after: loop.think) }
+        for answer in [Channel.assign, .place, .stream] { react(to: .submit, with: answer, after: 0) }
+        react(to: .prefilled, with: .place, after: 0)
+
+        let prefill = least(.prefill, .colocated)
+        for (cause, effects) in [
+            (Channel.assign, [Channel.prefilled, .stream]), (.release, [.prefilled, .stream]), (.cache, [.stream]),
+        ] {
+            let iteration = cause == .cache ? least(.decode) : prefill
+            for effect in effects { react(to: cause, with: effect, after: iteration) }
+        }
+        // Layer-wise transfer pushes at the start of an iteration, and an assignment can start one.
+        let pushes = plan.pools.contains { $0.role == .prefill && $0.engine.transfer == .layerwise }
+        for cause in [Channel.assign, .release] where pushes { react(to: cause, with: .cache, after: 0) }
+        react(to: .pull, with: .cache, after: 0)
+        react(to: .place, with: .pull, after: 0)
+        react(to: .cache, with: .pull, after: 0)
+        react(to: .cache, with: .release, after: 0)
+        for cause in [Channel.assign, .place, .cache, .pull, .release] { react(to: cause, with: .status, after: 0) }
+    }
+
+    private mutating func react(to cause: Channel, with effect: Channel, after delay: Nanoseconds) {
+        reactions[Int(cause.rawValue)].lower(effect, to: delay)
+    }
+
+    /// What a channel's arrival can set off.
+    func reactions(to channel: Channel) -> ChannelTimes { reactions[Int(channel.rawValue)] }
+
+    private static func latency(of channel: Channel, _ plan: ClusterPlan, _ layout: ClusterLayout) -> Nanoseconds {
+        let sources = layout.nodes.filter { senders(of: channel).contains($0.role) }
+        let targets = layout.nodes.filter { receivers(of: channel).contains($0.role) }
+        guard !sources.isEmpty, !targets.isEmpty else { return .never }
+        // Links with the front end are all of one class, so one pair stands for all; between workers the classes present count.
+        if sources.contains(where: { $0.host < 0 }) || targets.contains(where: { $0.host < 0 }) { return plan.links.control.latency }
+        var kinds = Set<LinkKind>()
+        for source in sources {
+            for target in targets where kinds.count < 3 { kinds.insert(layout.link(from: source.index, to: target.index)) }
+        }
+        return LinkKind.allCases.filter(kinds.contains).map { plan.links[$0].latency }.min() ?? .never
+    }
+}
