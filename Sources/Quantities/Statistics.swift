@@ -88,9 +88,10 @@ public struct LogLinearHistogram: Sendable {
         counts = Array(repeating: 0, count: (64 - Self.subBits) << Self.subBits)
     }
 
-    /// Adds a sample; a negative one counts as 0.
+    /// Adds a sample so many times (no less than 0); a negative sample counts as 0.
     @inline(__always)
     public mutating func add(_ sample: Int64, times: Int64 = 1) {
+        guard times > 0 else { return }
         let value = Swift.max(sample, 0)
         counts[Self.bucket(value)] &+= times
         count &+= times

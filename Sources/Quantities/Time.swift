@@ -32,15 +32,15 @@ public func nanoseconds(fromSeconds seconds: Double) -> Nanoseconds {
 @inlinable
 public func seconds(_ time: Nanoseconds) -> Double { Double(time) / 1e9 }
 
-/// The time that `bytes` occupy a link of `rate` bytes per second, in nanoseconds, rounded up.
+/// The time that `bytes` occupy a link of `rate` bytes per second, in nanoseconds, rounded up; at most `Instant.never`.
 ///
 /// Integer arithmetic with a 128-bit product, so that every machine gets the same bit pattern.
 @inlinable
 public func transmissionTime(_ bytes: ByteCount, at rate: BytesPerSecond) -> Nanoseconds {
     guard bytes > 0, rate > 0 else { return 0 }
-    let product = bytes.multipliedFullWidth(by: nanosecondsPerSecond)
-    // The quotient overflows only beyond 292 years on the wire; the plan's limits keep far below that.
-    guard product.high < rate else { return .never }
-    let (quotient, remainder) = rate.dividingFullWidth(product)
-    return remainder == 0 ? quotient : quotient + 1
+    let product = bytes.magnitude.multipliedFullWidth(by: nanosecondsPerSecond.magnitude)
+    guard product.high < rate.magnitude else { return .never }
+    let (quotient, remainder) = rate.magnitude.dividingFullWidth(product)
+    guard quotient < Instant.never.magnitude else { return .never }
+    return Nanoseconds(quotient) + (remainder == 0 ? 0 : 1)
 }
