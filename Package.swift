@@ -59,6 +59,9 @@ let package = Package(
             swiftSettings: strict),
 
         // Tests mirror the sources
+        .target(
+            name: "TestKit", dependencies: ["Quantities", "Models", "Policies", "Workload", "Cluster", "Records", "Nodes", "Time"],
+            path: "Tests/TestKit", swiftSettings: strict),
         tests("QuantitiesTests", ["Quantities"]),
         tests("ModelsTests", ["Models"]),
         tests("PoliciesTests", ["Policies"]),
@@ -66,7 +69,7 @@ let package = Package(
         tests("ClusterTests", ["Cluster"]),
         tests("RecordsTests", ["Records"]),
         tests("NodesTests", ["Nodes"]),
-        tests("TimeTests", ["Time"]),
+        tests("TimeTests", ["Time", "Nodes", "Records", "TestKit"]),
         tests("TopologyFileTests", ["TopologyFile"]),
         tests("TraceFilesTests", ["TraceFiles"]),
         tests("TransportTests", ["Transport"]),

@@ -149,3 +149,16 @@ public struct Timekeeper: Sendable {
         return sends
     }
 }
+
+extension Timekeeper: CustomStringConvertible {
+    /// The state in words, for a failure that should not happen.
+    public var description: String {
+        let sends = earliestSends()
+        return nodes.indices.map { index in
+            let node = nodes[index]
+            let channels = Channel.allCases.filter { node.earliest[$0] < .never }.map { "\($0.name)@\(node.earliest[$0])" }
+            return "node \(index): \(node.isRunning ? "running" : "idle") next \(node.next) under way \(node.underWayFirst) "
+                + "bound \(bound(for: index, sends)) may send \(channels.joined(separator: " "))"
+        }.joined(separator: "\n")
+    }
+}

@@ -23,8 +23,10 @@ extension Worker {
         engine.leave(slot)
         engine.requests[slot].phase = .parked
         if isLast { engine.freeBlocks(of: slot) }
-        guard entry.request.decodeNode < 0 else { return }
-        if isLast {
+        if entry.request.decodeNode >= 0 {
+            // The decode worker got room while the last piece was being computed: what was not pushed goes now.
+            if entry.isStreaming, entry.pushed < entry.request.promptTokens { sendRest(of: slot, to: entry.request.decodeNode, &effects) }
+        } else if isLast {
             engine.requests.remove(slot)
         } else {
             let placement = Placement(request: entry.request, prefillNode: node, prefillSlot: slot)
@@ -42,10 +44,15 @@ extension Worker {
         }
         guard let slot = engine.requests.find(known, id: pull.id, in: .parked, .waiting, .running) else { return }
         startStreaming(slot, to: pull)
+        if engine.requests[slot].phase == .parked { sendRest(of: slot, to: target, &effects) }
+    }
+
+    /// Sends what was not pushed yet of the cache of a prefilled request.
+    private mutating func sendRest(of slot: Int32, to target: Int32, _ effects: inout Effects) {
         let entry = engine.requests[slot]
-        guard entry.phase == .parked else { return }
         // A request that ended with its first token has no cache left to send, but the room reserved for it must be freed.
-        let bytes = entry.blocks == 0 ? MessageSize.header : shape.cacheBytes(entry.request.promptTokens)
+        let bytes = entry.blocks == 0 ? MessageSize.header : shape.cacheBytes(entry.request.promptTokens) - shape.cacheBytes(entry.pushed)
+        engine.requests[slot].pushed = entry.request.promptTokens
         effects.send(cacheMessage(slot, isFinal: true), to: target, bytes: bytes)
     }
 

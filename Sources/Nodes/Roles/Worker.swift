@@ -15,6 +15,8 @@ struct Worker {
     var engine: Engine
     var statistics = WorkerStatistics()
     var reporting: Reporting
+    /// With pipeline stages: when the next iteration can start, if that is before the oldest one ends.
+    var nextStart: Instant = .never
     /// Tokens of the iteration that ends, before they are sent.
     var outbox: [StreamToken] = []
     /// Decode: placed requests that wait for room, first come first.
@@ -69,7 +71,8 @@ struct Worker {
         }
         effects.timers[.iterationEnd] = engine.inFlight.first?.end ?? .never
         let mayStart = engine.stages > 1 && !engine.inFlight.isEmpty && engine.inFlight.count < engine.stages
-        effects.timers[.stageFree] = mayStart && engine.stageFree[0] > now ? engine.stageFree[0] : .never
+        nextStart = mayStart && engine.stageFree[0] > now ? engine.stageFree[0] : .never
+        effects.timers[.stageFree] = nextStart
     }
 
     private mutating func endIteration(at now: Instant, _ effects: inout Effects) {
@@ -183,14 +186,13 @@ extension Worker {
     /// The earliest time at which the worker may send on a channel if nothing more arrives.
     func earliestSend(on channel: Channel) -> Instant {
         let iterationEnd = engine.inFlight.first?.end ?? .never
-        // With pipeline stages the next iteration can start before the oldest one ends.
-        let nextStart = engine.inFlight.isEmpty ? .never : min(iterationEnd, engine.stageFree[0])
+        let nextEvent = min(iterationEnd, nextStart)
         switch channel {
         case .stream: return iterationEnd
         case .prefilled: return role == .prefill ? iterationEnd : .never
-        case .status: return reporting.isDirty ? reporting.due : max(nextStart, reporting.due)
-        case .cache: return role == .prefill && shape.engine.transfer == .layerwise ? nextStart : .never
-        case .pull: return role == .decode && !placed.isEmpty ? nextStart : .never
+        case .status: return reporting.isDirty ? reporting.due : max(nextEvent, reporting.due)
+        case .cache: return role == .prefill && shape.engine.transfer == .layerwise ? nextEvent : .never
+        case .pull: return role == .decode && !placed.isEmpty ? nextEvent : .never
         case .submit, .assign, .place, .release: return .never
         }
     }
