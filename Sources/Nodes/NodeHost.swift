@@ -50,10 +50,10 @@ public final class NodeHost {
     public var next: Instant { min(inbox.firstTime, min(ready.firstTime, effects.timers.first.time)) }
 
     /// Rows written since they were last taken.
-    public var records: RecordBuffers {
-        get { effects.records }
-        set { effects.records = newValue }
-    }
+    public var records: RecordBuffers { effects.records }
+
+    /// Lets `body` take rows out, in place.
+    public func takeRecords(_ body: (inout RecordBuffers) throws -> Void) rethrows { try body(&effects.records) }
 
     /// Hands a message to the node.
     @inline(__always)

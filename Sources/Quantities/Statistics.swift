@@ -39,6 +39,14 @@ func rank(_ share: Int, of count: Int) -> Int {
 struct WideSum: Sendable {
     private var total: Int128 = 0
 
+    init() {}
+
+    /// From the halves that `low` and `high` give.
+    init(low: Int64, high: Int64) { total = Int128(high) << 64 | Int128(UInt64(bitPattern: low)) }
+
+    var low: Int64 { Int64(truncatingIfNeeded: total) }
+    var high: Int64 { Int64(truncatingIfNeeded: total >> 64) }
+
     mutating func add(_ number: Int64) { total += Int128(number) }
 
     mutating func add(_ number: Int64, times count: Int64) { total += Int128(number) * Int128(count) }
@@ -135,5 +143,43 @@ public struct LogLinearHistogram: Sendable {
         let shift = (index >> subBits) - 1
         let low = Int64((index & ((1 << subBits) - 1)) | (1 << subBits)) << Int64(shift)
         return Double(low) + Double((Int64(1) << Int64(shift)) - 1) / 2
+    }
+}
+
+// MARK: - As words
+
+extension SampleSet {
+    /// Appends the samples.
+    public func encode(into words: inout [Int64]) {
+        words.append(Int64(samples.count))
+        words += samples
+    }
+
+    /// Reads what `encode` appended.
+    public init(decoding reader: inout WordReader) {
+        self.init()
+        for _ in 0..<reader.count(of: 1) { add(reader.next()) }
+    }
+}
+
+extension LogLinearHistogram {
+    /// Appends the buckets that hold anything.
+    public func encode(into words: inout [Int64]) {
+        words += [count, largest, total.low, total.high, Int64(counts.count { $0 != 0 })]
+        for (index, bucket) in counts.enumerated() where bucket != 0 { words += [Int64(index), bucket] }
+    }
+
+    /// Reads what `encode` appended; buckets that cannot be are left out.
+    public init(decoding reader: inout WordReader) {
+        self.init()
+        count = reader.next()
+        largest = reader.next()
+        let low = reader.next()
+        total = WideSum(low: low, high: reader.next())
+        for _ in 0..<reader.count(of: 2) {
+            let index = Int(reader.next())
+            let bucket = reader.next()
+            if counts.indices.contains(index) { counts[index] = bucket }
+        }
     }
 }

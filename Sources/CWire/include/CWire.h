@@ -1,3 +1,7 @@
-#ifndef CWIRE_H
-#define CWIRE_H
+/// The wire format: generated from `testbed.proto` by `scripts/protos`.
+#ifndef TESTBED_CWIRE_H
+#define TESTBED_CWIRE_H
+
+#include "testbed.pb-c.h"
+
 #endif

@@ -1,0 +1,109 @@
+import CSystem
+import Glibc
+import Transport
+
+/// The few things that are done with files, each with an error that names it.
+enum Files {
+    /// Makes a directory; one that is there already will do if `mayExist`.
+    static func makeDirectory(_ path: String, mode: mode_t = 0o755, mayExist: Bool = false) throws(SystemError) {
+        guard mkdir(path, mode) != 0 else { return }
+        let code = errno
+        if code == EEXIST, mayExist { return }
+        throw SystemError("make the directory \(path)", code: code)
+    }
+
+    /// Makes a directory and those above it.
+    static func makeDirectories(_ path: String) throws(SystemError) {
+        var built = path.hasPrefix("/") ? "" : "."
+        for part in path.split(separator: "/") {
+            built += "/" + part
+            try makeDirectory(built, mayExist: true)
+        }
+    }
+
+    /// Writes a whole file, replacing what was there.
+    static func write(_ bytes: [UInt8], to path: String) throws(SystemError) {
+        let file = try OutputFile(path)
+        try bytes.withUnsafeBytes { (buffer) throws(SystemError) in try file.write(buffer) }
+    }
+
+    /// Reads a whole file; `nil` when there is none.
+    static func read(_ path: String) throws(SystemError) -> [UInt8]? {
+        let descriptor = testbed_open(path, O_RDONLY, 0)
+        guard descriptor >= 0 else {
+            if errno == ENOENT { return nil }
+            throw SystemError("open \(path)", code: errno)
+        }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = Glibc.read(descriptor, &chunk, chunk.count)
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw SystemError("read \(path)", code: errno)
+            }
+            if count == 0 { return bytes }
+            bytes += chunk[0..<count]
+        }
+    }
+
+    /// Names in a directory, in order; empty when there is none.
+    static func list(_ path: String) -> [String] {
+        guard let directory = opendir(path) else { return [] }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    /// Removes a directory and all that is in it. What cannot be removed stays.
+    static func removeTree(_ path: String) {
+        for name in list(path) {
+            let entry = path + "/" + name
+            var status = stat()
+            if lstat(entry, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { removeTree(entry) } else { unlink(entry) }
+        }
+        rmdir(path)
+    }
+
+    static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+}
+
+/// A file that is being written. Closes with its owner.
+final class OutputFile {
+    let path: String
+    private let descriptor: Int32
+    /// Bytes written.
+    private(set) var size: Int64 = 0
+
+    init(_ path: String) throws(SystemError) {
+        self.path = path
+        descriptor = testbed_open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+        guard descriptor >= 0 else { throw SystemError("open \(path)", code: errno) }
+    }
+
+    deinit { close(descriptor) }
+
+    func write(_ bytes: UnsafeRawBufferPointer) throws(SystemError) {
+        var rest = bytes
+        while !rest.isEmpty {
+            let count = Glibc.write(descriptor, rest.baseAddress, rest.count)
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw SystemError("write \(path)", code: errno)
+            }
+            rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(count))
+            size += Int64(count)
+        }
+    }
+
+    func write(_ text: String) throws(SystemError) {
+        try Array(text.utf8).withUnsafeBytes { (buffer) throws(SystemError) in try write(buffer) }
+    }
+}

@@ -1,0 +1,67 @@
+import CSystem
+import Cluster
+import Glibc
+import Nodes
+import Quantities
+import TopologyFile
+import TraceFiles
+import Transport
+import Workload
+
+/// The life of a process that is one node: `testbed node RUN INDEX SOCKETS PARENT`, started by a launcher and by nobody else.
+public enum NodeProcess {
+    /// Runs the node to its end.
+    /// - Returns: the exit code.
+    public static func run(folder path: String, index: Int, sockets: String, parent: pid_t) -> Int32 {
+        // The kernel ends this process with its launcher, however that ends; a launcher that is gone already is seen here.
+        testbed_die_with_parent(SIGKILL)
+        guard getppid() == parent else { return 1 }
+        signal(SIGINT, SIG_IGN)
+        signal(SIGPIPE, SIG_IGN)
+        raiseDescriptorLimit()
+        let control = ControlChannel(descriptor: ControlChannel.nodeDescriptor)
+        do {
+            try run(RunFolder(existing: path), index: index, sockets: sockets, control: control)
+            return 0
+        } catch {
+            print("error: \(error)")
+            _ = try? control.send(.failed("\(error)"))
+            return 1
+        }
+    }
+
+    private static func run(_ folder: RunFolder, index: Int, sockets: String, control: ControlChannel) throws {
+        let plan = try folder.readPlan()
+        let layout = ClusterLayout(plan)
+        guard layout.nodes.indices.contains(index) else { throw SystemError("no node \(index) in \(plan.name)") }
+        let node = layout.nodes[index]
+        let parts = try PartFiles(directory: folder.parts, node: node, records: plan.records)
+        let source = node.role == .client ? try requestSource(for: plan.workload, seed: plan.seed) : NoRequests()
+        guard let host = NodeHost.make(node, of: plan, layout: layout, source: { source }) else {
+            throw SystemError("the topology names a policy that does not exist")
+        }
+        let data = try DataSockets(directory: sockets, node: index, count: layout.nodes.count)
+        let shell = NodeShell(host: host, nodes: layout.nodes.count, sockets: data, control: control, sink: parts)
+        if let epoch = try shell.waitForStart() {
+            switch plan.clock {
+            case .wall: try shell.runWall(epoch: epoch, dilation: plan.dilation)
+            case .virtual, .inproc: try shell.runVirtual()
+            }
+        }
+        try parts.finish(host)
+        _ = try control.send(.finished)
+    }
+
+    /// Sockets to many peers need many descriptors.
+    static func raiseDescriptorLimit() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    }
+}
+
+/// The requests of a node that offers none.
+private final class NoRequests: RequestSource {
+    func next() -> RequestSpec? { nil }
+}

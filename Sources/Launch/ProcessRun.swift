@@ -1,0 +1,189 @@
+import CSystem
+import Cluster
+import Glibc
+import Nodes
+import Quantities
+import Time
+import Transport
+
+/// What a run tells while it goes on.
+public struct RunStatus: Sendable, Equatable {
+    /// How far the emulated clock has come.
+    public var now: Instant
+    public var progress: Progress
+}
+
+/// How a run came to its end.
+enum RunOutcome: Equatable {
+    case finished
+    /// By a signal; the records end where the run was.
+    case interrupted
+    /// Why, with the node's name.
+    case failed(String)
+}
+
+/// A run with one process for each node: starts them, keeps the clock, and sees every one of them to its end.
+final class ProcessRun {
+    private let plan: ClusterPlan
+    private let layout: ClusterLayout
+    private let folder: RunFolder
+    private let executable: String
+    private let onStatus: (RunStatus) -> Void
+    private let events: Events
+    private var children: [Child] = []
+    private var keeper: Timekeeper
+    private var grants: [Grant] = []
+    private var happened: [Events.Event] = []
+    private var readyCount = 0
+    private var finished: Set<Int> = []
+    private var isStopping = false
+    private var outcome: RunOutcome?
+    private var progress = Progress(ended: 0, offered: 0, isFinished: false)
+    private var lastStatus: Int64 = 0
+    private var epoch: Int64 = 0
+    private var stopDeadline: Int64 = .max
+    private let socketDirectory: String
+
+    /// Windows granted, for benchmarks.
+    var grantCount: Int64 { keeper.grants }
+
+    init(plan: ClusterPlan, layout: ClusterLayout, folder: RunFolder, executable: String, onStatus: @escaping (RunStatus) -> Void) throws(SystemError) {
+        self.plan = plan
+        self.layout = layout
+        self.folder = folder
+        self.executable = executable
+        self.onStatus = onStatus
+        keeper = Timekeeper(layout, Lookahead(plan, layout))
+        events = try Events()
+        socketDirectory = try Self.makeSocketDirectory()
+    }
+
+    deinit { Files.removeTree(socketDirectory) }
+
+    /// A new directory that nobody else may enter, with a path short enough for a socket's address.
+    private static func makeSocketDirectory() throws(SystemError) -> String {
+        let parent = getenv("XDG_RUNTIME_DIR").map { String(cString: $0) } ?? "/tmp"
+        var template = Array((parent.utf8.count < 60 ? parent : "/tmp").utf8CString.dropLast()) + Array("/testbed-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw SystemError("make a directory for sockets", code: errno) }
+        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// Runs to the end. Whatever happens, no process is left when it returns.
+    func run() -> RunOutcome {
+        defer { killAll() }
+        do {
+            try start()
+            while outcome == nil || !isOver { try turn() }
+        } catch {
+            return .failed("\(error)")
+        }
+        return outcome ?? .finished
+    }
+
+    private var isOver: Bool { children.allSatisfy { $0.ending != nil } }
+
+    private func start() throws {
+        for node in layout.nodes {
+            let child = try Child(
+                node: node, executable: executable,
+                arguments: ["node", folder.path, String(node.index), socketDirectory, String(getpid())], log: folder.log(of: node))
+            children.append(child)
+            try events.add(child.control.descriptor, number: 2 * node.index)
+            try events.add(child.pidDescriptor, number: 2 * node.index + 1)
+        }
+    }
+
+    private func turn() throws {
+        happened.removeAll(keepingCapacity: true)
+        try events.wait(milliseconds: 200, into: &happened)
+        for event in happened {
+            switch event {
+            case .interrupted: interrupt()
+            case .readable(let number) where number % 2 == 0: try readControl(of: number / 2)
+            case .readable(let number): childEnded(number / 2)
+            }
+        }
+        if !isStopping, readyCount == children.count, plan.clock == .virtual { try keepTime() }
+        let machine = monotonicNow()
+        if machine > stopDeadline { killAll() }
+        if machine - lastStatus > 100_000_000 {
+            lastStatus = machine
+            let now = plan.clock == .virtual ? keeper.now : epoch == 0 ? 0 : Instant(Double(max(machine - epoch, 0)) / plan.dilation)
+            onStatus(RunStatus(now: min(now, .never - 1), progress: plan.clock == .virtual ? keeper.progress : progress))
+        }
+    }
+
+    private func keepTime() throws {
+        grants.removeAll(keepingCapacity: true)
+        keeper.grant(into: &grants)
+        for grant in grants { _ = try children[Int(grant.node)].control.send(.grant(until: grant.until, expected: grant.expected)) }
+        if grants.isEmpty, keeper.isQuiescent { stop(.finished) }
+    }
+
+    /// Takes everything that a node has to say.
+    private func readControl(of node: Int) throws {
+        while true {
+            switch try children[node].control.receive(waits: false) {
+            case .nothing: return
+            case .closed:
+                events.remove(children[node].control.descriptor)
+                return
+            case .message(let message): try take(message, from: node)
+            }
+        }
+    }
+
+    private func take(_ message: ControlMessage, from node: Int) throws {
+        switch message {
+        case .ready:
+            readyCount += 1
+            if readyCount == children.count { try startAll() }
+        case .report(let report): keeper.take(report, from: node)
+        case .progress(let report):
+            progress = report
+            if report.isFinished { stop(.finished) }
+        case .finished: finished.insert(node)
+        case .failed(let reason): stop(.failed("node \(layout.nodes[node].name): \(reason)"))
+        case .start, .grant, .stop: break
+        }
+    }
+
+    private func startAll() throws {
+        // A moment ahead, so that every process is waiting for it.
+        epoch = monotonicNow() + 50_000_000
+        for child in children { _ = try child.control.send(.start(epoch: epoch)) }
+    }
+
+    private func childEnded(_ node: Int) {
+        let child = children[node]
+        guard child.reap() else { return }
+        events.remove(child.pidDescriptor)
+        if child.ending == .exited(0), finished.contains(node) { return }
+        // What it said last may still be unread, and may say why.
+        if (try? readControl(of: node)) != nil, child.ending == .exited(0), finished.contains(node) { return }
+        stop(.failed("node \(child.node.name) \(child.ending?.description ?? "ended")"))
+    }
+
+    private func interrupt() {
+        if isStopping { killAll() }
+        stop(.interrupted)
+    }
+
+    /// Tells every node to write its records and end. The first reason counts.
+    private func stop(_ reason: RunOutcome) {
+        guard !isStopping else { return }
+        isStopping = true
+        outcome = reason
+        stopDeadline = monotonicNow() + 20_000_000_000
+        for child in children where child.ending == nil {
+            child.kill(SIGCONT)
+            _ = try? child.control.send(.stop)
+        }
+    }
+
+    /// Ends every process at once and waits until it is gone.
+    private func killAll() {
+        for child in children { child.kill(SIGKILL) }
+        for child in children { _ = child.reap(waits: true) }
+    }
+}

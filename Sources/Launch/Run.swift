@@ -1,0 +1,111 @@
+import Cluster
+import Glibc
+import Models
+import Nodes
+import Quantities
+import Records
+import Reports
+import TopologyFile
+import TraceFiles
+import Transport
+import Workload
+
+/// A run from its plan to its folder.
+public struct Run {
+    public let plan: ClusterPlan
+    /// The folder that the user named.
+    public let out: String?
+    /// The program that node processes run: this one.
+    public let executable: String
+    /// Version for the manifest.
+    public let version: String
+
+    /// What a run came to.
+    public struct Result {
+        public var summary: Summary
+        public var folder: String
+        /// Why it failed, if it did.
+        public var failure: String?
+        public var wasInterrupted: Bool
+        /// Windows that were granted, for benchmarks; 0 for clocks that grant none.
+        public var grants: Int64
+        /// Events that nodes handled.
+        public var events: Int64
+    }
+
+    public init(plan: ClusterPlan, out: String?, executable: String, version: String) {
+        self.plan = plan
+        self.out = out
+        self.executable = executable
+        self.version = version
+    }
+
+    /// Runs. Throws only for what keeps a run from starting or its records from being written.
+    /// - Parameter onStatus: called now and then, for a progress line.
+    public func execute(onStatus: @escaping (RunStatus) -> Void) throws -> Result {
+        let layout = ClusterLayout(plan)
+        let source = try requestSource(for: plan.workload, seed: plan.seed)
+        let resolved = TopologyWriter.text(plan)
+        let choice = try FolderChoice(plan: plan, resolved: resolved, out: out)
+        let folder = try choice.make(resolved: resolved)
+        NodeProcess.raiseDescriptorLimit()
+        let started = monotonicNow()
+        var grants: Int64 = 0
+        let outcome: RunOutcome
+        if plan.clock == .inproc {
+            outcome = InProcessRun(plan: plan, layout: layout, folder: folder, source: source, onStatus: onStatus).run()
+        } else {
+            let run = try ProcessRun(plan: plan, layout: layout, folder: folder, executable: executable, onStatus: onStatus)
+            outcome = run.run()
+            grants = run.grantCount
+        }
+        let wall = seconds(monotonicNow() - started)
+        return try finish(folder, choice, layout, outcome, wall: wall, grants: grants)
+    }
+
+    private func finish(
+        _ folder: RunFolder, _ choice: FolderChoice, _ layout: ClusterLayout, _ outcome: RunOutcome, wall: Double, grants: Int64
+    ) throws -> Result {
+        let statistics = try layout.nodes.map { node throws(SystemError) in try PartFiles.statistics(folder.parts, node) }
+        let digests = try RecordFiles(folder: folder, layout: layout, records: plan.records).assemble()
+        let summary = SummaryBuilder(plan, layout).build(
+            statistics, wall: wall, incomplete: outcome != .finished, digest: digests.all, energy: energy)
+        try Files.write(Array((summary.json.pretty + "\n").utf8), to: folder.path + "/summary.json")
+        if plan.records.timeline { try Timeline(folder: folder, layout: layout).write() }
+        let manifest = Manifest(plan: plan, layout: layout, digests: digests, version: version, incomplete: outcome != .finished)
+        try Files.write(Array((manifest.json.pretty + "\n").utf8), to: folder.path + "/manifest.json")
+        var result = Result(
+            summary: summary, folder: try folder.moved(to: choice.path).path, failure: failure(in: outcome, summary, choice.path, layout),
+            wasInterrupted: outcome == .interrupted, grants: grants, events: statistics.reduce(0) { $0 + ($1?.events ?? 0) })
+        if result.failure == nil, outcome == .finished { result.failure = imbalance(summary, statistics) }
+        return result
+    }
+
+    private func energy(of node: NodePlan, _ counted: WorkerStatistics, over duration: Nanoseconds) -> Double {
+        guard let pool = node.pool.map({ plan.pools[$0] }) else { return 0 }
+        return EnergyModel(device: pool.device, devices: pool.devices).joules(
+            prefill: counted.busyPrefill, decode: counted.busyDecode, total: duration)
+    }
+
+    /// A failure in words, with the end of the log of the node that failed.
+    private func failure(in outcome: RunOutcome, _ summary: Summary, _ path: String, _ layout: ClusterLayout) -> String? {
+        guard case .failed(let reason) = outcome else { return nil }
+        guard let node = layout.nodes.first(where: { reason.hasPrefix("node \($0.name) ") || reason.hasPrefix("node \($0.name):") }),
+            let log = try? Files.read(RunFolder(existing: path).log(of: node)), !log.isEmpty
+        else { return reason }
+        let lines = String(decoding: log, as: UTF8.self).split(separator: "\n").suffix(10)
+        return reason + "\nthe end of its log:\n" + lines.map { "  " + $0 }.joined(separator: "\n")
+    }
+
+    /// What does not add up at the end of a run that came to its end; `nil` when all does.
+    private func imbalance(_ summary: Summary, _ statistics: [NodeStatistics?]) -> String? {
+        let requests = summary.requests
+        let ended = requests.done + requests.rejected + requests.failed
+        if requests.offered != ended { return "the account does not balance: \(requests.offered) requests offered, \(ended) ended" }
+        let client = statistics[ClusterLayout.client]?.client
+        if let client, client.duplicatedTokens + client.missingTokens > 0 {
+            return "the account does not balance: \(client.duplicatedTokens) tokens duplicated, \(client.missingTokens) missing"
+        }
+        return nil
+    }
+}

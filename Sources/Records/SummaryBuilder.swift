@@ -1,0 +1,100 @@
+import Cluster
+import Quantities
+
+/// Adds the nodes' statistics up to a summary.
+public struct SummaryBuilder {
+    private let plan: ClusterPlan
+    private let layout: ClusterLayout
+
+    public init(_ plan: ClusterPlan, _ layout: ClusterLayout) {
+        self.plan = plan
+        self.layout = layout
+    }
+
+    /// - Parameters:
+    ///   - statistics: by node; `nil` for a node that left none.
+    ///   - wall: host time that the run took, seconds.
+    ///   - energy: joules that a worker of a node took over the run, from what it counted and the run's length.
+    public func build(
+        _ statistics: [NodeStatistics?], wall: Double, incomplete: Bool, digest: String,
+        energy: (NodePlan, WorkerStatistics, Nanoseconds) -> Double
+    ) -> Summary {
+        var summary = Summary(name: plan.name, clock: plan.clock.rawValue, seed: plan.seed, nodes: layout.nodes.count)
+        summary.wall = wall
+        summary.incomplete = incomplete
+        summary.digest = digest
+        var client = statistics[ClusterLayout.client]?.client ?? ClientStatistics()
+        let duration = client.lastEnd
+        addRequests(&client, duration: duration, to: &summary)
+        var slip = LogLinearHistogram()
+        var iterations = LogLinearHistogram()
+        for (node, counted) in zip(layout.nodes, statistics) {
+            guard let counted else { continue }
+            summary.network.messages += counted.messages
+            summary.network.bytesModelled += counted.bytes
+            slip.merge(counted.slip)
+            guard let worker = counted.worker else { continue }
+            iterations.merge(worker.iterationTimes)
+            summary.workers.append(describe(node, worker, duration: duration, energy: energy(node, worker, duration)))
+        }
+        summary.energy = summary.workers.reduce(0) { $0 + $1.energy }
+        if client.outputTokens > 0 { summary.energyPerOutputToken = summary.energy / Double(client.outputTokens) }
+        summary.medianIteration = iterations.summary()?.scaled(by: 1e-9).p50
+        addSlip(slip, to: &summary)
+        return summary
+    }
+
+    private func addRequests(_ client: inout ClientStatistics, duration: Nanoseconds, to summary: inout Summary) {
+        summary.duration = seconds(duration)
+        summary.requests.offered = Int(client.offered)
+        summary.requests.done = Int(client.done)
+        summary.requests.rejected = Int(client.rejected)
+        summary.requests.failed = Int(client.failed)
+        summary.requests.duplicated = Int(client.duplicatedTokens)
+        summary.ttft = client.ttft.summary()?.scaled(by: 1e-9)
+        summary.tbt = client.tbt.summary()?.scaled(by: 1e-9)
+        summary.e2e = client.e2e.summary()?.scaled(by: 1e-9)
+        summary.network.kvTransfer = client.kvTransfer.summary()?.scaled(by: 1e-9)
+        let perSecond = duration > 0 ? 1 / seconds(duration) : 0
+        summary.throughput.requestsPerSecond = Double(client.done) * perSecond
+        summary.throughput.outputTokensPerSecond = Double(client.outputTokens) * perSecond
+        summary.throughput.totalTokensPerSecond = Double(client.outputTokens + client.promptTokens) * perSecond
+        guard let objective = plan.objective else { return }
+        summary.goodput = Summary.Goodput(
+            objective: objective.description, requestsPerSecond: Double(client.withinObjective) * perSecond,
+            attainment: client.offered > 0 ? Double(client.withinObjective) / Double(client.offered) : 0)
+    }
+
+    private func describe(_ node: NodePlan, _ counted: WorkerStatistics, duration: Nanoseconds, energy: Double) -> Summary.Worker {
+        var worker = Summary.Worker(name: node.name, role: node.role.rawValue)
+        if duration > 0 { worker.busyFraction = seconds(counted.busyPrefill + counted.busyDecode) / seconds(duration) }
+        if counted.kvTotalBlocks > 0 { worker.kvPeakFraction = Double(counted.kvPeakBlocks) / Double(counted.kvTotalBlocks) }
+        worker.preemptions = counted.preemptions
+        worker.iterations = counted.iterations
+        worker.energy = energy
+        return worker
+    }
+
+    private func addSlip(_ slip: LogLinearHistogram, to summary: inout Summary) {
+        guard plan.clock == .wall, let distribution = slip.summary()?.scaled(by: 1e-9) else { return }
+        summary.slip.p50 = distribution.p50
+        summary.slip.p99 = distribution.p99
+        summary.slip.max = distribution.max
+        if let median = summary.medianIteration, median > 0 { summary.slip.shareOfMedianIteration = distribution.p99 / median }
+    }
+}
+
+extension ServiceObjective {
+    /// The bounds in words, such as `ttft<=0.500000000s tbt<=0.050000000s`.
+    var description: String {
+        var text = TextBuffer()
+        for (name, bound) in [("ttft", ttft), ("tbt", tbt), ("e2e", e2e)] {
+            guard let bound else { continue }
+            if text.count > 0 { text.append(" ") }
+            text.append(name + "<=")
+            text.append(seconds: bound)
+            text.append("s")
+        }
+        return String(decoding: text.bytes, as: UTF8.self)
+    }
+}

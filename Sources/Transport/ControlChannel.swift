@@ -1,0 +1,76 @@
+import CSystem
+import Glibc
+
+/// One end of the pair of sockets between a node and its launcher.
+public final class ControlChannel {
+    /// Where a node process finds its end.
+    public static let nodeDescriptor: Int32 = 3
+    /// Largest packet in words: a window that goes to every node of the largest cluster.
+    private static let packetLimit = 1 << 14
+
+    public let descriptor: Int32
+    private var words: [Int64] = []
+    private let buffer = UnsafeMutableBufferPointer<Int64>.allocate(capacity: packetLimit)
+
+    public init(descriptor: Int32) {
+        self.descriptor = descriptor
+        buffer.initialize(repeating: 0)
+    }
+
+    deinit {
+        buffer.deallocate()
+        close(descriptor)
+    }
+
+    /// A connected pair; each end closes when its owner does.
+    public static func pair() throws(SystemError) -> (launcher: ControlChannel, node: ControlChannel) {
+        var ends: [Int32] = [0, 0]
+        guard socketpair(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else {
+            throw SystemError("socketpair", code: errno)
+        }
+        var size = Int32(packetLimit * 8 * 2)
+        for end in ends { setsockopt(end, SOL_SOCKET, SO_SNDBUF, &size, socklen_t(MemoryLayout<Int32>.size)) }
+        return (ControlChannel(descriptor: ends[0]), ControlChannel(descriptor: ends[1]))
+    }
+
+    /// Sends a packet. Answers `false` when the other end is closed.
+    public func send(_ message: ControlMessage) throws(SystemError) -> Bool {
+        message.encode(into: &words)
+        guard words.count <= Self.packetLimit else { throw SystemError("a control packet of \(words.count) words") }
+        while true {
+            let sent = words.withUnsafeBytes { CSystem.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            if sent >= 0 { return true }
+            if errno == EPIPE || errno == ECONNRESET { return false }
+            guard errno == EINTR else { throw SystemError("send to the other end", code: errno) }
+        }
+    }
+
+    /// What came of an attempt to receive.
+    public enum Received: Sendable, Equatable {
+        case message(ControlMessage)
+        /// Nothing is there yet.
+        case nothing
+        /// The other end is closed.
+        case closed
+    }
+
+    /// Takes the next packet, waiting for it if `waits`.
+    public func receive(waits: Bool) throws(SystemError) -> Received {
+        while true {
+            let flags = waits ? 0 : Int32(MSG_DONTWAIT)
+            let count = recv(descriptor, buffer.baseAddress, buffer.count * 8, flags)
+            if count == 0 { return .closed }
+            if count > 0 {
+                guard count % 8 == 0, let message = ControlMessage(decoding: UnsafeBufferPointer(rebasing: UnsafeBufferPointer(buffer)[0..<(count / 8)]))
+                else { throw SystemError("a control packet of \(count) bytes that cannot be read") }
+                return .message(message)
+            }
+            switch errno {
+            case EINTR: continue
+            case EAGAIN: return .nothing
+            case ECONNRESET: return .closed
+            default: throw SystemError("receive from the other end", code: errno)
+            }
+        }
+    }
+}

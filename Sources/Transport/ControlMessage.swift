@@ -1,0 +1,111 @@
+import Nodes
+import Quantities
+import Time
+
+/// What a node and its launcher say to each other, in packets of 64-bit words, little-endian.
+///
+/// On one machine they travel over a pair of Unix sequential-packet sockets: a hand-over takes a tenth of what it takes through
+/// ZeroMQ on one core, and it happens for every window. The end of a process closes its end, which the other one sees.
+public enum ControlMessage: Sendable, Equatable {
+    /// From the node: its socket is bound.
+    case ready
+    /// From the node: its window is over.
+    case report(WindowReport)
+    /// From the client under `wall`: how far it is.
+    case progress(Progress)
+    /// From the node: its records and statistics are on the disk.
+    case finished
+    /// From the node: it cannot go on, and why; the node ends.
+    case failed(String)
+    /// To the node: every node is bound. Under `wall`, when emulated time starts on the machine's monotonic clock.
+    case start(epoch: Int64)
+    /// To the node: a window.
+    case grant(until: Instant, expected: UInt64)
+    /// To the node: write what there is and end.
+    case stop
+
+    private enum Tag: Int64 {
+        case ready = 1, report, progress, finished, failed, start, grant, stop
+    }
+
+    /// The packet. `words` is emptied first and keeps its memory.
+    public func encode(into words: inout [Int64]) {
+        words.removeAll(keepingCapacity: true)
+        switch self {
+        case .ready: words.append(Tag.ready.rawValue)
+        case .report(let report):
+            words.append(Tag.report.rawValue)
+            Self.encode(report, into: &words)
+        case .progress(let progress):
+            words.append(Tag.progress.rawValue)
+            Self.encode(progress, into: &words)
+        case .finished: words.append(Tag.finished.rawValue)
+        case .failed(let reason):
+            words.append(Tag.failed.rawValue)
+            for byte in reason.utf8.prefix(2000) { words.append(Int64(byte)) }
+        case .start(let epoch): words += [Tag.start.rawValue, epoch]
+        case .grant(let until, let expected): words += [Tag.grant.rawValue, until, Int64(bitPattern: expected)]
+        case .stop: words.append(Tag.stop.rawValue)
+        }
+    }
+
+    private static func encode(_ progress: Progress, into words: inout [Int64]) {
+        words += [progress.ended, progress.offered, progress.isFinished ? 1 : 0]
+    }
+
+    private static func encode(_ report: WindowReport, into words: inout [Int64]) {
+        words.append(report.next)
+        for channel in Channel.allCases { words.append(report.earliest[channel]) }
+        for channel in Channel.allCases { words.append(report.held[channel]) }
+        encode(report.progress, into: &words)
+        for sent in report.sent {
+            words.append(Int64(sent.target) << 8 | Int64(sent.channel.rawValue))
+            words.append(Int64(sent.count))
+            words.append(sent.firstHead)
+        }
+    }
+
+    /// Reads a packet; `nil` when it is none.
+    public init?(decoding words: UnsafeBufferPointer<Int64>) {
+        guard let first = words.first, let tag = Tag(rawValue: first) else { return nil }
+        let rest = words.dropFirst()
+        switch (tag, rest.count) {
+        case (.ready, 0): self = .ready
+        case (.finished, 0): self = .finished
+        case (.stop, 0): self = .stop
+        case (.start, 1): self = .start(epoch: words[1])
+        case (.grant, 2): self = .grant(until: words[1], expected: UInt64(bitPattern: words[2]))
+        case (.progress, 3): self = .progress(Self.progress(words, from: 1))
+        case (.failed, _): self = .failed(String(decoding: rest.map { UInt8(truncatingIfNeeded: $0) }, as: UTF8.self))
+        case (.report, _):
+            guard let report = Self.report(words) else { return nil }
+            self = .report(report)
+        default: return nil
+        }
+    }
+
+    private static func progress(_ words: UnsafeBufferPointer<Int64>, from start: Int) -> Progress {
+        Progress(ended: words[start], offered: words[start + 1], isFinished: words[start + 2] != 0)
+    }
+
+    private static func report(_ words: UnsafeBufferPointer<Int64>) -> WindowReport? {
+        let channels = Channel.allCases.count
+        let head = 2 + 2 * channels + 3
+        guard words.count >= head, (words.count - head) % 3 == 0 else { return nil }
+        var earliest = ChannelTimes()
+        var held = ChannelTimes()
+        for channel in Channel.allCases {
+            earliest[channel] = words[2 + Int(channel.rawValue)]
+            held[channel] = words[2 + channels + Int(channel.rawValue)]
+        }
+        var sent: [WindowReport.Sent] = []
+        for place in stride(from: head, to: words.count, by: 3) {
+            guard let channel = Channel(rawValue: UInt8(truncatingIfNeeded: words[place])) else { return nil }
+            sent.append(
+                WindowReport.Sent(
+                    target: Int32(truncatingIfNeeded: words[place] >> 8), channel: channel, count: UInt32(truncatingIfNeeded: words[place + 1]),
+                    firstHead: words[place + 2]))
+        }
+        return WindowReport(next: words[1], earliest: earliest, held: held, sent: sent, progress: progress(words, from: head - 3))
+    }
+}

@@ -1,0 +1,103 @@
+import CSystem
+import CZMQ
+
+/// An operation of the system or of a library that failed.
+public struct SystemError: Error, CustomStringConvertible {
+    public var description: String
+
+    /// - Parameters:
+    ///   - operation: what was tried, such as `open runs/x`.
+    ///   - code: an `errno`, also one of ZeroMQ's.
+    public init(_ operation: String, code: Int32) {
+        description = "\(operation): \(String(cString: zmq_strerror(code)))"
+    }
+
+    public init(_ description: String) { self.description = description }
+}
+
+/// A node's ZeroMQ sockets: one that everybody sends to, and one for each node that it has sent to.
+///
+/// Endpoints are files in a directory of the run's own that nobody else may enter. There is no limit on messages in a queue, for
+/// ZeroMQ would drop or block beyond it: the windows bound how much can be under way.
+public final class DataSockets {
+    private let context: UnsafeMutableRawPointer
+    private let inbound: UnsafeMutableRawPointer
+    private var outbound: [UnsafeMutableRawPointer?]
+    private let directory: String
+    private let lingerMilliseconds: Int32 = 10_000
+    private var message = zmq_msg_t()
+
+    /// Binds node `node` of `count`.
+    public init(directory: String, node: Int, count: Int) throws(SystemError) {
+        guard let context = zmq_ctx_new() else { throw SystemError("zmq_ctx_new", code: zmq_errno()) }
+        self.context = context
+        self.directory = directory
+        outbound = Array(repeating: nil, count: count)
+        // Every node may send to every other.
+        zmq_ctx_set(context, ZMQ_MAX_SOCKETS, Int32(clamping: count + 16))
+        guard let socket = zmq_socket(context, ZMQ_PULL) else { throw SystemError("zmq_socket", code: zmq_errno()) }
+        inbound = socket
+        try Self.set(socket, ZMQ_RCVHWM, to: 0)
+        guard zmq_bind(socket, Self.endpoint(directory, node)) == 0 else {
+            throw SystemError("bind \(Self.endpoint(directory, node))", code: zmq_errno())
+        }
+        zmq_msg_init(&message)
+    }
+
+    deinit {
+        zmq_msg_close(&message)
+        for case let socket? in outbound { zmq_close(socket) }
+        zmq_close(inbound)
+        zmq_ctx_term(context)
+    }
+
+    private static func endpoint(_ directory: String, _ node: Int) -> String { "ipc://\(directory)/\(node)" }
+
+    private static func set(_ socket: UnsafeMutableRawPointer, _ option: Int32, to value: Int32) throws(SystemError) {
+        var value = value
+        guard zmq_setsockopt(socket, option, &value, MemoryLayout<Int32>.size) == 0 else {
+            throw SystemError("zmq_setsockopt \(option)", code: zmq_errno())
+        }
+    }
+
+    private func socket(to target: Int) throws(SystemError) -> UnsafeMutableRawPointer {
+        if let socket = outbound[target] { return socket }
+        guard let socket = zmq_socket(context, ZMQ_PUSH) else { throw SystemError("zmq_socket", code: zmq_errno()) }
+        outbound[target] = socket
+        try Self.set(socket, ZMQ_SNDHWM, to: 0)
+        try Self.set(socket, ZMQ_LINGER, to: lingerMilliseconds)
+        guard zmq_connect(socket, Self.endpoint(directory, target)) == 0 else {
+            throw SystemError("connect \(Self.endpoint(directory, target))", code: zmq_errno())
+        }
+        return socket
+    }
+
+    /// Sends a frame to a node.
+    public func send(_ bytes: UnsafeRawBufferPointer, to target: Int) throws(SystemError) {
+        let socket = try socket(to: target)
+        while zmq_send(socket, bytes.baseAddress, bytes.count, 0) < 0 {
+            guard zmq_errno() == EINTR else { throw SystemError("send to node \(target)", code: zmq_errno()) }
+        }
+    }
+
+    /// Hands a frame that is there to `body`, without waiting. Answers whether there was one.
+    public func receive(_ body: (UnsafeRawBufferPointer) throws -> Void) throws -> Bool {
+        while zmq_msg_recv(&message, inbound, ZMQ_DONTWAIT) < 0 {
+            if zmq_errno() == EAGAIN { return false }
+            guard zmq_errno() == EINTR else { throw SystemError("receive", code: zmq_errno()) }
+        }
+        try body(UnsafeRawBufferPointer(start: zmq_msg_data(&message), count: zmq_msg_size(&message)))
+        return true
+    }
+
+    /// Waits until a frame is there or one of the descriptors is readable, or for `milliseconds` (-1: for ever).
+    public func wait(or descriptors: [Int32], milliseconds: Int = -1) throws(SystemError) {
+        var items = [zmq_pollitem_t(socket: inbound, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0)]
+        for descriptor in descriptors {
+            items.append(zmq_pollitem_t(socket: nil, fd: descriptor, events: Int16(ZMQ_POLLIN), revents: 0))
+        }
+        if zmq_poll(&items, Int32(items.count), milliseconds) < 0, zmq_errno() != EINTR {
+            throw SystemError("zmq_poll", code: zmq_errno())
+        }
+    }
+}

@@ -1,0 +1,119 @@
+import CProtobufC
+import CWire
+import Cluster
+import Nodes
+import Quantities
+
+/// What is wrong with a frame.
+public struct FrameError: Error, CustomStringConvertible {
+    public var description: String
+}
+
+/// Turns the bytes of a `Frame` back into envelopes. Whatever the bytes are, it gives envelopes that a node can handle, or an error.
+public final class FrameDecoder {
+    private let arena = Arena()
+    private let nodes: Int
+
+    /// - Parameter nodes: number of nodes; indices beyond are refused.
+    public init(nodes: Int) { self.nodes = nodes }
+
+    /// Hands each envelope of a frame to `body`, in order; none of a frame that has anything wrong.
+    /// - Returns: how many there were.
+    public func decode(_ bytes: UnsafeRawBufferPointer, body: (Envelope) -> Void) throws(FrameError) -> Int {
+        arena.reset()
+        var allocator = arena.allocator()
+        let data = bytes.bindMemory(to: UInt8.self).baseAddress
+        guard let frame = testbed__frame__unpack(&allocator, bytes.count, data) else {
+            throw FrameError(description: "\(bytes.count) bytes that are no frame")
+        }
+        let source = Int(frame.pointee.source)
+        guard source < nodes else { throw FrameError(description: "source \(source) of \(nodes) nodes") }
+        var envelopes: [Envelope] = []
+        envelopes.reserveCapacity(frame.pointee.n_envelopes)
+        for place in 0..<frame.pointee.n_envelopes {
+            guard let packed = frame.pointee.envelopes[place] else { throw FrameError(description: "an empty envelope") }
+            envelopes.append(try unpack(packed.pointee, source: Int32(source)))
+        }
+        for envelope in envelopes { body(envelope) }
+        return envelopes.count
+    }
+
+    private func unpack(_ packed: Testbed__Envelope, source: Int32) throws(FrameError) -> Envelope {
+        let limit = Instant.never / 4
+        guard (0...limit).contains(packed.sent), (1...limit).contains(packed.flight), (0...limit).contains(packed.length),
+            (0...limit).contains(packed.bytes), packed.link < UInt32(LinkKind.allCases.count)
+        else { throw FrameError(description: "an envelope with times or sizes out of range") }
+        let head = packed.sent + packed.flight
+        return Envelope(
+            source: source, sequence: packed.sequence, sent: packed.sent, head: head, tail: head + packed.length, bytes: packed.bytes,
+            link: LinkIndex(packed.link), isBulk: packed.body_case == TESTBED__ENVELOPE__BODY_CACHE, message: try unpackBody(packed))
+    }
+
+    private func unpackBody(_ packed: Testbed__Envelope) throws(FrameError) -> Message {
+        guard packed.submit != nil else { throw FrameError(description: "an envelope without a body") }
+        switch packed.body_case {
+        case TESTBED__ENVELOPE__BODY_SUBMIT: return .submit(try unpack(packed.submit.pointee))
+        case TESTBED__ENVELOPE__BODY_ASSIGN: return .assign(try unpack(packed.assign.pointee))
+        case TESTBED__ENVELOPE__BODY_PLACE: return .place(try unpack(packed.place.pointee))
+        case TESTBED__ENVELOPE__BODY_PREFILLED: return .prefilled(try unpack(packed.prefilled.pointee))
+        case TESTBED__ENVELOPE__BODY_STATUS: return .status(unpack(packed.status.pointee))
+        case TESTBED__ENVELOPE__BODY_TOKENS: return .tokens(try unpack(packed.tokens.pointee))
+        case TESTBED__ENVELOPE__BODY_MILESTONE: return .milestone(unpack(packed.milestone.pointee))
+        case TESTBED__ENVELOPE__BODY_REJECTED: return .rejected(id: packed.rejected.pointee.id, stream: packed.rejected.pointee.stream)
+        case TESTBED__ENVELOPE__BODY_PULL: return .pull(unpack(packed.pull.pointee))
+        case TESTBED__ENVELOPE__BODY_CACHE: return .cache(unpack(packed.cache.pointee))
+        case TESTBED__ENVELOPE__BODY_RELEASE: return .release(unpack(packed.release.pointee))
+        default: throw FrameError(description: "a body of an unknown kind")
+        }
+    }
+
+    private func unpack(_ packed: Testbed__Request) throws(FrameError) -> Assignment {
+        let tokens: ClosedRange<Int32> = 1...(1 << 26)
+        guard tokens.contains(packed.prompt_tokens), tokens.contains(packed.output_tokens), packed.arrival >= 0, packed.arrival < .never,
+            Int(packed.decode_node) < nodes
+        else { throw FrameError(description: "a request with lengths, times or nodes out of range") }
+        return Assignment(
+            id: packed.id, stream: packed.stream, promptTokens: packed.prompt_tokens, outputTokens: packed.output_tokens,
+            priority: packed.priority, arrival: packed.arrival, decodeNode: packed.decode_node)
+    }
+
+    private func unpack(_ packed: Testbed__Placement) throws(FrameError) -> Placement {
+        guard let request = packed.request, packed.prefill_node >= 0, Int(packed.prefill_node) < nodes else {
+            throw FrameError(description: "a placement without a request or a prefill node")
+        }
+        return Placement(request: try unpack(request.pointee), prefillNode: packed.prefill_node, prefillSlot: packed.prefill_slot)
+    }
+
+    private func unpack(_ packed: Testbed__Load) -> LoadReport {
+        // Bounded, so that no policy can overflow on a sum or a product of them.
+        let limit: Int64 = 1 << 30
+        func bounded(_ number: Int64) -> Int64 { min(max(number, 0), limit) }
+        var load = LoadReport()
+        load.waitingRequests = max(packed.waiting_requests, 0)
+        load.runningRequests = max(packed.running_requests, 0)
+        load.waitingTokens = bounded(packed.waiting_tokens)
+        load.usedBlocks = bounded(packed.used_blocks)
+        load.receivedRequests = min(max(packed.received_requests, 0), 1 << 50)
+        load.receivedTokens = min(max(packed.received_tokens, 0), 1 << 50)
+        return load
+    }
+
+    private func unpack(_ packed: Testbed__Tokens) throws(FrameError) -> [StreamToken] {
+        let count = packed.n_ids
+        guard packed.n_streams == count, packed.n_indices == count else { throw FrameError(description: "lists of tokens of different lengths") }
+        return (0..<count).map { StreamToken(id: packed.ids[$0], stream: packed.streams[$0], index: packed.indices[$0]) }
+    }
+
+    private func unpack(_ packed: Testbed__Milestone) -> Milestone {
+        Milestone(
+            id: packed.id, stream: packed.stream, index: packed.index, isLast: packed.is_last != 0, prefillNode: packed.prefill_node,
+            decodeNode: packed.decode_node, prefillStart: packed.prefill_start, preemptions: packed.preemptions, kvTransfer: packed.kv_transfer)
+    }
+
+    private func unpack(_ packed: Testbed__Cache) -> CacheMessage {
+        var message = CacheMessage(id: packed.id, prefillSlot: packed.prefill_slot, decodeSlot: packed.decode_slot)
+        message.isFinal = packed.is_final != 0
+        message.prefillStart = packed.prefill_start
+        return message
+    }
+}

@@ -1,0 +1,175 @@
+import CSystem
+import Glibc
+import Cluster
+import Nodes
+import Quantities
+import Time
+
+/// Takes what a node has recorded; called between the node's turns.
+public protocol RecordSink: AnyObject {
+    /// Writes out the rows held if there are enough of them, or in any case when `force` is set.
+    func drain(_ host: NodeHost, force: Bool) throws
+}
+
+/// The shell of a node in a process of its own: sockets on one side, the launcher on the other, the node in between.
+public final class NodeShell {
+    private let host: NodeHost
+    private let sockets: DataSockets
+    private let control: ControlChannel
+    private let sink: any RecordSink
+    private let encoder = FrameEncoder()
+    private let decoder: FrameDecoder
+    private var out: [Outgoing] = []
+    /// For each node, its place among the batches being formed, or -1.
+    private var batchOf: [Int32]
+    private var batches: [(target: Int32, envelopes: [Envelope])] = []
+    private var received: UInt64 = 0
+    /// Envelopes in a frame at the most, so that a long window does not become one huge message.
+    private static let frameLimit = 512
+
+    public init(host: NodeHost, nodes: Int, sockets: DataSockets, control: ControlChannel, sink: any RecordSink) {
+        self.host = host
+        self.sockets = sockets
+        self.control = control
+        self.sink = sink
+        decoder = FrameDecoder(nodes: nodes)
+        batchOf = Array(repeating: -1, count: nodes)
+    }
+
+    /// Says that the node is bound, and waits for the start. Answers the epoch, or `nil` when there will be none.
+    public func waitForStart() throws -> Int64? {
+        guard try control.send(.ready) else { return nil }
+        while true {
+            switch try control.receive(waits: true) {
+            case .message(.start(let epoch)): return epoch
+            case .message(.stop), .closed: return nil
+            case .message, .nothing: continue
+            }
+        }
+    }
+
+    /// Runs the node under the virtual clock until it is told to stop.
+    public func runVirtual() throws {
+        var notes = SentNotes()
+        guard try control.send(.report(WindowReport(of: host, sent: []))) else { return }
+        while true {
+            switch try control.receive(waits: true) {
+            case .message(.grant(let until, let expected)):
+                guard try waitForMessages(expected) else { return }
+                host.advance(until: until, into: &out)
+                notes.removeAll()
+                for outgoing in out { notes.add(outgoing) }
+                try sendAll()
+                try sink.drain(host, force: false)
+                guard try control.send(.report(WindowReport(of: host, sent: notes.notes))) else { return }
+            case .message(.stop), .closed: return
+            case .message, .nothing: continue
+            }
+        }
+    }
+
+    /// Waits until the node holds `expected` messages in all. Answers `false` when it is told to stop instead.
+    private func waitForMessages(_ expected: UInt64) throws -> Bool {
+        while received < expected {
+            if try receiveFrame() { continue }
+            try sockets.wait(or: [control.descriptor])
+            switch try control.receive(waits: false) {
+            case .message(.stop), .closed: return false
+            case .message, .nothing: break
+            }
+        }
+        return true
+    }
+
+    private func receiveFrame() throws -> Bool {
+        try sockets.receive { bytes in
+            do {
+                received += UInt64(try decoder.decode(bytes) { host.receive($0) })
+            } catch {
+                throw SystemError("a frame that cannot be read: \(error)")
+            }
+        }
+    }
+
+    /// Sends what the node has to say: one frame for each target, cut where it grows too long.
+    private func sendAll() throws {
+        for outgoing in out {
+            let target = Int(outgoing.target)
+            if batchOf[target] < 0 {
+                batchOf[target] = Int32(batches.count)
+                batches.append((outgoing.target, []))
+            }
+            let place = Int(batchOf[target])
+            batches[place].envelopes.append(outgoing.envelope)
+            if batches[place].envelopes.count == Self.frameLimit {
+                try send(batches[place].envelopes, to: target)
+                batches[place].envelopes.removeAll(keepingCapacity: true)
+            }
+        }
+        out.removeAll(keepingCapacity: true)
+        for batch in batches {
+            batchOf[Int(batch.target)] = -1
+            if !batch.envelopes.isEmpty { try send(batch.envelopes, to: Int(batch.target)) }
+        }
+        batches.removeAll(keepingCapacity: true)
+    }
+
+    private func send(_ envelopes: [Envelope], to target: Int) throws {
+        let sent: Void? = try encoder.encode(source: Int32(host.plan.index), envelopes) { try sockets.send($0, to: target) }
+        guard sent != nil else { throw SystemError("a frame of \(envelopes.count) messages does not fit in memory") }
+    }
+}
+
+// MARK: - The wall clock
+
+extension NodeShell {
+    /// Runs the node on the machine's clock until it is told to stop.
+    ///
+    /// - Parameters:
+    ///   - epoch: when emulated time starts, on the monotonic clock in nanoseconds.
+    ///   - dilation: real time for a unit of emulated time.
+    public func runWall(epoch: Int64, dilation: Double) throws {
+        let timer = timerfd_create(CLOCK_MONOTONIC, Int32(TFD_CLOEXEC) | Int32(TFD_NONBLOCK))
+        guard timer >= 0 else { throw SystemError("timerfd_create", code: errno) }
+        defer { close(timer) }
+        var lastProgress = Progress(ended: -1, offered: -1, isFinished: false)
+        var nextProgress: Int64 = 0
+        while true {
+            while try receiveFrame() {}
+            let machine = monotonicNow()
+            let now = Instant(Double(max(machine - epoch, 0)) / dilation)
+            host.advance(until: now + 1, clock: now, into: &out)
+            try sendAll()
+            try sink.drain(host, force: false)
+            if host.plan.role == .client, host.progress != lastProgress, machine >= nextProgress || host.progress.isFinished {
+                lastProgress = host.progress
+                nextProgress = machine + 100_000_000
+                guard try control.send(.progress(lastProgress)) else { return }
+            }
+            try arm(timer, at: host.next, epoch: epoch, dilation: dilation)
+            try sockets.wait(or: [control.descriptor, timer])
+            switch try control.receive(waits: false) {
+            case .message(.stop), .closed: return
+            case .message, .nothing: break
+            }
+        }
+    }
+
+    /// Has the timer fire when the node can act next; never, when it has nothing to do.
+    private func arm(_ timer: Int32, at next: Instant, epoch: Int64, dilation: Double) throws {
+        var setting = itimerspec()
+        let due = Double(next) * dilation
+        if next < .never, due < 9e18 {
+            let machine = max(epoch + Int64(due.rounded(.up)), 1)
+            setting.it_value = timespec(tv_sec: Int(machine / 1_000_000_000), tv_nsec: Int(machine % 1_000_000_000))
+        }
+        guard timerfd_settime(timer, Int32(TFD_TIMER_ABSTIME), &setting, nil) == 0 else { throw SystemError("timerfd_settime", code: errno) }
+    }
+}
+
+/// The machine's monotonic clock in nanoseconds.
+public func monotonicNow() -> Int64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+}
