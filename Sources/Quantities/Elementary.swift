@@ -70,5 +70,11 @@ private func powerOfTwo(_ exponent: Int) -> Double {
 
 /// The polynomial with the given coefficients, lowest order first, by Horner's rule.
 private func polynomial(_ coefficients: [Double], at x: Double) -> Double {
-    coefficients.reversed().reduce(0) { $0 * x + $1 }
+    var sum = 0.0
+    var index = coefficients.count
+    while index > 0 {
+        index -= 1
+        sum = sum * x + coefficients[index]
+    }
+    return sum
 }
