@@ -18,7 +18,7 @@ extension CommandTable {
             Note("2", "The command line or an input makes no sense; standard error says what and where."),
             Note("130", "Interrupted. The records so far are kept, marked incomplete."),
         ],
-        environment: [Note("NO_COLOR", "When set to anything, output has no colour.")])
+        environment: [Note("NO_COLOR", "When set and not empty, output has no colour.")])
 
     private static let endings = [".yaml", ".yml"]
     private static let json = Option("json", "Print the result as JSON.")

@@ -4,12 +4,12 @@ extension CommandTable {
         var page = ManWriter()
         page.line(".TH \(ManWriter.quoted(program.uppercased())) 1 \"\" \(ManWriter.quoted(program + " " + version)) \"User Commands\"")
         page.section("NAME")
-        page.line("\(ManWriter.escaped(program)) \\- \(ManWriter.escaped(summary))")
+        page.text("\(program) - \(summary)")
         page.section("SYNOPSIS")
         page.line(".B \(ManWriter.escaped(program))")
         page.text("VERB [OPTIONS] [ARGUMENTS]")
         page.section("DESCRIPTION")
-        for paragraph in description { page.paragraph(paragraph) }
+        for (index, paragraph) in description.enumerated() { index == 0 ? page.text(paragraph) : page.paragraph(paragraph) }
         page.section("VERBS")
         for verb in visibleVerbs { page.verb(verb, program: program) }
         page.notes("EXIT STATUS", exitCodes)
@@ -25,8 +25,10 @@ private struct ManWriter {
     /// A line as it is.
     mutating func line(_ text: String) { output += text + "\n" }
 
-    /// A line of text.
-    mutating func text(_ text: String) { line(Self.escaped(text)) }
+    /// Text, in lines that a linter of manual pages accepts.
+    mutating func text(_ text: String) {
+        for piece in wrap(text, columns: 70) { line(Self.escaped(piece)) }
+    }
 
     mutating func section(_ title: String) { line(".SH \(Self.quoted(title))") }
 
@@ -59,7 +61,7 @@ private struct ManWriter {
             line(".PP")
             line(".RS 4")
             line(".EX")
-            text(example.term)
+            line(Self.escaped(example.term))
             line(".EE")
             line(".RE")
         }
