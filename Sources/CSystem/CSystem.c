@@ -1,3 +1,6 @@
+/// Not in the header: with it, this module and Glibc would define the same types differently, and no Swift file could import both.
+#define _GNU_SOURCE 1
+
 #include "CSystem.h"
 
 #include <sys/syscall.h>

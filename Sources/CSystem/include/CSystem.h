@@ -2,7 +2,6 @@
 #ifndef TESTBED_CSYSTEM_H
 #define TESTBED_CSYSTEM_H
 
-#define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

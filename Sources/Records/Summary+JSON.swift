@@ -1,0 +1,117 @@
+import Quantities
+
+extension Summary {
+    /// The contents of `summary.json`: every key of the format is there, `null` where the run has nothing to say.
+    public var json: JSONValue {
+        [
+            "name": .string(name),
+            "clock": .string(clock),
+            "seed": .unsigned(seed),
+            "nodes": .integer(Int64(nodes)),
+            "duration_s": .number(duration),
+            "wall_s": .number(wall),
+            "incomplete": .bool(incomplete),
+            "requests": requests.json,
+            "ttft_s": .distribution(ttft),
+            "tbt_s": .distribution(tbt),
+            "e2e_s": .distribution(e2e),
+            "throughput": [
+                "requests_per_s": .number(throughput.requestsPerSecond),
+                "output_tokens_per_s": .number(throughput.outputTokensPerSecond),
+                "total_tokens_per_s": .number(throughput.totalTokensPerSecond),
+            ],
+            "goodput": [
+                "slo": goodput.map { .string($0.objective) } ?? .null,
+                "requests_per_s": .number(orNull: goodput?.requestsPerSecond),
+                "attainment": .number(orNull: goodput?.attainment),
+            ],
+            "workers": .object(workers.map { JSONValue.Member($0.name, $0.json) }),
+            "network": [
+                "messages": .integer(network.messages),
+                "bytes_modelled": .integer(network.bytesModelled),
+                "kv_transfer_s": .distribution(network.kvTransfer),
+            ],
+            // Barriers between attention and expert nodes, expert load and faults: no run has them yet, readers may rely on the keys.
+            "barrier": ["count": .integer(0), "idle_fraction": .null, "wait_s": .distribution(nil)],
+            "experts": ["imbalance": ["mean": .null, "p99": .null]],
+            "energy": [
+                "joules": .number(energy),
+                "joules_per_output_token": .number(orNull: energyPerOutputToken),
+            ],
+            "faults": .array([]),
+            "slip_s": [
+                "p50": .number(slip.p50),
+                "p99": .number(slip.p99),
+                "max": .number(slip.max),
+                "p99_share_of_median_iteration": .number(orNull: slip.shareOfMedianIteration),
+            ],
+            "median_iteration_s": .number(orNull: medianIteration),
+            "digest": .string(digest),
+        ]
+    }
+}
+
+extension Summary.Requests {
+    fileprivate var json: JSONValue {
+        [
+            "offered": .integer(Int64(offered)),
+            "done": .integer(Int64(done)),
+            "rejected": .integer(Int64(rejected)),
+            "failed": .integer(Int64(failed)),
+            "duplicated": .integer(Int64(duplicated)),
+        ]
+    }
+}
+
+extension Summary.Worker {
+    fileprivate var json: JSONValue {
+        [
+            "role": .string(role),
+            "busy_fraction": .number(busyFraction),
+            "barrier_idle_fraction": .number(barrierIdleFraction),
+            "kv_peak_fraction": .number(kvPeakFraction),
+            "preemptions": .integer(preemptions),
+            "iterations": .integer(iterations),
+            "energy_joules": .number(energy),
+        ]
+    }
+}
+
+extension JSONValue {
+    /// Mean, percentiles and maximum; each `null` where nothing was measured, so that a reader finds the same keys in every run.
+    static func distribution(_ distribution: Distribution?) -> JSONValue {
+        [
+            "mean": .number(orNull: distribution?.mean),
+            "p50": .number(orNull: distribution?.p50),
+            "p90": .number(orNull: distribution?.p90),
+            "p99": .number(orNull: distribution?.p99),
+            "max": .number(orNull: distribution?.max),
+        ]
+    }
+
+    /// Every number in the value under its dotted path, such as `ttft_s.p99`, in the order of the text.
+    ///
+    /// `null` has no value but a path, so that a missing figure can be told from a wrong name. True and false count as 1 and 0,
+    /// elements of an array are numbered from 0, text is left out.
+    public var numbersByPath: [(path: String, value: Double?)] {
+        var found: [(path: String, value: Double?)] = []
+        collectNumbers(at: "", into: &found)
+        return found
+    }
+
+    private func collectNumbers(at path: String, into found: inout [(path: String, value: Double?)]) {
+        func below(_ name: String) -> String { path.isEmpty ? name : path + "." + name }
+        switch self {
+        case .null: found.append((path, nil))
+        case .bool(let flag): found.append((path, flag ? 1 : 0))
+        case .integer(let number): found.append((path, Double(number)))
+        case .unsigned(let number): found.append((path, Double(number)))
+        case .number(let number): found.append((path, number.isFinite ? number : nil))
+        case .string: break
+        case .array(let elements):
+            for (index, element) in elements.enumerated() { element.collectNumbers(at: below(String(index)), into: &found) }
+        case .object(let members):
+            for member in members { member.value.collectNumbers(at: below(member.key), into: &found) }
+        }
+    }
+}

@@ -1,0 +1,170 @@
+import Quantities
+import Records
+import Terminal
+
+/// The summary of a run for people, in at most 80 columns where names allow. Machines read `summary.json`.
+public struct SummaryTable: Sendable {
+    /// More workers than this are shown as pools.
+    static let mostWorkers = 16
+    /// A p99 slip beyond this share of the median iteration distorts what was measured.
+    static let tolerableSlip = 0.1
+
+    private let summary: Summary
+    private let folder: String?
+    private let style: Style
+
+    /// - Parameters:
+    ///   - folder: the run's folder as it is to be printed; `nil` when nothing was kept.
+    public init(_ summary: Summary, folder: String?, style: Style = .plain) {
+        self.summary = summary
+        self.folder = folder
+        self.style = style
+    }
+
+    /// The text, each line ended by a newline: warnings first, the run's folder last.
+    public var text: String {
+        var lines = warnings.map(style.yellow)
+        lines += heading
+        lines += [""] + times
+        lines += [""] + notes
+        if !summary.workers.isEmpty { lines += [""] + workers }
+        if let folder { lines += ["", folder] }
+        return lines.map { $0 + "\n" }.joined()
+    }
+
+    /// What a reader must know before any figure.
+    private var warnings: [String] {
+        var lines: [String] = []
+        if summary.incomplete { lines.append("INCOMPLETE: the run was interrupted; figures cover what ended before.") }
+        if let share = summary.slip.shareOfMedianIteration, summary.clock == "wall", share > Self.tolerableSlip {
+            lines.append("SLIPPED: the host fell behind the model by \(Figures.share(share)) of a median iteration (p99).")
+            lines.append("         Times below are too long by about that; a larger --dilation helps.")
+        }
+        return lines
+    }
+
+    private var heading: [String] {
+        var speed = ""
+        if summary.wall > 0 { speed = " in \(Figures.time(summary.wall)), \(Figures.number(summary.duration / summary.wall))x real time" }
+        return [
+            "\(style.bold(summary.name))  \(summary.clock) clock, seed \(summary.seed), \(Figures.count(Int64(summary.nodes))) nodes",
+            "\(Figures.time(summary.duration)) emulated\(speed)",
+        ]
+    }
+
+    private var times: [String] {
+        var table = TextTable(
+            [.init("latency")] + ["mean", "p50", "p90", "p99", "max"].map { TextTable.Column(Self.padded($0), .right) })
+        for (name, distribution) in [("TTFT", summary.ttft), ("TBT", summary.tbt), ("E2E", summary.e2e), ("KV transfer", summary.network.kvTransfer)]
+        {
+            table.add([name] + Self.cells(distribution))
+        }
+        return table.lines(style: style)
+    }
+
+    private static func cells(_ distribution: Distribution?) -> [String] {
+        guard let distribution else { return Array(repeating: "-", count: 5) }
+        return [distribution.mean, distribution.p50, distribution.p90, distribution.p99, distribution.max].map(Figures.time)
+    }
+
+    /// Columns of times keep their width from run to run.
+    private static func padded(_ heading: String) -> String { String(repeating: " ", count: max(0, 8 - heading.count)) + heading }
+
+    private var notes: [String] {
+        var table = TextTable([.init(""), .init("")])
+        table.add(["requests", requests])
+        let throughput = summary.throughput
+        table.add([
+            "throughput",
+            "\(Figures.number(throughput.requestsPerSecond)) requests/s, \(Figures.number(throughput.outputTokensPerSecond)) output tokens/s, "
+                + "\(Figures.number(throughput.totalTokensPerSecond)) with prompts",
+        ])
+        if let goodput = summary.goodput {
+            table.add([
+                "goodput", "\(Figures.number(goodput.requestsPerSecond)) requests/s: \(Figures.share(goodput.attainment)) met \(goodput.objective)",
+            ])
+        }
+        table.add(["network", "\(Figures.count(summary.network.messages)) messages for \(Figures.bytes(summary.network.bytesModelled))"])
+        let perToken = summary.energyPerOutputToken.map { ", \(Figures.energy($0)) per output token" } ?? ""
+        table.add(["energy", Figures.energy(summary.energy) + perToken])
+        if summary.clock == "wall" { table.add(["slip", slip]) }
+        if !summary.digest.isEmpty { table.add(["digest", summary.digest]) }
+        return table.lines()
+    }
+
+    private var requests: String {
+        let requests = summary.requests
+        var parts = ["\(Figures.count(Int64(requests.offered))) offered", "\(Figures.count(Int64(requests.done))) done"]
+        parts.append("\(Figures.count(Int64(requests.rejected))) rejected")
+        parts.append("\(Figures.count(Int64(requests.failed))) failed")
+        if requests.duplicated > 0 { parts.append("\(Figures.count(Int64(requests.duplicated))) tokens twice") }
+        return parts.joined(separator: ", ")
+    }
+
+    private var slip: String {
+        let slip = summary.slip
+        let share = slip.shareOfMedianIteration.map { " (\(Figures.share($0)) of a median iteration)" } ?? ""
+        return "p50 \(Figures.time(slip.p50)), p99 \(Figures.time(slip.p99))\(share), max \(Figures.time(slip.max))"
+    }
+
+    private var workers: [String] {
+        let isPooled = summary.workers.count > Self.mostWorkers
+        var table = TextTable([
+            .init(isPooled ? "pool" : "worker"), .init("role"), .init("busy", .right), .init("KV peak", .right), .init("preemptions", .right),
+            .init("iterations", .right),
+        ])
+        if isPooled {
+            for pool in Pool.pools(of: summary.workers) { table.add(pool.cells) }
+        } else {
+            for worker in summary.workers { table.add(Pool(worker).cells) }
+        }
+        return table.lines(style: style)
+    }
+}
+
+/// Workers of one pool taken together: the mean of their load, the highest peak, the sum of their counts.
+private struct Pool {
+    var name: String
+    var role: String
+    var count = 1
+    var busy: Double
+    var kvPeak: Double
+    var preemptions: Int64
+    var iterations: Int64
+
+    init(_ worker: Summary.Worker) {
+        name = worker.name
+        role = worker.role
+        busy = worker.busyFraction
+        kvPeak = worker.kvPeakFraction
+        preemptions = worker.preemptions
+        iterations = worker.iterations
+    }
+
+    var cells: [String] {
+        [
+            count > 1 ? "\(name) (\(count))" : name, role, Figures.share(busy / Double(count)), Figures.share(kvPeak), Figures.count(preemptions),
+            Figures.count(iterations),
+        ]
+    }
+
+    /// Pools in the order in which their first workers come. A worker is called after its pool: `decode-3` is one of `decode`.
+    static func pools(of workers: [Summary.Worker]) -> [Pool] {
+        var pools: [Pool] = []
+        for worker in workers {
+            let name = worker.name.lastIndex(of: "-").map { String(worker.name[..<$0]) } ?? worker.name
+            guard let place = pools.lastIndex(where: { $0.name == name && $0.role == worker.role }) else {
+                var pool = Pool(worker)
+                pool.name = name
+                pools.append(pool)
+                continue
+            }
+            pools[place].count += 1
+            pools[place].busy += worker.busyFraction
+            pools[place].kvPeak = max(pools[place].kvPeak, worker.kvPeakFraction)
+            pools[place].preemptions += worker.preemptions
+            pools[place].iterations += worker.iterations
+        }
+        return pools
+    }
+}

@@ -1,0 +1,42 @@
+/// Text that events refer to by number: each kind has numbers of its own, from 1.
+enum InternedName: UInt64, CaseIterable {
+    case prefill = 1
+    case decode, mixed, transfer
+
+    var text: String {
+        switch self {
+        case .prefill: "prefill"
+        case .decode: "decode"
+        case .mixed: "mixed"
+        case .transfer: "kv transfer"
+        }
+    }
+}
+
+/// What part of a node an event belongs to.
+enum InternedCategory: UInt64, CaseIterable {
+    case engine = 1
+    case network
+
+    var text: String {
+        switch self {
+        case .engine: "engine"
+        case .network: "network"
+        }
+    }
+}
+
+/// A figure that an event carries.
+enum InternedAnnotation: UInt64, CaseIterable {
+    case prefillTokens = 1
+    case decodeRequests, request, bytes
+
+    var text: String {
+        switch self {
+        case .prefillTokens: "prefill_tokens"
+        case .decodeRequests: "decode_requests"
+        case .request: "request"
+        case .bytes: "bytes"
+        }
+    }
+}

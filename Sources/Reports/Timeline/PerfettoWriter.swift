@@ -1,0 +1,106 @@
+import CPerfettoTrace
+import Quantities
+
+/// Writes one node's part of a timeline in Perfetto's format: iterations as slices, cache transfers as slices on tracks below, counters.
+///
+/// Parts are independent of each other, so the file of a run is its nodes' parts put one after the other in any order. Bytes appear in an
+/// own buffer that the caller takes away when it likes; messages and buffers are made once and used again for every event.
+/// Not for use by two threads at a time.
+public final class PerfettoWriter {
+    /// Bytes of whole packets not yet taken away.
+    public private(set) var bytes: [UInt8] = []
+
+    private let node: TimelineNode
+    private let packet: PacketBuffer
+    /// Last value of each counter, so that only changes are written.
+    private var counters = [Int64?](repeating: nil, count: CounterTrack.allCases.count)
+    /// End of the last transfer on each transfer track. Slices of a track may not overlap, transfers may.
+    private var lanes: [Instant] = []
+    private var lastEnd: Instant = .min
+
+    /// Starts the part with what names the node.
+    /// - Precondition: node and host index are at least 0 and less than 2^24.
+    public init(_ node: TimelineNode) {
+        precondition(
+            (0..<TimelineNode.indexLimit).contains(node.index) && (0..<TimelineNode.indexLimit).contains(node.host),
+            "no track for node \(node.index) on host \(node.host)")
+        self.node = node
+        packet = PacketBuffer(sequence: UInt32(node.index) + 1)
+        bytes.reserveCapacity(1 << 16)
+        describe()
+    }
+
+    /// Forgets the bytes, once they are written, and keeps the memory.
+    public func removeAll() { bytes.removeAll(keepingCapacity: true) }
+
+    /// Appends an iteration. Iterations come in order and do not overlap: an engine runs one at a time.
+    public func append(_ span: IterationSpan) {
+        assert(span.start >= lastEnd && span.end >= span.start, "iterations of \(node.name) overlap at \(span.start)")
+        lastEnd = span.end
+        count(.kvBlocks, Int64(span.kvBlocks), at: span.start)
+        count(.batch, Int64(span.decodeRequests), at: span.start)
+        count(.waiting, Int64(span.waiting), at: span.start)
+        let name: InternedName = span.decodeRequests == 0 ? .prefill : span.prefillTokens == 0 ? .decode : .mixed
+        let track = node.threadTrack
+        packet.begin(
+            name, .engine, track, at: span.start, (.prefillTokens, UInt64(clamping: span.prefillTokens)),
+            (.decodeRequests, UInt64(clamping: span.decodeRequests)), into: &bytes)
+        packet.end(track, at: span.end, into: &bytes)
+    }
+
+    /// Appends a transfer. Transfers come in the order of their ends, as they are known; they may overlap.
+    public func append(_ span: TransferSpan) {
+        let lane = lanes.firstIndex { $0 <= span.start } ?? addLane()
+        lanes[lane] = span.end
+        let track = node.transferTrack(lane)
+        packet.begin(
+            .transfer, .network, track, at: span.start, (.request, UInt64(clamping: span.request)), (.bytes, UInt64(clamping: span.bytes)),
+            into: &bytes)
+        packet.end(track, at: span.end, into: &bytes)
+    }
+
+    private func count(_ counter: CounterTrack, _ value: Int64, at time: Instant) {
+        guard counters[counter.rawValue] != value else { return }
+        counters[counter.rawValue] = value
+        packet.count(value, node.counterTrack(counter), at: time, into: &bytes)
+    }
+
+    private func describe() {
+        // The first packet of the sequence carries the names; every node describes its host, since it cannot know whether another does.
+        packet.describe(.process(host: node.host), track: node.processTrack, parent: nil, into: &bytes)
+        packet.describe(.thread(node: node), track: node.threadTrack, parent: node.processTrack, into: &bytes)
+        for counter in CounterTrack.allCases {
+            packet.describe(.counter(counter), track: node.counterTrack(counter), parent: node.threadTrack, into: &bytes)
+        }
+    }
+
+    private func addLane() -> Int {
+        lanes.append(.min)
+        let lane = lanes.count - 1
+        packet.describe(.transfers(lane: lane), track: node.transferTrack(lane), parent: node.threadTrack, into: &bytes)
+        return lane
+    }
+}
+
+/// What is counted on a track of its own.
+enum CounterTrack: Int, CaseIterable {
+    case kvBlocks, batch, waiting
+
+    var name: String {
+        switch self {
+        case .kvBlocks: "KV blocks"
+        case .batch: "decode batch"
+        case .waiting: "waiting requests"
+        }
+    }
+}
+
+extension TimelineNode {
+    /// Tracks are told apart by kind, then by node or host, then by place; 0 is no track.
+    private func track(_ kind: UInt64, _ index: Int, _ place: Int = 0) -> UInt64 { kind << 60 | UInt64(place) << 32 | UInt64(index) }
+
+    var processTrack: UInt64 { track(1, host) }
+    var threadTrack: UInt64 { track(2, index) }
+    func counterTrack(_ counter: CounterTrack) -> UInt64 { track(3, index, counter.rawValue) }
+    func transferTrack(_ lane: Int) -> UInt64 { track(4, index, lane) }
+}

@@ -1,0 +1,101 @@
+import CommandLine
+
+extension CommandTable {
+    /// Everything that `testbed` understands.
+    static let testbed = CommandTable(
+        program: "testbed",
+        summary: "Emulate a distributed LLM-serving cluster, process by process, without a GPU",
+        description: [
+            "Every role of the cluster is a process of its own. They exchange real messages; the computation of the devices and the delay of the "
+                + "network are modelled. A run is described by one topology file and gives the same records every time.",
+            "A topology is looked up as given, then by its base name among those that come with the program.",
+            "Results go to standard output, everything else to standard error.",
+        ],
+        verbs: [up, validate, policies, models, devices, topologies, help, version, completion, man, node],
+        exitCodes: [
+            Note("0", "Done."),
+            Note("1", "The run failed, or a requirement does not hold."),
+            Note("2", "The command line or an input makes no sense; standard error says what and where."),
+            Note("130", "Interrupted. The records so far are kept, marked incomplete."),
+        ],
+        environment: [Note("NO_COLOR", "When set and not empty, output has no colour.")])
+
+    private static let endings = [".yaml", ".yml"]
+    private static let json = Option("json", "Print the result as JSON.")
+    private static let names = Option("names", "Print the names alone, one a line.")
+    private static let set = Option(
+        "set", "Change the topology before it is checked.", value: .init("PATH.TO.KEY=VALUE", .assignment), repeatable: true)
+
+    private static let up = Verb(
+        "up", "Run a cluster's workload to its end and print the summary",
+        description: [
+            "Validates the topology, starts a process for every node, runs the workload, prints the summary, ends the processes and leaves a folder "
+                + "with the records."
+        ],
+        positionals: [Positional("FILE", "The topology.", completion: .command("topologies --names", files: endings))],
+        options: [
+            Option(
+                "clock", "What drives the run: a shared virtual clock over real processes, real timers, or one process with one event queue.",
+                value: .init("CLOCK", .choice(["virtual", "wall", "inproc"]), fallback: "the topology's, else virtual")),
+            Option(
+                "dilation", "Host seconds for one emulated second, under the wall clock.",
+                value: .init("X", .positiveNumber(limit: 1_000_000), fallback: "the topology's, else 1")),
+            Option("seed", "Seed of everything random.", value: .init("N", .integer(0...UInt64.max), fallback: "the topology's, else 1")),
+            Option("requests", "Stop offering after so many requests.", value: .init("N", .integer(1...1_000_000_000), fallback: "the workload's")),
+            Option(
+                "out", "Folder for the records; made if missing.", short: "o",
+                value: .init("DIR", fallback: "runs/NAME-SEED-DIGEST", completion: .directories)),
+            set,
+            Option(
+                "require", "Exit with 1 unless a figure of the summary meets a bound, such as 'ttft_s.p99<0.5'.",
+                value: .init("FIGURE<BOUND", .checked(Requirement.problem)), repeatable: true),
+            Option(
+                "record", "Records to keep besides the summary and the requests.",
+                value: .init("LIST", .list(["iterations", "messages", "timeline", "none"]), fallback: "the topology's, else iterations,timeline")),
+            Option("dry-run", "Check the topology, print what would run, and start nothing.", short: "n"),
+            json,
+            Option("quiet", "Show no progress.", short: "q"),
+        ],
+        examples: [
+            Note("testbed up pd-4x8", "Run the bundled cluster of four prefill and eight decode workers"),
+            Note("testbed up pd-4x8 --set workload.rate-scale=2 --require 'ttft_s.p99<0.5'", "Double the load and judge the result"),
+        ])
+
+    private static let validate = Verb(
+        "validate", "Check topologies and print every mistake with its place",
+        positionals: [
+            Positional("FILE", "A topology.", count: .oneOrMore, completion: .command("topologies --names", files: endings))
+        ],
+        options: [
+            Option("schema", "Print the JSON Schema of topologies, for editors.", standsAlone: true),
+            Option("resolved", "Print the topology with every default filled in."),
+            set,
+            json,
+        ])
+
+    private static let policies = Verb("policies", "List the policies that a topology can name", options: [json, names])
+    private static let models = Verb("models", "List the models that a topology can name", options: [json, names])
+    private static let devices = Verb("devices", "List the devices that a topology can name", options: [json, names])
+    private static let topologies = Verb("topologies", "List the topologies that come with the program", options: [json, names])
+
+    private static let help = Verb(
+        "help", "Print the help of a verb, or the list of verbs",
+        positionals: [Positional("VERB", "The verb.", count: .optional, completion: .verbs)])
+    private static let version = Verb("version", "Print the version of the program and of its libraries", options: [json])
+
+    private static let completion = Verb(
+        "completion", "Print the script that teaches a shell to complete the command line",
+        positionals: [Positional("SHELL", "The shell.", kind: .choice(Shell.allCases.map(\.rawValue)))],
+        examples: [Note("source <(testbed completion bash)", "Complete in the present shell")])
+
+    private static let man = Verb(
+        "man", "Print the manual page",
+        options: [Option("markdown", "Print the command reference in Markdown instead.")],
+        examples: [Note("testbed man | man -l -", "Read it")])
+
+    private static let node = Verb(
+        "node", "Be one node of a run; started by 'up', not by people",
+        positionals: [Positional("RUN", "Folder of the run.", completion: .directories)],
+        options: [Option("index", "Index of the node.", value: .init("N", .integer(0...1_000_000)))],
+        hidden: true)
+}
