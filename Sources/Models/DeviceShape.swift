@@ -23,15 +23,24 @@ public struct DeviceShape: Sendable, Equatable {
     public var computeEfficiency: Double
     /// Share of the memory bandwidth that kernels reach.
     public var memoryEfficiency: Double
+    /// Share of the peak that attention over a prompt reaches (causal, counting attended pairs only).
+    public var prefillAttentionEfficiency: Double
+    /// Share of the memory bandwidth that attention reaches when it reads the cache to decode.
+    public var decodeAttentionEfficiency: Double
     /// Fixed cost of a kernel in nanoseconds.
     public var launchOverhead: Nanoseconds
+    /// Fixed cost of an all-reduce inside a host in nanoseconds.
+    public var collectiveLatency: Nanoseconds
+    /// Share of `scaleUpBandwidth` that an all-reduce reaches.
+    public var collectiveEfficiency: Double
     /// Where the numbers come from.
     public var source: String
 
     public init(
         name: String, flops16: Double, flops8: Double, memory: ByteCount, memoryBandwidth: BytesPerSecond, scaleUpBandwidth: BytesPerSecond,
         nicBandwidth: BytesPerSecond, idlePower: Double, prefillPower: Double, decodePower: Double, computeEfficiency: Double = 0.7,
-        memoryEfficiency: Double = 0.8, launchOverhead: Nanoseconds = 3_000, source: String
+        memoryEfficiency: Double = 0.8, prefillAttentionEfficiency: Double = 0.5, decodeAttentionEfficiency: Double = 0.6,
+        launchOverhead: Nanoseconds = 3_000, collectiveLatency: Nanoseconds = 5_000, collectiveEfficiency: Double = 0.5, source: String
     ) {
         self.name = name
         self.flops16 = flops16
@@ -45,7 +54,11 @@ public struct DeviceShape: Sendable, Equatable {
         self.decodePower = decodePower
         self.computeEfficiency = computeEfficiency
         self.memoryEfficiency = memoryEfficiency
+        self.prefillAttentionEfficiency = prefillAttentionEfficiency
+        self.decodeAttentionEfficiency = decodeAttentionEfficiency
         self.launchOverhead = launchOverhead
+        self.collectiveLatency = collectiveLatency
+        self.collectiveEfficiency = collectiveEfficiency
         self.source = source
     }
 }

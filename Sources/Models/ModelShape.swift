@@ -22,15 +22,18 @@ public struct ModelShape: Sendable, Equatable {
         public var shared: Int
         /// Width of one expert's feed-forward network.
         public var width: Int
-        /// Leading layers with a dense feed-forward network instead.
+        /// Layers with a dense feed-forward network instead.
         public var denseLayers: Int
+        /// Bytes of one weight element of an expert where it differs from the model's (MXFP4 experts of gpt-oss); `nil` where not.
+        public var weightElementBytes: Double?
 
-        public init(count: Int, topK: Int, shared: Int, width: Int, denseLayers: Int) {
+        public init(count: Int, topK: Int, shared: Int, width: Int, denseLayers: Int, weightElementBytes: Double? = nil) {
             self.count = count
             self.topK = topK
             self.shared = shared
             self.width = width
             self.denseLayers = denseLayers
+            self.weightElementBytes = weightElementBytes
         }
     }
 
@@ -43,7 +46,11 @@ public struct ModelShape: Sendable, Equatable {
     public var headDimension: Int
     /// Width of the dense feed-forward network; 0 when every layer has experts.
     public var feedForward: Int
+    /// Matrices of a feed-forward network: 3 with a gate (gate, up, down), 2 without.
+    public var feedForwardMatrices: Int
     public var vocabulary: Int
+    /// Whether the language-model head is the embedding table, so that its weights are held once.
+    public var tiedEmbeddings: Bool
     public var attention: Attention
     public var experts: Experts?
     /// Bytes of one weight element (2 for BF16, 1 for FP8, fractions for 4-bit formats).
@@ -61,7 +68,8 @@ public struct ModelShape: Sendable, Equatable {
     public init(
         name: String, layers: Int, hidden: Int, queryHeads: Int, kvHeads: Int, headDimension: Int, feedForward: Int, vocabulary: Int,
         attention: Attention = .grouped, experts: Experts? = nil, weightElementBytes: Double = 2, cacheElementBytes: Double = 2,
-        contextLimit: Int, slidingLayers: Int = 0, slidingWindow: Int = 0, source: String
+        contextLimit: Int, slidingLayers: Int = 0, slidingWindow: Int = 0,
+        feedForwardMatrices: Int = 3, tiedEmbeddings: Bool = false, source: String
     ) {
         self.name = name
         self.layers = layers
@@ -78,6 +86,8 @@ public struct ModelShape: Sendable, Equatable {
         self.contextLimit = contextLimit
         self.slidingLayers = slidingLayers
         self.slidingWindow = slidingWindow
+        self.feedForwardMatrices = feedForwardMatrices
+        self.tiedEmbeddings = tiedEmbeddings
         self.source = source
     }
 }
