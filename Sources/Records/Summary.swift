@@ -14,6 +14,7 @@ public struct Summary: Sendable, Equatable {
         public init() {}
     }
 
+    /// What was served in a second, over the run.
     public struct Throughput: Sendable, Equatable {
         public var requestsPerSecond = 0.0
         public var outputTokensPerSecond = 0.0
@@ -59,6 +60,7 @@ public struct Summary: Sendable, Equatable {
         }
     }
 
+    /// What went over the wire, and what it stands for.
     public struct Network: Sendable, Equatable {
         public var messages: Int64 = 0
         public var bytesModelled: Int64 = 0

@@ -96,11 +96,13 @@ enum CounterTrack: Int, CaseIterable {
 }
 
 extension TimelineNode {
-    /// Tracks are told apart by kind, then by node or host, then by place; 0 is no track.
-    private func track(_ kind: UInt64, _ index: Int, _ place: Int = 0) -> UInt64 { kind << 60 | UInt64(place) << 32 | UInt64(index) }
+    // Tracks are told apart by number. Those that events name again and again get small ones, which take fewer bytes; 0 is no track.
 
-    var processTrack: UInt64 { track(1, host) }
-    var threadTrack: UInt64 { track(2, index) }
-    func counterTrack(_ counter: CounterTrack) -> UInt64 { track(3, index, counter.rawValue) }
-    func transferTrack(_ lane: Int) -> UInt64 { track(4, index, lane) }
+    var processTrack: UInt64 { 1 << 40 | UInt64(host) }
+    var threadTrack: UInt64 { UInt64(index) << 8 | 1 }
+    func counterTrack(_ counter: CounterTrack) -> UInt64 { UInt64(index) << 8 | UInt64(2 + counter.rawValue) }
+
+    func transferTrack(_ lane: Int) -> UInt64 {
+        lane < 128 ? UInt64(index) << 8 | UInt64(128 + lane) : 1 << 60 | UInt64(lane) << 24 | UInt64(index)
+    }
 }

@@ -65,6 +65,18 @@ struct PerfettoWriterTests {
         #expect(packets.filter { $0.type == 4 }.map(\.counter) == [0, 5, 0, 1])
     }
 
+    @Test("hundreds of transfers at a time each have a track")
+    func manyTransfers() throws {
+        var bytes: [UInt8] = []
+        for node in 0..<2 {
+            let writer = PerfettoWriter(TimelineNode(index: node, name: "n\(node)", host: 0))
+            for request in 0..<300 { writer.append(TransferSpan(start: Int64(request), end: 1000, request: request, bytes: 1)) }
+            bytes += writer.bytes
+        }
+        try checkTrace(bytes, nodes: 2, events: 600)
+        #expect(Set(try decodedPackets(bytes).compactMap(\.described)).count == 1 + 2 * (1 + 3 + 300))
+    }
+
     @Test("extreme values are packed whole")
     func extremes() throws {
         let writer = PerfettoWriter(TimelineNode(index: (1 << 24) - 1, name: "é😀", host: (1 << 24) - 1))
