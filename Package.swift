@@ -55,7 +55,10 @@ let package = Package(
             ["Quantities", "Cluster", "Records", "Nodes", "Time", "Transport", "TopologyFile", "TraceFiles", "Reports", "Terminal", "CXXHash", "CSystem"]),
         .executableTarget(
             name: "testbed",
-            dependencies: ["Launch", "TopologyFile", "Reports", "Terminal", "CommandLine", "Cluster", "Models", "Policies", "Workload", "Quantities"],
+            dependencies: [
+                "Launch", "Transport", "TopologyFile", "TraceFiles", "Reports", "Records", "Terminal", "CommandLine", "Cluster", "Models",
+                "Policies", "Workload", "Quantities",
+            ],
             swiftSettings: strict),
 
         // Tests mirror the sources

@@ -19,7 +19,7 @@ final class Events {
     private static let signalNumber = UInt64.max
 
     init() throws(SystemError) {
-        epoll = epoll_create1(Int32(EPOLL_CLOEXEC.rawValue))
+        epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         guard epoll >= 0 else { throw SystemError("epoll_create1", code: errno) }
         var mask = sigset_t()
         sigemptyset(&mask)
@@ -27,7 +27,7 @@ final class Events {
         sigaddset(&mask, SIGTERM)
         sigaddset(&mask, SIGHUP)
         pthread_sigmask(SIG_BLOCK, &mask, &previousMask)
-        signals = signalfd(-1, &mask, Int32(SFD_CLOEXEC.rawValue) | Int32(SFD_NONBLOCK.rawValue))
+        signals = signalfd(-1, &mask, Int32(SFD_CLOEXEC) | Int32(SFD_NONBLOCK))
         guard signals >= 0 else { throw SystemError("signalfd", code: errno) }
         try add(signals, data: Self.signalNumber)
     }

@@ -22,13 +22,13 @@ enum Files {
     }
 
     /// Writes a whole file, replacing what was there.
-    static func write(_ bytes: [UInt8], to path: String) throws(SystemError) {
+    static func write(_ bytes: [UInt8], to path: String) throws {
         let file = try OutputFile(path)
-        try bytes.withUnsafeBytes { (buffer) throws(SystemError) in try file.write(buffer) }
+        try bytes.withUnsafeBytes { try file.write($0) }
     }
 
-    /// Reads a whole file; `nil` when there is none.
-    static func read(_ path: String) throws(SystemError) -> [UInt8]? {
+    /// Reads a file, or its first `limit` bytes; `nil` when there is none.
+    static func read(_ path: String, limit: Int = .max) throws(SystemError) -> [UInt8]? {
         let descriptor = testbed_open(path, O_RDONLY, 0)
         guard descriptor >= 0 else {
             if errno == ENOENT { return nil }
@@ -37,15 +37,16 @@ enum Files {
         defer { close(descriptor) }
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
-        while true {
-            let count = Glibc.read(descriptor, &chunk, chunk.count)
+        while bytes.count < limit {
+            let count = Glibc.read(descriptor, &chunk, min(chunk.count, limit - bytes.count))
             if count < 0 {
                 if errno == EINTR { continue }
                 throw SystemError("read \(path)", code: errno)
             }
-            if count == 0 { return bytes }
+            if count == 0 { break }
             bytes += chunk[0..<count]
         }
+        return bytes
     }
 
     /// Names in a directory, in order; empty when there is none.
@@ -103,7 +104,7 @@ final class OutputFile {
         }
     }
 
-    func write(_ text: String) throws(SystemError) {
-        try Array(text.utf8).withUnsafeBytes { (buffer) throws(SystemError) in try write(buffer) }
+    func write(_ text: String) throws {
+        try Array(text.utf8).withUnsafeBytes { try write($0) }
     }
 }

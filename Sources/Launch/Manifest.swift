@@ -9,26 +9,25 @@ struct Manifest {
     let digests: RecordFiles.Digests
     let version: String
     let incomplete: Bool
+    let hasWholeTimeline: Bool
 
     var json: JSONValue {
-        .object([
-            ("version", .string(version)),
-            ("name", .string(plan.name)),
-            ("seed", .string(String(plan.seed))),
-            ("clock", .string(plan.clock.rawValue)),
-            ("host", .string(hostName)),
-            ("complete", .bool(!incomplete)),
-            ("nodes", .array(layout.nodes.map { .string($0.name) })),
-            ("digest", .string(digests.all)),
-            ("digest_algorithm", .string("xxh3-128")),
-            (
-                "files",
-                .object(
-                    digests.files.map { file in
-                        (file.name, .object([("digest", .string(file.digest)), ("bytes", .integer(file.bytes))]))
-                    })
-            ),
-        ])
+        let files = digests.files.map { file in
+            JSONValue.Member(file.name, ["digest": .string(file.digest), "bytes": .integer(file.bytes)])
+        }
+        return [
+            "version": .string(version),
+            "name": .string(plan.name),
+            "seed": .unsigned(plan.seed),
+            "clock": .string(plan.clock.rawValue),
+            "host": .string(hostName),
+            "complete": .bool(!incomplete),
+            "timeline_complete": .bool(hasWholeTimeline),
+            "nodes": .array(layout.nodes.map { .string($0.name) }),
+            "digest": .string(digests.all),
+            "digest_algorithm": "xxh3-128",
+            "files": .object(files),
+        ]
     }
 
     private var hostName: String {

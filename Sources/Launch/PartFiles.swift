@@ -12,6 +12,7 @@ final class PartFiles: RecordSink {
     private let requests: OutputFile?
     private let iterations: OutputFile?
     private let messages: OutputFile?
+    private let transfers: OutputFile?
     private let statisticsPath: String
 
     /// - Parameter directory: the run's directory of parts, which must be there.
@@ -20,6 +21,7 @@ final class PartFiles: RecordSink {
         requests = node.role == .client ? try OutputFile(path("requests")) : nil
         iterations = node.role.isWorker && records.iterations ? try OutputFile(path("iterations")) : nil
         messages = records.messages ? try OutputFile(path("messages")) : nil
+        transfers = node.role == .decode && records.timeline ? try OutputFile(path("transfers")) : nil
         statisticsPath = path("statistics")
     }
 
@@ -33,6 +35,7 @@ final class PartFiles: RecordSink {
         try write(&rows.requests, to: requests)
         try write(&rows.iterations, to: iterations)
         try write(&rows.messages, to: messages)
+        try write(&rows.transfers, to: transfers)
     }
 
     private func write(_ text: inout TextBuffer, to file: OutputFile?) throws {

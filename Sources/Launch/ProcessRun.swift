@@ -86,7 +86,8 @@ final class ProcessRun {
         for node in layout.nodes {
             let child = try Child(
                 node: node, executable: executable,
-                arguments: ["node", folder.path, String(node.index), socketDirectory, String(getpid())], log: folder.log(of: node))
+                arguments: ["node", folder.path, "--index", "\(node.index)", "--sockets", socketDirectory, "--parent", "\(getpid())"],
+                log: folder.log(of: node))
             children.append(child)
             try events.add(child.control.descriptor, number: 2 * node.index)
             try events.add(child.pidDescriptor, number: 2 * node.index + 1)
@@ -116,7 +117,7 @@ final class ProcessRun {
     private func keepTime() throws {
         grants.removeAll(keepingCapacity: true)
         keeper.grant(into: &grants)
-        for grant in grants { _ = try children[Int(grant.node)].control.send(.grant(until: grant.until, expected: grant.expected)) }
+        for grant in grants { _ = try children[Int(grant.node)].control.send(.grant(until: grant.until, awaited: grant.awaited)) }
         if grants.isEmpty, keeper.isQuiescent { stop(.finished) }
     }
 

@@ -18,7 +18,7 @@ struct RecordFiles {
     }
 
     /// Writes `requests.csv`, `iterations.csv` and `messages.csv` and removes the parts.
-    func assemble() throws(SystemError) -> Digests {
+    func assemble() throws -> Digests {
         var digests = Digests()
         let whole = Digest()
         var kinds = [("requests", RequestRow.header)]

@@ -67,13 +67,14 @@ public struct Run {
         _ folder: RunFolder, _ choice: FolderChoice, _ layout: ClusterLayout, _ outcome: RunOutcome, wall: Double, grants: Int64
     ) throws -> Result {
         let statistics = try layout.nodes.map { node throws(SystemError) in try PartFiles.statistics(folder.parts, node) }
+        let hasWholeTimeline = plan.records.timeline ? try Timeline(folder: folder, layout: layout).write() : false
         let digests = try RecordFiles(folder: folder, layout: layout, records: plan.records).assemble()
         let summary = SummaryBuilder(plan, layout).build(
             statistics, wall: wall, incomplete: outcome != .finished, digest: digests.all, energy: energy)
-        try Files.write(Array((summary.json.pretty + "\n").utf8), to: folder.path + "/summary.json")
-        if plan.records.timeline { try Timeline(folder: folder, layout: layout).write() }
-        let manifest = Manifest(plan: plan, layout: layout, digests: digests, version: version, incomplete: outcome != .finished)
-        try Files.write(Array((manifest.json.pretty + "\n").utf8), to: folder.path + "/manifest.json")
+        try Files.write(Array((summary.json.text(.pretty) + "\n").utf8), to: folder.path + "/summary.json")
+        let manifest = Manifest(
+            plan: plan, layout: layout, digests: digests, version: version, incomplete: outcome != .finished, hasWholeTimeline: hasWholeTimeline)
+        try Files.write(Array((manifest.json.text(.pretty) + "\n").utf8), to: folder.path + "/manifest.json")
         var result = Result(
             summary: summary, folder: try folder.moved(to: choice.path).path, failure: failure(in: outcome, summary, choice.path, layout),
             wasInterrupted: outcome == .interrupted, grants: grants, events: statistics.reduce(0) { $0 + ($1?.events ?? 0) })

@@ -61,7 +61,7 @@ struct FolderChoice {
     }
 
     /// Makes the working folder with the resolved topology in it.
-    func make(resolved: String) throws(SystemError) -> RunFolder {
+    func make(resolved: String) throws -> RunFolder {
         try Files.makeDirectories(working)
         let folder = RunFolder(existing: working)
         try Files.makeDirectory(folder.parts, mayExist: true)

@@ -274,6 +274,6 @@ extension NodeHost {
         let pool = plan.pools[poolIndex]
         let random = RandomStream(seed: plan.seed, stream: RandomPurpose.worker(node.index))
         guard let scheduler = SchedulingRegistry.make(pool.engine.scheduling, random: random) else { return nil }
-        return Worker(plan: node, shape: WorkerShape(pool), recordsIterations: plan.records.iterations, scheduler: scheduler)
+        return Worker(plan: node, shape: WorkerShape(pool), records: plan.records, scheduler: scheduler)
     }
 }

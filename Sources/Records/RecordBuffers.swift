@@ -5,9 +5,11 @@ public struct RecordBuffers: Sendable {
     public var requests = TextBuffer()
     public var iterations = TextBuffer()
     public var messages = TextBuffer()
+    /// Cache transfers, for the timeline.
+    public var transfers = TextBuffer()
 
     public init() {}
 
     /// Bytes held in all.
-    public var count: Int { requests.count + iterations.count + messages.count }
+    public var count: Int { requests.count + iterations.count + messages.count + transfers.count }
 }

@@ -146,6 +146,34 @@ public struct IterationRow: Sendable {
     }
 }
 
+/// A cache transfer, for the timeline: request, start, end, bytes.
+public struct TransferRow: Sendable {
+    public var request: Int64
+    public var start: Instant
+    public var end: Instant
+    public var bytes: ByteCount
+
+    public init(request: Int64, start: Instant, end: Instant, bytes: ByteCount) {
+        self.request = request
+        self.start = start
+        self.end = end
+        self.bytes = bytes
+    }
+
+    /// Appends the row.
+    public func write(to text: inout TextBuffer) {
+        let comma = UInt8(ascii: ",")
+        text.append(request)
+        text.append(ascii: comma)
+        text.append(seconds: start)
+        text.append(ascii: comma)
+        text.append(seconds: end)
+        text.append(ascii: comma)
+        text.append(bytes)
+        text.append(ascii: UInt8(ascii: "\n"))
+    }
+}
+
 /// A row of `messages.csv`: one message, written when it has been delivered.
 public struct MessageRow: Sendable {
     /// The header line.

@@ -22,8 +22,8 @@ public struct Timekeeper: Sendable {
         /// Per channel, the earliest message under way to it that its last report does not cover.
         var underWay = ChannelTimes()
         var underWayFirst: Instant = .never
-        /// Messages sent to it in all.
-        var expected: UInt64 = 0
+        /// Messages under way to it by sender, for the next grant.
+        var awaited: [Grant.Awaited] = []
         /// Channels that it receives.
         var receives: [Channel]
     }
@@ -73,12 +73,16 @@ public struct Timekeeper: Sendable {
             lower(&nodes[node].earliest, by: channel, arriving: nodes[node].underWay[channel])
         }
         if node == ClusterLayout.client { progress = report.progress }
-        for sent in report.sent where sent.target >= 0 && Int(sent.target) < nodes.count { note(sent) }
+        for sent in report.sent where sent.target >= 0 && Int(sent.target) < nodes.count { note(sent, from: Int32(node)) }
     }
 
-    private mutating func note(_ sent: WindowReport.Sent) {
+    private mutating func note(_ sent: WindowReport.Sent, from source: Int32) {
         let target = Int(sent.target)
-        nodes[target].expected += UInt64(sent.count)
+        if let place = nodes[target].awaited.firstIndex(where: { $0.source == source }) {
+            nodes[target].awaited[place].count += sent.count
+        } else {
+            nodes[target].awaited.append(Grant.Awaited(source: source, count: sent.count))
+        }
         nodes[target].underWay.lower(sent.channel, to: sent.firstHead)
         nodes[target].underWayFirst = min(nodes[target].underWayFirst, sent.firstHead)
         lower(&nodes[target].earliest, by: sent.channel, arriving: sent.firstHead)
@@ -112,13 +116,14 @@ public struct Timekeeper: Sendable {
 
     private mutating func grant(_ node: Int, until bound: Instant, into grants: inout [Grant]) {
         guard min(nodes[node].next, nodes[node].underWayFirst) < bound else { return }
-        grants.append(Grant(node: Int32(node), until: bound, expected: nodes[node].expected))
+        grants.append(Grant(node: Int32(node), until: bound, awaited: nodes[node].awaited))
         self.grants += 1
         nodes[node].isRunning = true
         runningCount += 1
         nodes[node].next = min(nodes[node].next, nodes[node].underWayFirst)
         nodes[node].underWay = ChannelTimes()
         nodes[node].underWayFirst = .never
+        nodes[node].awaited.removeAll()
     }
 
     private func bound(for node: Int, _ sends: ChannelTimes) -> Instant {

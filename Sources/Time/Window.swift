@@ -69,16 +69,57 @@ public struct SentNotes: Sendable {
     public mutating func removeAll() { notes.removeAll(keepingCapacity: true) }
 }
 
-/// Leave for a node to handle its events before `until`, once it holds `expected` messages in all.
+/// Leave for a node to handle its events before `until`, once it holds the messages that were sent to it before.
+///
+/// They are counted by sender: a total would not do, for a message that a fast sender has just sent can arrive before one that a
+/// slow sender sent long ago, and would be taken for it.
 public struct Grant: Sendable, Equatable {
+    /// Messages that a sender has reported since the last grant.
+    public struct Awaited: Sendable, Equatable {
+        public var source: Int32
+        public var count: UInt32
+
+        public init(source: Int32, count: UInt32) {
+            self.source = source
+            self.count = count
+        }
+    }
+
     public var node: Int32
     public var until: Instant
-    /// Messages that the node must have received since the start of the run.
-    public var expected: UInt64
+    public var awaited: [Awaited]
 
-    public init(node: Int32, until: Instant, expected: UInt64) {
+    public init(node: Int32, until: Instant, awaited: [Awaited]) {
         self.node = node
         self.until = until
-        self.expected = expected
+        self.awaited = awaited
+    }
+}
+
+/// What a node has been told to wait for and what it has received, by sender.
+public struct Arrivals: Sendable {
+    /// Messages announced less messages received; negative for a sender whose messages came before their announcement.
+    private var balance: [Int32]
+    /// Messages announced that are not there.
+    public private(set) var missing: Int64 = 0
+
+    /// - Parameter nodes: number of nodes.
+    public init(nodes: Int) { balance = Array(repeating: 0, count: nodes) }
+
+    /// A grant announces messages.
+    public mutating func announce(_ awaited: [Grant.Awaited]) {
+        for item in awaited where balance.indices.contains(Int(item.source)) {
+            let source = Int(item.source)
+            let before = max(balance[source], 0)
+            balance[source] += Int32(clamping: item.count)
+            missing += Int64(max(balance[source], 0) - before)
+        }
+    }
+
+    /// A message has arrived.
+    @inline(__always)
+    public mutating func count(from source: Int32) {
+        if balance[Int(source)] > 0 { missing -= 1 }
+        balance[Int(source)] -= 1
     }
 }

@@ -18,8 +18,7 @@ public final class FrameDecoder {
     public init(nodes: Int) { self.nodes = nodes }
 
     /// Hands each envelope of a frame to `body`, in order; none of a frame that has anything wrong.
-    /// - Returns: how many there were.
-    public func decode(_ bytes: UnsafeRawBufferPointer, body: (Envelope) -> Void) throws(FrameError) -> Int {
+    public func decode(_ bytes: UnsafeRawBufferPointer, body: (Envelope) -> Void) throws(FrameError) {
         arena.reset()
         var allocator = arena.allocator()
         let data = bytes.bindMemory(to: UInt8.self).baseAddress
@@ -35,7 +34,6 @@ public final class FrameDecoder {
             envelopes.append(try unpack(packed.pointee, source: Int32(source)))
         }
         for envelope in envelopes { body(envelope) }
-        return envelopes.count
     }
 
     private func unpack(_ packed: Testbed__Envelope, source: Int32) throws(FrameError) -> Envelope {

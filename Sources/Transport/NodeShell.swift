@@ -23,7 +23,7 @@ public final class NodeShell {
     /// For each node, its place among the batches being formed, or -1.
     private var batchOf: [Int32]
     private var batches: [(target: Int32, envelopes: [Envelope])] = []
-    private var received: UInt64 = 0
+    private var arrivals: Arrivals
     /// Envelopes in a frame at the most, so that a long window does not become one huge message.
     private static let frameLimit = 512
 
@@ -34,6 +34,7 @@ public final class NodeShell {
         self.sink = sink
         decoder = FrameDecoder(nodes: nodes)
         batchOf = Array(repeating: -1, count: nodes)
+        arrivals = Arrivals(nodes: nodes)
     }
 
     /// Says that the node is bound, and waits for the start. Answers the epoch, or `nil` when there will be none.
@@ -54,8 +55,9 @@ public final class NodeShell {
         guard try control.send(.report(WindowReport(of: host, sent: []))) else { return }
         while true {
             switch try control.receive(waits: true) {
-            case .message(.grant(let until, let expected)):
-                guard try waitForMessages(expected) else { return }
+            case .message(.grant(let until, let awaited)):
+                arrivals.announce(awaited)
+                guard try waitForMessages() else { return }
                 host.advance(until: until, into: &out)
                 notes.removeAll()
                 for outgoing in out { notes.add(outgoing) }
@@ -68,9 +70,9 @@ public final class NodeShell {
         }
     }
 
-    /// Waits until the node holds `expected` messages in all. Answers `false` when it is told to stop instead.
-    private func waitForMessages(_ expected: UInt64) throws -> Bool {
-        while received < expected {
+    /// Waits until the node holds every message announced. Answers `false` when it is told to stop instead.
+    private func waitForMessages() throws -> Bool {
+        while arrivals.missing > 0 {
             if try receiveFrame() { continue }
             try sockets.wait(or: [control.descriptor])
             switch try control.receive(waits: false) {
@@ -84,7 +86,10 @@ public final class NodeShell {
     private func receiveFrame() throws -> Bool {
         try sockets.receive { bytes in
             do {
-                received += UInt64(try decoder.decode(bytes) { host.receive($0) })
+                try decoder.decode(bytes) { envelope in
+                    arrivals.count(from: envelope.source)
+                    host.receive(envelope)
+                }
             } catch {
                 throw SystemError("a frame that cannot be read: \(error)")
             }

@@ -96,6 +96,10 @@ extension CommandTable {
     private static let node = Verb(
         "node", "Be one node of a run; started by 'up', not by people",
         positionals: [Positional("RUN", "Folder of the run.", completion: .directories)],
-        options: [Option("index", "Index of the node.", value: .init("N", .integer(0...1_000_000)))],
+        options: [
+            Option("index", "Index of the node.", value: .init("N", .integer(0...1_000_000))),
+            Option("sockets", "Directory of the run's sockets.", value: .init("DIR", completion: .directories)),
+            Option("parent", "Process that started it.", value: .init("PID", .integer(0...4_194_304))),
+        ],
         hidden: true)
 }

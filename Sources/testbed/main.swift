@@ -1,1 +1,3 @@
-print("testbed")
+import Glibc
+
+exit(Program.main(Array(Swift.CommandLine.arguments.dropFirst())))

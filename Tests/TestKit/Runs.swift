@@ -47,30 +47,41 @@ public func runInProcess(_ plan: ClusterPlan) -> FinishedRun {
     return FinishedRun(hosts: hosts)
 }
 
-/// Runs a plan under the timekeeper, with messages handed over in memory. `order` decides who goes first among the nodes that
-/// hold a grant, as a host's scheduler would.
+/// Runs a plan under the timekeeper, over a network of queues in memory. `order` decides who goes first among the nodes that hold
+/// a grant and how fast each queue moves, as a host's scheduler would: a message arrives when its receiver must wait for it, or
+/// at random before that.
 public func runInWindows(_ plan: ClusterPlan, order: UInt64) -> (run: FinishedRun, grants: Int64) {
     let hosts = makeHosts(plan)
     let layout = ClusterLayout(plan)
     var keeper = Timekeeper(layout, Lookahead(plan, layout))
     var random = RandomStream(seed: order, stream: 5)
-    var received = Array(repeating: UInt64(0), count: hosts.count)
+    var arrivals = Array(repeating: Arrivals(nodes: hosts.count), count: hosts.count)
+    /// By receiver and sender, what has been sent and has not arrived.
+    var queues = Array(repeating: Array(repeating: [Envelope](), count: hosts.count), count: hosts.count)
+    func deliver(from source: Int, to target: Int) {
+        arrivals[target].count(from: Int32(source))
+        hosts[target].receive(queues[target][source].removeFirst())
+    }
     for host in hosts { keeper.take(WindowReport(of: host, sent: []), from: host.plan.index) }
     var granted: [Grant] = []
     keeper.grant(into: &granted)
     while !granted.isEmpty {
         let grant = granted.remove(at: random.below(granted.count))
-        let host = hosts[Int(grant.node)]
-        precondition(received[Int(grant.node)] >= grant.expected, "a grant that waits for a message that nobody sent")
+        let node = Int(grant.node)
+        arrivals[node].announce(grant.awaited)
+        while arrivals[node].missing > 0 {
+            let source = random.below(hosts.count)
+            if !queues[node][source].isEmpty { deliver(from: source, to: node) }
+        }
         var out: [Outgoing] = []
-        host.advance(until: grant.until, into: &out)
+        hosts[node].advance(until: grant.until, into: &out)
         var notes = SentNotes()
         for outgoing in out {
-            hosts[Int(outgoing.target)].receive(outgoing.envelope)
-            received[Int(outgoing.target)] += 1
+            queues[Int(outgoing.target)][node].append(outgoing.envelope)
+            if random.below(2) == 0 { deliver(from: node, to: Int(outgoing.target)) }
             notes.add(outgoing)
         }
-        keeper.take(WindowReport(of: host, sent: notes.notes), from: Int(grant.node))
+        keeper.take(WindowReport(of: hosts[node], sent: notes.notes), from: node)
         keeper.grant(into: &granted)
     }
     precondition(keeper.isQuiescent, "plan \(plan.name): no grant is out and something is left to happen:\n\(keeper)")

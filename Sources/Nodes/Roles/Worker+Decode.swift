@@ -1,4 +1,5 @@
 import Quantities
+import Records
 
 /// A worker that computes the outputs of requests that were prefilled elsewhere. It pulls a cache when it has room for it.
 extension Worker {
@@ -47,6 +48,11 @@ extension Worker {
         engine.requests[slot].kvTransfer = now - engine.requests[slot].transferStart
         engine.requests[slot].computed = engine.requests[slot].request.promptTokens
         engine.requests[slot].generated = 1
+        if records.timeline {
+            let bytes = shape.cacheBytes(engine.requests[slot].request.promptTokens)
+            TransferRow(request: message.id, start: engine.requests[slot].transferStart, end: now, bytes: bytes)
+                .write(to: &effects.records.transfers)
+        }
         var reply = message
         reply.decodeSlot = slot
         effects.send(.release(reply), to: source, bytes: MessageSize.header)

@@ -11,7 +11,7 @@ struct Worker {
     let role: Role
     let shape: WorkerShape
     let name: [UInt8]
-    let recordsIterations: Bool
+    let records: RecordPlan
     var engine: Engine
     var statistics = WorkerStatistics()
     var reporting: Reporting
@@ -27,11 +27,11 @@ struct Worker {
     var slots: [Int64: Int32] = [:]
     var earlyPulls: [Int64: CacheMessage] = [:]
 
-    init(plan: NodePlan, shape: WorkerShape, recordsIterations: Bool, scheduler: any SchedulingPolicy) {
+    init(plan: NodePlan, shape: WorkerShape, records: RecordPlan, scheduler: any SchedulingPolicy) {
         node = Int32(plan.index)
         role = plan.role
         self.shape = shape
-        self.recordsIterations = recordsIterations
+        self.records = records
         name = Array(plan.name.utf8)
         engine = Engine(plan: shape.engine, cost: shape.cost, stages: shape.stages, blocks: shape.blocks, scheduler: scheduler)
         reporting = Reporting(interval: shape.engine.reportInterval)
@@ -124,7 +124,7 @@ struct Worker {
         // Stages overlap: each iteration accounts for its share of the worker.
         let busy = time / Nanoseconds(engine.stages)
         if iteration.shape.prefillTokens > 0 { statistics.busyPrefill += busy } else { statistics.busyDecode += busy }
-        guard recordsIterations else { return }
+        guard records.iterations else { return }
         let row = IterationRow(
             iteration: iteration.number, start: iteration.start, end: end, prefillTokens: iteration.shape.prefillTokens,
             decodeTokens: iteration.shape.decodeRequests, requests: Int64(iteration.chunks.count), waiting: iteration.waiting,

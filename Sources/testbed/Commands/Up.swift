@@ -1,0 +1,120 @@
+import Cluster
+import CommandLine
+import Glibc
+import Launch
+import Quantities
+import Records
+import Reports
+import Terminal
+import TopologyFile
+import TraceFiles
+import Transport
+
+/// `testbed up FILE`: runs a cluster's workload to its end.
+enum Up {
+    static func run(_ command: ParsedCommand) -> Int32 {
+        let topology: Topology
+        switch TopologyReader.read(path: command.arguments[0], settings: settings(command)) {
+        case .success(let read): topology = read
+        case .failure(let diagnostics): return fail("\(diagnostics)", code: 2)
+        }
+        var plan = topology.plan
+        if let records = command.list("record") {
+            plan.records = RecordPlan(
+                iterations: records.contains("iterations"), messages: records.contains("messages"), timeline: records.contains("timeline"))
+        }
+        do {
+            let scan = try scanTrace(plan)
+            if command.has("dry-run") {
+                StandardStream.output.write(TopologyWriter.text(plan))
+                return 0
+            }
+            return try run(plan, command, expected: scan)
+        } catch let error as TraceError {
+            return fail("\(error)", code: 2)
+        } catch {
+            return fail("\(error)", code: 1)
+        }
+    }
+
+    /// The options that change the topology, as settings.
+    private static func settings(_ command: ParsedCommand) -> [String] {
+        var settings = command.texts("set")
+        for option in ["clock", "dilation", "seed"] {
+            if let value = command.text(option) { settings.append("\(option)=\(value)") }
+        }
+        if let value = command.text("requests") { settings.append("workload.requests=\(value)") }
+        return settings
+    }
+
+    /// Reads the whole trace once, so that a broken line is found before anything is launched.
+    private static func scanTrace(_ plan: ClusterPlan) throws -> TraceScan? {
+        guard case .trace(let source) = plan.workload.arrivals else { return nil }
+        let scan = try TraceFile.scan(source, for: plan.workload)
+        if scan.badLines > 0 { warn("\(source.path): \(scan.badLines) broken lines skipped") }
+        return scan
+    }
+
+    private static func run(_ plan: ClusterPlan, _ command: ParsedCommand, expected: TraceScan?) throws -> Int32 {
+        let requirements = try command.texts("require").map { text throws(UsageError) in try Requirement(text) }
+        let capabilities = StandardStream.error.capabilities
+        var state = ProgressState(expectedRequests: plan.workload.requestLimit ?? expected?.rows, expectedTime: expected?.duration)
+        var display = ProgressDisplay(ProgressDisplay.Mode(capabilities, quiet: command.has("quiet")))
+        guard let executable = ownExecutable() else { return fail("cannot find the program's own file", code: 1) }
+        let run = Run(plan: plan, out: command.text("out"), executable: executable, version: Version.text)
+        let result = try run.execute { status in
+            let now = monotonicNow()
+            state.take(
+                ProgressState.Sample(
+                    hostTime: now, virtualTime: status.now, done: Int(status.progress.ended), offered: Int(status.progress.offered)))
+            if let text = display.draw(state, now: now) { StandardStream.error.write(text) }
+        }
+        if let text = display.clear() { StandardStream.error.write(text) }
+        print(result, asJSON: command.has("json"))
+        if let failure = result.failure { return fail(failure, code: 1) }
+        if result.wasInterrupted { return 130 }
+        return judge(requirements, result.summary)
+    }
+
+    private static func print(_ result: Run.Result, asJSON: Bool) {
+        let text =
+            asJSON
+            ? result.summary.json.text(.pretty) + "\n"
+            : SummaryTable(result.summary, folder: result.folder, style: StandardStream.output.capabilities.style).text
+        StandardStream.output.write(text)
+    }
+
+    /// Prints the requirements that do not hold. Answers the exit code.
+    private static func judge(_ requirements: [Requirement], _ summary: Summary) -> Int32 {
+        var code: Int32 = 0
+        let figures = summary.json.numbersByPath
+        for requirement in requirements {
+            switch requirement.verdict(on: figures) {
+            case .holds: continue
+            case .fails(let actual): code = max(code, fail("required \(requirement.text): found \(actual)", code: 1))
+            case .noValue: code = max(code, fail("required \(requirement.text): the run gives no value", code: 1))
+            case .unknownPath(let nearest):
+                let hint = nearest.map { ", did you mean '\($0)'?" } ?? ""
+                code = max(code, fail("required \(requirement.text): unknown figure '\(requirement.path)'\(hint)", code: 2))
+            }
+        }
+        return code
+    }
+}
+
+/// Prints an error and answers the exit code.
+func fail(_ message: String, code: Int32) -> Int32 {
+    StandardStream.error.write(message.hasSuffix("\n") ? message : "testbed: \(message)\n")
+    return code
+}
+
+/// Prints a warning.
+func warn(_ message: String) { StandardStream.error.write("testbed: \(message)\n") }
+
+/// The path of this program's file.
+func ownExecutable() -> String? {
+    var path = [CChar](repeating: 0, count: 4096)
+    let count = readlink("/proc/self/exe", &path, path.count - 1)
+    guard count > 0 else { return nil }
+    return String(decoding: path[0..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+}

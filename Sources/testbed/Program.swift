@@ -1,0 +1,31 @@
+import CommandLine
+import Glibc
+import Terminal
+
+/// Reads the command line and does what it asks for.
+enum Program {
+    static func main(_ arguments: [String]) -> Int32 {
+        signal(SIGPIPE, SIG_IGN)
+        do {
+            switch try CommandTable.testbed.parse(arguments) {
+            case .help(let verb):
+                let terminal = StandardStream.output.capabilities
+                StandardStream.output.write(CommandTable.testbed.help(verb: verb, columns: terminal.columns, style: terminal.style))
+                return 0
+            case .run(let command): return run(command)
+            }
+        } catch {
+            StandardStream.error.write(error.text(program: CommandTable.testbed.program))
+            return UsageError.exitCode
+        }
+    }
+
+    private static func run(_ command: ParsedCommand) -> Int32 {
+        switch command.verb {
+        case "up": Up.run(command)
+        case "node": Node.run(command)
+        case "version": Version.run(command)
+        default: fail("the verb '\(command.verb)' has no command", code: 2)
+        }
+    }
+}
