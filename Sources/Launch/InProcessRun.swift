@@ -1,6 +1,7 @@
 import Cluster
 import Nodes
 import Quantities
+import Records
 import Time
 import Transport
 import Workload
@@ -14,26 +15,27 @@ struct InProcessRun {
     let onStatus: (RunStatus) -> Void
 
     /// Runs to the end, or until a signal comes.
-    func run() -> RunOutcome {
-        do {
-            let events = try Events()
-            let hosts = layout.nodes.compactMap { node in NodeHost.make(node, of: plan, layout: layout) { source } }
-            let parts = try layout.nodes.map { node throws(SystemError) in
-                try PartFiles(directory: folder.parts, node: node, records: plan.records)
+    /// - Returns: how it ended, and what each node counted.
+    func run(into records: RecordSet) throws -> (outcome: RunOutcome, statistics: [NodeStatistics?]) {
+        let events = try Events()
+        let rows = RecordBuffers()
+        let transfers = plan.records.timeline ? try OutputFile(folder.transfers) : nil
+        let hosts = layout.nodes.compactMap { node in NodeHost.make(node, of: plan, layout: layout, records: rows) { source } }
+        var clock = InProcess(hosts)
+        var outcome = RunOutcome.finished
+        var isGoing = true
+        while isGoing {
+            isGoing = clock.run(turns: 2_000)
+            try take(&rows.requests) { try records.requests.write($0) }
+            try take(&rows.iterations) { try records.iterations?.write($0) }
+            try take(&rows.messages) { try records.messages?.write($0) }
+            try take(&rows.transfers) { try transfers?.write($0) }
+            onStatus(RunStatus(now: clock.now, progress: hosts[ClusterLayout.client].progress))
+            if events.isInterrupted() {
+                outcome = .interrupted
+                break
             }
-            var clock = InProcess(hosts)
-            var outcome = RunOutcome.finished
-            while try clock.run(turns: 20_000, afterTurn: { try parts[$0.plan.index].drain($0, force: false) }) {
-                onStatus(RunStatus(now: clock.now, progress: hosts[ClusterLayout.client].progress))
-                if events.isInterrupted() {
-                    outcome = .interrupted
-                    break
-                }
-            }
-            for (host, part) in zip(hosts, parts) { try part.finish(host) }
-            return outcome
-        } catch {
-            return .failed("\(error)")
         }
+        return (outcome, hosts.map(\.statistics))
     }
 }

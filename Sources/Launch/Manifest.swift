@@ -6,14 +6,14 @@ import Records
 struct Manifest {
     let plan: ClusterPlan
     let layout: ClusterLayout
-    let digests: RecordFiles.Digests
+    let records: RecordSet
     let version: String
     let incomplete: Bool
     let hasWholeTimeline: Bool
 
     var json: JSONValue {
-        let files = digests.files.map { file in
-            JSONValue.Member(file.name, ["digest": .string(file.digest), "bytes": .integer(file.bytes)])
+        let files = records.files.map { file in
+            JSONValue.Member(file.name, ["digest": .string(file.digest), "bytes": .integer(file.size)])
         }
         return [
             "version": .string(version),
@@ -24,7 +24,7 @@ struct Manifest {
             "complete": .bool(!incomplete),
             "timeline_complete": .bool(hasWholeTimeline),
             "nodes": .array(layout.nodes.map { .string($0.name) }),
-            "digest": .string(digests.all),
+            "digest": .string(records.digest),
             "digest_algorithm": "xxh3-128",
             "files": .object(files),
         ]

@@ -3,6 +3,7 @@ import Cluster
 import Glibc
 import Nodes
 import Quantities
+import Records
 import TopologyFile
 import TraceFiles
 import Transport
@@ -35,9 +36,10 @@ public enum NodeProcess {
         let layout = ClusterLayout(plan)
         guard layout.nodes.indices.contains(index) else { throw SystemError("no node \(index) in \(plan.name)") }
         let node = layout.nodes[index]
-        let parts = try PartFiles(directory: folder.parts, node: node, records: plan.records)
+        let rows = RecordBuffers()
+        let parts = try PartFiles(directory: folder.parts, node: node, records: plan.records, rows: rows)
         let source = node.role == .client ? try requestSource(for: plan.workload, seed: plan.seed) : NoRequests()
-        guard let host = NodeHost.make(node, of: plan, layout: layout, source: { source }) else {
+        guard let host = NodeHost.make(node, of: plan, layout: layout, records: rows, source: { source }) else {
             throw SystemError("the topology names a policy that does not exist")
         }
         let data = try DataSockets(directory: sockets, node: index, count: layout.nodes.count)

@@ -4,20 +4,24 @@ import Quantities
 import Records
 import Transport
 
-/// The rows of one node on their way to the disk, and its statistics at the end. The launcher puts the parts together.
+/// The rows of one node's process on their way to the disk, and its statistics at the end. The launcher merges the parts.
 final class PartFiles: RecordSink {
     /// Rows are written out when so many bytes are held.
-    private static let threshold = 1 << 17
+    static let threshold = 1 << 17
 
+    private let rows: RecordBuffers
     private let requests: OutputFile?
     private let iterations: OutputFile?
     private let messages: OutputFile?
     private let transfers: OutputFile?
     private let statisticsPath: String
 
-    /// - Parameter directory: the run's directory of parts, which must be there.
-    init(directory: String, node: NodePlan, records: RecordPlan) throws(SystemError) {
+    /// - Parameters:
+    ///   - directory: the run's directory of parts, which must be there.
+    ///   - rows: what the node writes into.
+    init(directory: String, node: NodePlan, records: RecordPlan, rows: RecordBuffers) throws(SystemError) {
         func path(_ kind: String) -> String { PartFiles.path(directory, node, kind) }
+        self.rows = rows
         requests = node.role == .client ? try OutputFile(path("requests")) : nil
         iterations = node.role.isWorker && records.iterations ? try OutputFile(path("iterations")) : nil
         messages = records.messages ? try OutputFile(path("messages")) : nil
@@ -27,28 +31,18 @@ final class PartFiles: RecordSink {
 
     static func path(_ directory: String, _ node: NodePlan, _ kind: String) -> String { "\(directory)/\(node.name).\(kind)" }
 
-    func drain(_ host: NodeHost, force: Bool) throws {
-        if force || host.records.count >= Self.threshold { try host.takeRecords { rows throws in try write(&rows) } }
-    }
-
-    private func write(_ rows: inout RecordBuffers) throws {
-        try write(&rows.requests, to: requests)
-        try write(&rows.iterations, to: iterations)
-        try write(&rows.messages, to: messages)
-        try write(&rows.transfers, to: transfers)
-    }
-
-    private func write(_ text: inout TextBuffer, to file: OutputFile?) throws {
-        if text.count > 0 { try text.bytes.withUnsafeBytes { try file?.write($0) } }
-        text.removeAll()
+    func drain(force: Bool) throws {
+        guard force || rows.count >= Self.threshold else { return }
+        try take(&rows.requests) { try requests?.write($0) }
+        try take(&rows.iterations) { try iterations?.write($0) }
+        try take(&rows.messages) { try messages?.write($0) }
+        try take(&rows.transfers) { try transfers?.write($0) }
     }
 
     /// Writes out the last rows and the statistics.
     func finish(_ host: NodeHost) throws {
-        try drain(host, force: true)
-        let words = host.statistics.encoded()
-        let bytes = words.withUnsafeBytes { Array($0) }
-        try Files.write(bytes, to: statisticsPath)
+        try drain(force: true)
+        try Files.write(host.statistics.encoded().withUnsafeBytes { Array($0) }, to: statisticsPath)
     }
 
     /// Reads a node's statistics; `nil` when it never wrote any, or when they are damaged.

@@ -51,35 +51,32 @@ public struct Run {
         NodeProcess.raiseDescriptorLimit()
         let started = monotonicNow()
         var grants: Int64 = 0
+        let records = try RecordSet(folder: folder, records: plan.records)
         let outcome: RunOutcome
+        let statistics: [NodeStatistics?]
         if plan.clock == .inproc {
-            outcome = InProcessRun(plan: plan, layout: layout, folder: folder, source: source, onStatus: onStatus).run()
+            (outcome, statistics) = try InProcessRun(plan: plan, layout: layout, folder: folder, source: source, onStatus: onStatus)
+                .run(into: records)
         } else {
             let run = try ProcessRun(plan: plan, layout: layout, folder: folder, executable: executable, onStatus: onStatus)
             outcome = run.run()
             grants = run.grantCount
+            try MergedParts(folder: folder, layout: layout).merge(into: records)
+            statistics = try layout.nodes.map { node throws(SystemError) in try PartFiles.statistics(folder.parts, node) }
         }
-        let wall = seconds(monotonicNow() - started)
-        return try finish(folder, choice, layout, outcome, wall: wall, grants: grants)
-    }
-
-    private func finish(
-        _ folder: RunFolder, _ choice: FolderChoice, _ layout: ClusterLayout, _ outcome: RunOutcome, wall: Double, grants: Int64
-    ) throws -> Result {
-        let statistics = try layout.nodes.map { node throws(SystemError) in try PartFiles.statistics(folder.parts, node) }
         let hasWholeTimeline = plan.records.timeline ? try Timeline(folder: folder, layout: layout).write() : false
-        let digests = try RecordFiles(folder: folder, layout: layout, records: plan.records).assemble()
+        Files.removeTree(folder.parts)
+        let wall = seconds(monotonicNow() - started)
         let summary = SummaryBuilder(plan, layout).build(
-            statistics, wall: wall, incomplete: outcome != .finished, digest: digests.all, energy: energy)
+            statistics, wall: wall, incomplete: outcome != .finished, digest: records.digest, energy: energy)
         try Files.write(Array((summary.json.text(.pretty) + "\n").utf8), to: folder.path + "/summary.json")
         let manifest = Manifest(
-            plan: plan, layout: layout, digests: digests, version: version, incomplete: outcome != .finished, hasWholeTimeline: hasWholeTimeline)
+            plan: plan, layout: layout, records: records, version: version, incomplete: outcome != .finished, hasWholeTimeline: hasWholeTimeline)
         try Files.write(Array((manifest.json.text(.pretty) + "\n").utf8), to: folder.path + "/manifest.json")
-        var result = Result(
-            summary: summary, folder: try folder.moved(to: choice.path).path, failure: failure(in: outcome, summary, choice.path, layout),
+        let final = try folder.moved(to: choice.path)
+        return Result(
+            summary: summary, folder: final.path, failure: failure(in: outcome, summary, statistics, final, layout),
             wasInterrupted: outcome == .interrupted, grants: grants, events: statistics.reduce(0) { $0 + ($1?.events ?? 0) })
-        if result.failure == nil, outcome == .finished { result.failure = imbalance(summary, statistics) }
-        return result
     }
 
     private func energy(of node: NodePlan, _ counted: WorkerStatistics, over duration: Nanoseconds) -> Double {
@@ -88,14 +85,20 @@ public struct Run {
             prefill: counted.busyPrefill, decode: counted.busyDecode, total: duration)
     }
 
-    /// A failure in words, with the end of the log of the node that failed.
-    private func failure(in outcome: RunOutcome, _ summary: Summary, _ path: String, _ layout: ClusterLayout) -> String? {
-        guard case .failed(let reason) = outcome else { return nil }
-        guard let node = layout.nodes.first(where: { reason.hasPrefix("node \($0.name) ") || reason.hasPrefix("node \($0.name):") }),
-            let log = try? Files.read(RunFolder(existing: path).log(of: node)), !log.isEmpty
-        else { return reason }
-        let lines = String(decoding: log, as: UTF8.self).split(separator: "\n").suffix(10)
-        return reason + "\nthe end of its log:\n" + lines.map { "  " + $0 }.joined(separator: "\n")
+    /// Why a run failed, with the end of the log of the node that failed; `nil` when it did not.
+    private func failure(
+        in outcome: RunOutcome, _ summary: Summary, _ statistics: [NodeStatistics?], _ folder: RunFolder, _ layout: ClusterLayout
+    ) -> String? {
+        switch outcome {
+        case .finished: return imbalance(summary, statistics)
+        case .interrupted: return nil
+        case .failed(let reason):
+            guard let node = layout.nodes.first(where: { reason.hasPrefix("node \($0.name) ") || reason.hasPrefix("node \($0.name):") }),
+                let log = try? Files.read(folder.log(of: node)), !log.isEmpty
+            else { return reason }
+            let lines = String(decoding: log, as: UTF8.self).split(separator: "\n").suffix(10)
+            return reason + "\nthe end of its log:\n" + lines.map { "  " + $0 }.joined(separator: "\n")
+        }
     }
 
     /// What does not add up at the end of a run that came to its end; `nil` when all does.

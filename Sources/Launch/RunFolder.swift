@@ -15,6 +15,8 @@ public struct RunFolder: Sendable {
 
     /// Where nodes put their rows until the run is over.
     var parts: String { path + "/parts" }
+    /// Cache transfers, for the timeline.
+    var transfers: String { parts + "/transfers" }
     var topology: String { path + "/topology.yaml" }
     func log(of node: NodePlan) -> String { "\(path)/logs/\(node.name).log" }
 

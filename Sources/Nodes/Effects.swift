@@ -16,7 +16,7 @@ public enum TimerKind: Int, Sendable, CaseIterable {
 /// What a node wants done to the world. The host of the node carries it out; the node itself touches nothing.
 ///
 /// One value is reused for every event, so that effects cost no allocation.
-public struct Effects {
+struct Effects {
     /// A message to hand to the network.
     struct Send {
         var target: Int32
@@ -37,9 +37,12 @@ public struct Effects {
     var sends: [Send] = []
     var timers = TimerTable()
     /// Rows for the run's records.
-    public var records = RecordBuffers()
+    let records: RecordBuffers
 
-    init() { sends.reserveCapacity(64) }
+    init(records: RecordBuffers) {
+        self.records = records
+        sends.reserveCapacity(64)
+    }
 
     @inline(__always)
     mutating func send(_ message: Message, to target: Int32, bytes: ByteCount) {

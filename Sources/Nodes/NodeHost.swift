@@ -31,7 +31,7 @@ public final class NodeHost {
     public let plan: NodePlan
     private var state: State
     private var network: NodeNetwork
-    private var effects = Effects()
+    private var effects: Effects
     /// Messages whose head has not reached the node's port.
     private var inbox = EventHeap<Envelope>()
     /// Messages that the port has begun to take in, by the time that they are there as a whole.
@@ -39,7 +39,8 @@ public final class NodeHost {
     private let recordsMessages: Bool
     private var counters = NodeStatistics()
 
-    private init(plan: NodePlan, state: State, network: NodeNetwork, recordsMessages: Bool) {
+    private init(plan: NodePlan, state: State, network: NodeNetwork, recordsMessages: Bool, records: RecordBuffers) {
+        effects = Effects(records: records)
         self.plan = plan
         self.state = state
         self.network = network
@@ -48,12 +49,6 @@ public final class NodeHost {
 
     /// When the node can act next: its earliest timer or message.
     public var next: Instant { min(inbox.firstTime, min(ready.firstTime, effects.timers.first.time)) }
-
-    /// Rows written since they were last taken.
-    public var records: RecordBuffers { effects.records }
-
-    /// Lets `body` take rows out, in place.
-    public func takeRecords(_ body: (inout RecordBuffers) throws -> Void) rethrows { try body(&effects.records) }
 
     /// Hands a message to the node.
     @inline(__always)
@@ -229,10 +224,11 @@ extension NodeHost {
     /// Makes a node of a plan.
     ///
     /// - Parameters:
+    ///   - records: where the node's rows go.
     ///   - source: where the client's requests come from; not used by other nodes.
     /// - Returns: `nil` when the plan names a policy that does not exist, which a checked plan never does.
     public static func make(
-        _ node: NodePlan, of plan: ClusterPlan, layout: ClusterLayout, source: () -> any RequestSource
+        _ node: NodePlan, of plan: ClusterPlan, layout: ClusterLayout, records: RecordBuffers, source: () -> any RequestSource
     ) -> NodeHost? {
         let state: State
         switch node.role {
@@ -246,7 +242,8 @@ extension NodeHost {
             state = .worker(Box(worker))
         }
         let host = NodeHost(
-            plan: node, state: state, network: NodeNetwork(node: node.index, plan: plan, layout: layout), recordsMessages: plan.records.messages)
+            plan: node, state: state, network: NodeNetwork(node: node.index, plan: plan, layout: layout), recordsMessages: plan.records.messages,
+            records: records)
         if case .client(let box) = state { box.node.start(&host.effects) }
         return host
     }

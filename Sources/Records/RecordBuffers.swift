@@ -1,7 +1,8 @@
 import Quantities
 
-/// Rows that a node has written and its shell has not yet taken to the disk.
-public struct RecordBuffers: Sendable {
+/// Rows that nodes have written and their shell has not yet taken to the disk. Nodes that share a process share one, so that their
+/// rows come in the order of events.
+public final class RecordBuffers {
     public var requests = TextBuffer()
     public var iterations = TextBuffer()
     public var messages = TextBuffer()

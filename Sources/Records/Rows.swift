@@ -120,33 +120,23 @@ public struct IterationRow: Sendable {
 
     /// Appends the row; `node` is the worker's name in UTF-8.
     public func write(to text: inout TextBuffer, node: [UInt8]) {
-        let comma = UInt8(ascii: ",")
-        text.append(contentsOf: node)
-        text.append(ascii: comma)
-        text.append(iteration)
-        text.append(ascii: comma)
-        text.append(seconds: start)
-        text.append(ascii: comma)
-        text.append(seconds: end)
-        text.append(ascii: comma)
-        text.append(prefillTokens)
-        text.append(ascii: comma)
-        text.append(decodeTokens)
-        text.append(ascii: comma)
-        text.append(requests)
-        text.append(ascii: comma)
-        text.append(waiting)
-        text.append(ascii: comma)
-        text.append(kvBlocks)
-        text.append(ascii: comma)
-        text.append(kvBlocksTotal)
-        text.append(ascii: comma)
-        text.append(preemptions)
-        text.append(ascii: UInt8(ascii: "\n"))
+        text.appendRow { row in
+            row.field(node)
+            row.field(iteration)
+            row.field(seconds: start)
+            row.field(seconds: end)
+            row.field(prefillTokens)
+            row.field(decodeTokens)
+            row.field(requests)
+            row.field(waiting)
+            row.field(kvBlocks)
+            row.field(kvBlocksTotal)
+            row.field(preemptions)
+        }
     }
 }
 
-/// A cache transfer, for the timeline: request, start, end, bytes.
+/// A cache transfer, for the timeline: node, request, start, end, bytes.
 public struct TransferRow: Sendable {
     public var request: Int64
     public var start: Instant
@@ -161,16 +151,14 @@ public struct TransferRow: Sendable {
     }
 
     /// Appends the row.
-    public func write(to text: inout TextBuffer) {
-        let comma = UInt8(ascii: ",")
-        text.append(request)
-        text.append(ascii: comma)
-        text.append(seconds: start)
-        text.append(ascii: comma)
-        text.append(seconds: end)
-        text.append(ascii: comma)
-        text.append(bytes)
-        text.append(ascii: UInt8(ascii: "\n"))
+    public func write(to text: inout TextBuffer, node: [UInt8]) {
+        text.appendRow { row in
+            row.field(node)
+            row.field(request)
+            row.field(seconds: start)
+            row.field(seconds: end)
+            row.field(bytes)
+        }
     }
 }
 

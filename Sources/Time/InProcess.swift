@@ -27,9 +27,9 @@ public struct InProcess {
         for place in stride(from: leaves - 1, to: 0, by: -1) { replay(place) }
     }
 
-    /// Lets nodes act, `turns` times at the most, and calls `afterTurn` with each that did.
+    /// Lets nodes act, `turns` times at the most.
     /// - Returns: whether anything is left to happen.
-    public mutating func run(turns: Int, afterTurn: (NodeHost) throws -> Void) rethrows -> Bool {
+    public mutating func run(turns: Int) -> Bool {
         for _ in 0..<turns {
             let node = Int(winners[1])
             let time = times[node]
@@ -46,7 +46,6 @@ public struct InProcess {
                 out.removeAll(keepingCapacity: true)
             }
             update(node, to: hosts[node].next)
-            try afterTurn(hosts[node])
         }
         return true
     }

@@ -8,7 +8,7 @@ import Time
 /// Takes what a node has recorded; called between the node's turns.
 public protocol RecordSink: AnyObject {
     /// Writes out the rows held if there are enough of them, or in any case when `force` is set.
-    func drain(_ host: NodeHost, force: Bool) throws
+    func drain(force: Bool) throws
 }
 
 /// The shell of a node in a process of its own: sockets on one side, the launcher on the other, the node in between.
@@ -62,7 +62,7 @@ public final class NodeShell {
                 notes.removeAll()
                 for outgoing in out { notes.add(outgoing) }
                 try sendAll()
-                try sink.drain(host, force: false)
+                try sink.drain(force: false)
                 guard try control.send(.report(WindowReport(of: host, sent: notes.notes))) else { return }
             case .message(.stop), .closed: return
             case .message, .nothing: continue
@@ -145,7 +145,7 @@ extension NodeShell {
             let now = Instant(Double(max(machine - epoch, 0)) / dilation)
             host.advance(until: now + 1, clock: now, into: &out)
             try sendAll()
-            try sink.drain(host, force: false)
+            try sink.drain(force: false)
             if host.plan.role == .client, host.progress != lastProgress, machine >= nextProgress || host.progress.isFinished {
                 lastProgress = host.progress
                 nextProgress = machine + 100_000_000

@@ -5,16 +5,29 @@ import Records
 import Time
 import Workload
 
-/// What a run left behind, by node.
+/// The rows that a run left behind: as written, and without regard to how rows of different nodes are interleaved.
 public struct RunRecords: Equatable {
-    public var requests: String = ""
-    public var iterations: [String] = []
-    public var messages: [String] = []
+    public var requests: String
+    public var iterations: [String]
+    public var messages: [String]
+
+    init(_ buffers: [RecordBuffers]) {
+        requests = buffers.map { String(decoding: $0.requests.bytes, as: UTF8.self) }.joined()
+        iterations = Self.rows(buffers.map(\.iterations))
+        messages = Self.rows(buffers.map(\.messages))
+    }
+
+    private static func rows(_ texts: [TextBuffer]) -> [String] {
+        // By their first field, the node; stable, so that a node's rows stay in its order.
+        let rows = texts.flatMap { String(decoding: $0.bytes, as: UTF8.self).split(separator: "\n") }
+        let byNode = Dictionary(grouping: rows) { $0.prefix { $0 != "," } }
+        return byNode.keys.sorted().flatMap { (byNode[$0] ?? []).map(String.init) }
+    }
 }
 
 /// A run with its records and its nodes.
 public struct FinishedRun {
-    public var records = RunRecords()
+    public var records: RunRecords
     public var hosts: [NodeHost]
 
     /// What the client counted.
@@ -22,37 +35,32 @@ public struct FinishedRun {
 
     /// What the workers counted.
     public var workers: [WorkerStatistics] { hosts.compactMap { $0.statistics.worker } }
-
-    init(hosts: [NodeHost]) {
-        self.hosts = hosts
-        records.requests = String(decoding: hosts[ClusterLayout.client].records.requests.bytes, as: UTF8.self)
-        records.iterations = hosts.map { String(decoding: $0.records.iterations.bytes, as: UTF8.self) }
-        records.messages = hosts.map { String(decoding: $0.records.messages.bytes, as: UTF8.self) }
-    }
 }
 
 /// The nodes of a plan with generated requests.
-public func makeHosts(_ plan: ClusterPlan) -> [NodeHost] {
+func makeHosts(_ plan: ClusterPlan, records: (NodePlan) -> RecordBuffers) -> [NodeHost] {
     let layout = ClusterLayout(plan)
     return layout.nodes.compactMap { node in
-        NodeHost.make(node, of: plan, layout: layout) { GeneratedRequests(plan.workload, seed: plan.seed) }
+        NodeHost.make(node, of: plan, layout: layout, records: records(node)) { GeneratedRequests(plan.workload, seed: plan.seed) }
     }
 }
 
 /// Runs a plan under the clock that takes the earliest event anywhere.
 public func runInProcess(_ plan: ClusterPlan) -> FinishedRun {
-    let hosts = makeHosts(plan)
+    let buffers = RecordBuffers()
+    let hosts = makeHosts(plan) { _ in buffers }
     var clock = InProcess(hosts)
-    while clock.run(turns: 10_000, afterTurn: { _ in }) {}
-    return FinishedRun(hosts: hosts)
+    while clock.run(turns: 10_000) {}
+    return FinishedRun(records: RunRecords([buffers]), hosts: hosts)
 }
 
 /// Runs a plan under the timekeeper, over a network of queues in memory. `order` decides who goes first among the nodes that hold
 /// a grant and how fast each queue moves, as a host's scheduler would: a message arrives when its receiver must wait for it, or
 /// at random before that.
 public func runInWindows(_ plan: ClusterPlan, order: UInt64) -> (run: FinishedRun, grants: Int64) {
-    let hosts = makeHosts(plan)
     let layout = ClusterLayout(plan)
+    let buffers = layout.nodes.map { _ in RecordBuffers() }
+    let hosts = makeHosts(plan) { buffers[$0.index] }
     var keeper = Timekeeper(layout, Lookahead(plan, layout))
     var random = RandomStream(seed: order, stream: 5)
     var arrivals = Array(repeating: Arrivals(nodes: hosts.count), count: hosts.count)
@@ -85,5 +93,5 @@ public func runInWindows(_ plan: ClusterPlan, order: UInt64) -> (run: FinishedRu
         keeper.grant(into: &granted)
     }
     precondition(keeper.isQuiescent, "plan \(plan.name): no grant is out and something is left to happen:\n\(keeper)")
-    return (FinishedRun(hosts: hosts), keeper.grants)
+    return (FinishedRun(records: RunRecords(buffers), hosts: hosts), keeper.grants)
 }

@@ -51,7 +51,7 @@ extension Worker {
         if records.timeline {
             let bytes = shape.cacheBytes(engine.requests[slot].request.promptTokens)
             TransferRow(request: message.id, start: engine.requests[slot].transferStart, end: now, bytes: bytes)
-                .write(to: &effects.records.transfers)
+                .write(to: &effects.records.transfers, node: name)
         }
         var reply = message
         reply.decodeSlot = slot

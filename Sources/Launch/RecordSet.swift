@@ -1,0 +1,58 @@
+import Cluster
+import Quantities
+import Records
+import Transport
+
+/// A record of the run that is being written, with its digest.
+final class RecordFile {
+    let name: String
+    private let file: OutputFile
+    private let hash = Digest()
+
+    /// Makes the file and writes its header line.
+    init(folder: RunFolder, name: String, header: String) throws {
+        self.name = name
+        file = try OutputFile(folder.path + "/" + name)
+        try Array(header.utf8).withUnsafeBytes { try write($0) }
+    }
+
+    /// Bytes written.
+    var size: Int64 { file.size }
+
+    /// The digest of what was written so far.
+    var digest: String { hash.hexadecimal }
+
+    func write(_ bytes: UnsafeRawBufferPointer) throws {
+        hash.update(bytes)
+        try file.write(bytes)
+    }
+}
+
+/// The records of a run: rows by the time of their event, then by node.
+final class RecordSet {
+    let requests: RecordFile
+    let iterations: RecordFile?
+    let messages: RecordFile?
+
+    init(folder: RunFolder, records: RecordPlan) throws {
+        requests = try RecordFile(folder: folder, name: "requests.csv", header: RequestRow.header)
+        iterations = records.iterations ? try RecordFile(folder: folder, name: "iterations.csv", header: IterationRow.header) : nil
+        messages = records.messages ? try RecordFile(folder: folder, name: "messages.csv", header: MessageRow.header) : nil
+    }
+
+    /// The files, in a fixed order.
+    var files: [RecordFile] { [requests] + [iterations, messages].compactMap { $0 } }
+
+    /// One digest for all: of names and digests, in order.
+    var digest: String {
+        let whole = Digest()
+        for file in files { whole.update(file.name + file.digest) }
+        return whole.hexadecimal
+    }
+}
+
+/// Takes text out of a buffer.
+func take(_ text: inout TextBuffer, into write: (UnsafeRawBufferPointer) throws -> Void) rethrows {
+    if text.count > 0 { try text.bytes.withUnsafeBytes(write) }
+    text.removeAll()
+}
