@@ -27,7 +27,7 @@ public struct EventKey: Comparable, Sendable {
 
 /// A queue of events, earliest first: a four-way heap of small keys over a slab of payloads that never move.
 @frozen
-public struct EventHeap<Payload> {
+public struct EventHeap<Payload>: ~Copyable {
     @usableFromInline
     struct Entry {
         @usableFromInline var key: EventKey
@@ -41,11 +41,41 @@ public struct EventHeap<Payload> {
     }
 
     @usableFromInline var entries: [Entry] = []
-    @usableFromInline var slab: [Payload?] = []
+    @usableFromInline let slab = Slab()
     @usableFromInline var freeSlots: [Int32] = []
+
+    /// Memory for payloads, initialised where a slot is in use. An array of optionals would copy and count references at each move.
+    @usableFromInline
+    final class Slab {
+        @usableFromInline var memory: UnsafeMutablePointer<Payload> = .allocate(capacity: 16)
+        @usableFromInline var capacity = 16
+        /// Slots that were ever in use.
+        @usableFromInline var count = 0
+
+        @inlinable
+        init() {}
+
+        @inlinable
+        deinit { memory.deallocate() }
+
+        @inlinable
+        func grow() {
+            let larger = UnsafeMutablePointer<Payload>.allocate(capacity: 2 * capacity)
+            // Called when every slot is in use.
+            larger.moveInitialize(from: memory, count: count)
+            memory.deallocate()
+            memory = larger
+            capacity *= 2
+        }
+    }
 
     @inlinable
     public init() {}
+
+    @inlinable
+    deinit {
+        for entry in entries { (slab.memory + Int(entry.slot)).deinitialize(count: 1) }
+    }
 
     /// Number of events held.
     @inlinable public var count: Int { entries.count }
@@ -61,15 +91,16 @@ public struct EventHeap<Payload> {
 
     /// Adds an event. O(log n), no allocation once the heap has had this size.
     @inlinable
-    public mutating func push(_ payload: Payload, at key: EventKey) {
+    public mutating func push(_ payload: consuming Payload, at key: EventKey) {
         let slot: Int32
         if let free = freeSlots.popLast() {
             slot = free
-            slab[Int(free)] = payload
         } else {
+            if slab.count == slab.capacity { slab.grow() }
             slot = Int32(slab.count)
-            slab.append(payload)
+            slab.count += 1
         }
+        (slab.memory + Int(slot)).initialize(to: payload)
         entries.append(Entry(key: key, slot: slot))
         siftUp(entries.count - 1)
     }
@@ -84,15 +115,14 @@ public struct EventHeap<Payload> {
             siftDown()
         }
         freeSlots.append(top.slot)
-        guard let payload = slab[Int(top.slot)].take() else { return nil }
-        return (top.key, payload)
+        return (top.key, (slab.memory + Int(top.slot)).move())
     }
 
     /// Calls `body` with every event held, in no particular order.
     @inlinable
     public func forEach(_ body: (EventKey, Payload) -> Void) {
         for entry in entries {
-            if let payload = slab[Int(entry.slot)] { body(entry.key, payload) }
+            body(entry.key, slab.memory[Int(entry.slot)])
         }
     }
 

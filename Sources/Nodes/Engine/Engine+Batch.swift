@@ -3,21 +3,21 @@ import Policies
 import Quantities
 
 extension Engine {
-    /// Chooses what the next iteration computes.
-    mutating func form(_ iteration: inout Iteration, at now: Instant) {
+    /// Chooses what the iteration at a place of the ring computes.
+    mutating func form(_ place: Int, at now: Instant) {
         var budget = plan.tokenBudget
         if plan.chunkedPrefill {
-            addRunning(to: &iteration, budget: &budget)
-            if iteration.preemptions == 0 { admit(to: &iteration, budget: &budget, at: now) }
+            addRunning(to: place, budget: &budget)
+            if ring[place].preemptions == 0 { admit(to: place, budget: &budget, at: now) }
         } else {
             // Without chunks a prompt is computed whole, in an iteration without decoding ones, and goes first.
-            admit(to: &iteration, budget: &budget, at: now)
-            if iteration.shape.isEmpty { addRunning(to: &iteration, budget: &budget) }
+            admit(to: place, budget: &budget, at: now)
+            if ring[place].shape.isEmpty { addRunning(to: place, budget: &budget) }
         }
     }
 
     /// Adds the running requests in order, the next token of those that decode and the next piece of those that prefill.
-    private mutating func addRunning(to iteration: inout Iteration, budget: inout Int) {
+    private mutating func addRunning(to iteration: Int, budget: inout Int) {
         var place = 0
         while place < running.count, budget > 0 {
             let slot = running[place]
@@ -27,21 +27,21 @@ extension Engine {
             }
             let computed = requests[slot].computed
             let tokens = min(requests[slot].total - computed, Int32(clamping: budget))
-            guard reserve(Int64(computed + tokens), for: slot, from: place, preemptions: &iteration.preemptions) else { break }
+            guard reserve(Int64(computed + tokens), for: slot, from: place, in: iteration) else { break }
             budget -= Int(tokens)
-            add(slot, tokens: tokens, to: &iteration)
+            add(slot, tokens: tokens, to: iteration)
             place += 1
         }
     }
 
     /// Takes the blocks that `tokens` tokens of a request need, preempting the requests behind it, and itself as the last.
-    private mutating func reserve(_ tokens: Int64, for slot: Int32, from place: Int, preemptions count: inout Int64) -> Bool {
+    private mutating func reserve(_ tokens: Int64, for slot: Int32, from place: Int, in iteration: Int) -> Bool {
         let missing = pool.blocks(for: tokens) - Int64(requests[slot].blocks)
         guard missing > 0 else { return true }
         while !pool.take(missing) {
             guard let victim = running[place...].last(where: { !requests[$0].isInFlight }) else { return false }
             preempt(victim)
-            count += 1
+            ring[iteration].preemptions += 1
             if victim == slot { return false }
         }
         requests[slot].blocks += Int32(missing)
@@ -60,16 +60,16 @@ extension Engine {
     }
 
     /// Admits waiting requests while tokens, places and blocks last, in the scheduler's order.
-    private mutating func admit(to iteration: inout Iteration, budget: inout Int, at now: Instant) {
+    private mutating func admit(to iteration: Int, budget: inout Int, at now: Instant) {
         while !waiting.isEmpty, budget > 0, running.count < plan.maxBatch {
             let view = EngineView(
-                now: now, freeBlocks: pool.free, totalBlocks: pool.total, batchRequests: iteration.chunks.count, tokensLeft: budget)
+                now: now, freeBlocks: pool.free, totalBlocks: pool.total, batchRequests: ring[iteration].chunks.count, tokensLeft: budget)
             guard let place = scheduler.next(in: waiting, of: view), place >= 0, place < waiting.count else { return }
             let slot = waiting[place].slot
             let total = Int64(requests[slot].total)
             let fits = total <= Int64(budget)
             // A prompt above the whole budget runs alone when it may not be cut.
-            guard fits || plan.chunkedPrefill || iteration.shape.isEmpty else { return }
+            guard fits || plan.chunkedPrefill || ring[iteration].shape.isEmpty else { return }
             guard pool.take(pool.blocks(for: total)) else { return }
             _ = waiting.remove(at: place)
             waitingTokens -= total
@@ -78,19 +78,19 @@ extension Engine {
             join(slot)
             let tokens = plan.chunkedPrefill ? Int32(min(total, Int64(budget))) : Int32(total)
             budget -= Int(tokens)
-            add(slot, tokens: tokens, to: &iteration)
+            add(slot, tokens: tokens, to: iteration)
         }
     }
 
     @inline(__always)
-    private func add(_ slot: Int32, tokens: Int32, to iteration: inout Iteration) {
+    private mutating func add(_ slot: Int32, tokens: Int32, to iteration: Int) {
         let entry = requests[slot]
         // One token after a full cache is decoding; a prompt of one token is not, for its cache starts empty.
         if tokens == 1, entry.computed > 0, entry.computed + 1 == entry.total, entry.generated > 0 {
-            iteration.shape.addDecode(context: Int64(entry.computed) + 1)
+            ring[iteration].shape.addDecode(context: Int64(entry.computed) + 1)
         } else {
-            iteration.shape.addPrefill(tokens: Int64(tokens), context: Int64(entry.computed))
+            ring[iteration].shape.addPrefill(tokens: Int64(tokens), context: Int64(entry.computed))
         }
-        iteration.chunks.append(Chunk(slot: slot, tokens: tokens))
+        ring[iteration].chunks.append(Chunk(slot: slot, tokens: tokens))
     }
 }

@@ -37,8 +37,10 @@ struct Engine {
     var waiting = WaitingQueue()
     /// Slots in the batch, in the order of `QueuedRequest.precedes`.
     var running: [Int32] = []
-    /// Iterations in the stages, oldest first.
-    var inFlight: [Iteration] = []
+    /// Iterations in the stages: a ring of as many as there are stages, of which `inFlight` are under way from `oldest` on.
+    var ring: [Iteration]
+    private var oldest = 0
+    private(set) var inFlight = 0
     /// When each stage is free again.
     var stageFree: [Instant]
     var scheduler: any SchedulingPolicy
@@ -46,7 +48,6 @@ struct Engine {
     var waitingTokens: Int64 = 0
     var iterations: Int64 = 0
     var preemptions: Int64 = 0
-    private var spare: [Iteration] = []
 
     init(plan: EnginePlan, cost: CostModel, stages: Int, blocks: Int64, scheduler: any SchedulingPolicy) {
         self.plan = plan
@@ -55,10 +56,18 @@ struct Engine {
         self.scheduler = scheduler
         pool = BlockPool(blockSize: Int64(plan.blockSize), total: blocks)
         stageFree = Array(repeating: 0, count: stages)
+        ring = Array(repeating: Iteration(), count: stages)
     }
 
     /// Whether the first stage could take an iteration at `now`.
-    func isStageFree(at now: Instant) -> Bool { stageFree[0] <= now && inFlight.count < stages }
+    func isStageFree(at now: Instant) -> Bool { stageFree[0] <= now && inFlight < stages }
+
+    /// When the oldest iteration ends; `Instant.never` without one.
+    var nextEnd: Instant { inFlight == 0 ? .never : ring[oldest].end }
+
+    /// Whether nothing of what a request has so far is left to compute, so that the iteration has produced its next token.
+    @inline(__always)
+    func hasFullCache(_ slot: Int32) -> Bool { requests[slot].computed == requests[slot].total }
 
     /// Puts a request in the queue. Its slot must be in phase `waiting`.
     mutating func enqueue(_ slot: Int32) {
@@ -91,40 +100,36 @@ struct Engine {
         requests[slot].blocks = 0
     }
 
-    /// Forms the next iteration and starts it. Answers its place in `inFlight`, or `nil` when there is nothing to compute.
+    /// Forms the next iteration and starts it. Answers its place in `ring`, or `nil` when there is nothing to compute.
     mutating func startIteration(at now: Instant) -> Int? {
-        var iteration = spare.popLast() ?? Iteration()
-        iteration.chunks.removeAll(keepingCapacity: true)
-        iteration.shape = BatchShape()
-        iteration.preemptions = 0
-        iteration.waiting = Int64(waiting.count)
-        form(&iteration, at: now)
-        guard !iteration.shape.isEmpty else {
-            spare.append(iteration)
-            return nil
-        }
-        iteration.number = iterations
+        let place = (oldest + inFlight) % stages
+        ring[place].chunks.removeAll(keepingCapacity: true)
+        ring[place].shape = BatchShape()
+        ring[place].preemptions = 0
+        ring[place].waiting = Int64(waiting.count)
+        form(place, at: now)
+        guard !ring[place].shape.isEmpty else { return nil }
+        ring[place].number = iterations
         iterations += 1
-        iteration.usedBlocks = pool.used
-        iteration.start = now
-        iteration.end = passThroughStages(cost.iterationTime(iteration.shape), from: now)
-        for chunk in iteration.chunks { requests[chunk.slot].isInFlight = true }
-        inFlight.append(iteration)
-        return inFlight.count - 1
+        ring[place].usedBlocks = pool.used
+        ring[place].start = now
+        ring[place].end = passThroughStages(cost.iterationTime(ring[place].shape), from: now)
+        if stages > 1 { for chunk in ring[place].chunks { requests[chunk.slot].isInFlight = true } }
+        inFlight += 1
+        return place
     }
 
-    /// Ends the oldest iteration; hand it back with `recycle` when its rows are written.
-    mutating func endIteration() -> Iteration {
-        let iteration = inFlight.removeFirst()
-        for chunk in iteration.chunks {
+    /// Ends the oldest iteration. Answers its place in `ring`, where it stays until the next one starts.
+    mutating func endIteration() -> Int {
+        let place = oldest
+        for chunk in ring[place].chunks {
             requests[chunk.slot].isInFlight = false
             requests[chunk.slot].computed += chunk.tokens
         }
-        return iteration
+        oldest = (oldest + 1) % stages
+        inFlight -= 1
+        return place
     }
-
-    /// Keeps an iteration's memory for the next one.
-    mutating func recycle(_ iteration: Iteration) { spare.append(iteration) }
 
     /// When an iteration that takes `time` over all stages leaves the last one. Stages are entered in order and never overtaken.
     private mutating func passThroughStages(_ time: Nanoseconds, from now: Instant) -> Instant {

@@ -72,7 +72,7 @@ extension Worker {
     /// Pushes the cache that an iteration is about to compute, layer by layer: the first layer is ready after its share of the
     /// iteration, the last one when it ends. What earlier iterations computed before the decode worker had room goes along.
     mutating func pushLayers(of place: Int, _ effects: inout Effects) {
-        let iteration = engine.inFlight[place]
+        let iteration = engine.ring[place]
         let layers = Int64(shape.layers)
         for chunk in iteration.chunks where engine.requests[chunk.slot].isStreaming {
             let entry = engine.requests[chunk.slot]

@@ -69,25 +69,21 @@ struct Worker {
         while engine.isStageFree(at: now), let place = engine.startIteration(at: now) {
             if shape.engine.transfer == .layerwise, role == .prefill { pushLayers(of: place, &effects) }
         }
-        effects.timers[.iterationEnd] = engine.inFlight.first?.end ?? .never
-        let mayStart = engine.stages > 1 && !engine.inFlight.isEmpty && engine.inFlight.count < engine.stages
+        effects.timers[.iterationEnd] = engine.nextEnd
+        let mayStart = engine.stages > 1 && engine.inFlight > 0 && engine.inFlight < engine.stages
         nextStart = mayStart && engine.stageFree[0] > now ? engine.stageFree[0] : .never
         effects.timers[.stageFree] = nextStart
     }
 
     private mutating func endIteration(at now: Instant, _ effects: inout Effects) {
-        let iteration = engine.endIteration()
-        for chunk in iteration.chunks {
-            let entry = engine.requests[chunk.slot]
-            if entry.computed == entry.total { produceToken(of: chunk.slot, at: now, &effects) }
-        }
+        let place = engine.endIteration()
+        for chunk in engine.ring[place].chunks where engine.hasFullCache(chunk.slot) { produceToken(of: chunk.slot, at: now, &effects) }
         if !outbox.isEmpty {
             let bytes = MessageSize.header + MessageSize.streamToken * ByteCount(outbox.count)
             effects.send(.tokens(outbox), to: Int32(ClusterLayout.client), bytes: bytes)
             outbox = []
         }
-        count(iteration, end: now, &effects)
-        engine.recycle(iteration)
+        count(place, end: now, &effects)
     }
 
     /// A request has produced a token: sends it on its way and ends the request, or its stay here, when it was the last.
@@ -117,18 +113,20 @@ struct Worker {
             preemptions: entry.preemptions, kvTransfer: entry.kvTransfer)
     }
 
-    private mutating func count(_ iteration: Iteration, end: Instant, _ effects: inout Effects) {
-        let time = end - iteration.start
+    private mutating func count(_ place: Int, end: Instant, _ effects: inout Effects) {
+        let start = engine.ring[place].start
+        let shape = engine.ring[place].shape
+        let time = end - start
         statistics.iterations += 1
         statistics.iterationTimes.add(time)
         // Stages overlap: each iteration accounts for its share of the worker.
-        let busy = time / Nanoseconds(engine.stages)
-        if iteration.shape.prefillTokens > 0 { statistics.busyPrefill += busy } else { statistics.busyDecode += busy }
+        let busy = engine.stages == 1 ? time : time / Nanoseconds(engine.stages)
+        if shape.prefillTokens > 0 { statistics.busyPrefill += busy } else { statistics.busyDecode += busy }
         guard records.iterations else { return }
         let row = IterationRow(
-            iteration: iteration.number, start: iteration.start, end: end, prefillTokens: iteration.shape.prefillTokens,
-            decodeTokens: iteration.shape.decodeRequests, requests: Int64(iteration.chunks.count), waiting: iteration.waiting,
-            kvBlocks: iteration.usedBlocks, kvBlocksTotal: engine.pool.total, preemptions: iteration.preemptions)
+            iteration: engine.ring[place].number, start: start, end: end, prefillTokens: shape.prefillTokens, decodeTokens: shape.decodeRequests,
+            requests: Int64(engine.ring[place].chunks.count), waiting: engine.ring[place].waiting, kvBlocks: engine.ring[place].usedBlocks,
+            kvBlocksTotal: engine.pool.total, preemptions: engine.ring[place].preemptions)
         row.write(to: &effects.records.iterations, node: name)
     }
 
@@ -185,7 +183,7 @@ extension Worker {
 
     /// The earliest time at which the worker may send on a channel if nothing more arrives.
     func earliestSend(on channel: Channel) -> Instant {
-        let iterationEnd = engine.inFlight.first?.end ?? .never
+        let iterationEnd = engine.nextEnd
         let nextEvent = min(iterationEnd, nextStart)
         switch channel {
         case .stream: return iterationEnd
