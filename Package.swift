@@ -68,7 +68,7 @@ let package = Package(
         tests("NodesTests", ["Nodes"]),
         tests("TimeTests", ["Time"]),
         tests("TopologyFileTests", ["TopologyFile"]),
-        tests("TraceFilesTests", ["TraceFiles"]),
+        tests("TraceFilesTests", ["TraceFiles", "CZlib"]),
         tests("TransportTests", ["Transport"]),
         tests("LaunchTests", ["Launch"]),
         tests("ReportsTests", ["Reports"]),
