@@ -79,7 +79,7 @@ let package = Package(
         tests("NodesTests", ["Nodes"]),
         tests("TimeTests", ["Time", "Nodes", "Records", "TestKit"]),
         tests("TopologyFileTests", ["TopologyFile"]),
-        tests("TraceFilesTests", ["TraceFiles"]),
+        tests("TraceFilesTests", ["TraceFiles", "CZlib"]),
         tests("TransportTests", ["Transport"]),
         tests("LaunchTests", ["Launch"]),
         tests("ReportsTests", ["Quantities", "Records", "Reports", "Terminal", "CPerfettoTrace"]),

@@ -4,9 +4,9 @@ import Quantities
 public struct WorkloadPlan: Sendable, Equatable {
     /// When requests arrive.
     public enum Arrivals: Sendable, Equatable {
-        /// As recorded, lengths included.
+        /// As recorded, lengths included; the first request arrives at 0.
         case trace(TraceSource)
-        /// Independent exponential gaps; requests per second.
+        /// Independent exponential gaps, one before the first request too; requests per second.
         case poisson(rate: Double)
         /// Gamma gaps: `burstiness` is their coefficient of variation (1 is Poisson, more is burstier).
         case gamma(rate: Double, burstiness: Double)
@@ -51,7 +51,7 @@ public struct WorkloadPlan: Sendable, Equatable {
     public var requestLimit: Int?
     /// Offer no request after this time.
     public var duration: Nanoseconds?
-    /// Times the arrival rate: 2 halves every gap.
+    /// Times the arrival rate: 2 halves every gap. Where the rate changes in steps, the steps keep their times.
     public var rateScale: Double
     /// Times the prompt and output lengths, rounded to whole tokens, at least 1.
     public var promptScale: Double
@@ -102,7 +102,7 @@ public enum LengthDistribution: Sendable, Equatable {
     case fixed(Int)
     /// Equally likely between both ends, ends included.
     case uniform(from: Int, through: Int)
-    /// Log-normal with the given median and sigma of the logarithm, cut at `limit`.
+    /// Log-normal with the given median and sigma of the logarithm; a longer draw is cut to `limit`.
     case logNormal(median: Double, sigma: Double, limit: Int)
     /// Lengths with weights.
     case empirical([WeightedLength])

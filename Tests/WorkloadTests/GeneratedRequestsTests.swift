@@ -37,6 +37,12 @@ func streamsAreSeparate() {
     #expect(base.map(\.promptTokens) == otherOutputs.map(\.promptTokens))
 }
 
+@Test("prompts and outputs of one distribution are drawn apart")
+func equalDistributionsDiffer() {
+    let same = generate { $0.outputTokens = $0.promptTokens }
+    #expect(same.map(\.promptTokens) != same.map(\.outputTokens))
+}
+
 @Test("a shorter run is the beginning of a longer one")
 func limitsKeepThePrefix() {
     #expect(generate { $0.requestLimit = 100 } == Array(generate().prefix(100)))
