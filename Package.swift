@@ -44,18 +44,23 @@ let package = Package(
         core("Time", ["Quantities", "Cluster", "Nodes"]),
 
         // Shell: files, sockets, processes, terminal
-        core("TopologyFile", ["Quantities", "Models", "Policies", "Workload", "Cluster", "CYAML", "CSystem"]),
         core("TraceFiles", ["Quantities", "Workload", "CZlib", "CJansson"]),
+        core("TopologyFile", ["Quantities", "Models", "Policies", "Workload", "Cluster", "TraceFiles", "CYAML", "CSystem"]),
         core("Transport", ["Quantities", "Cluster", "Records", "Nodes", "Time", "CWire", "CZMQ", "CSystem"]),
         core("Terminal", ["Quantities", "CSystem"]),
         core("Reports", ["Quantities", "Cluster", "Records", "Terminal", "CPerfettoTrace"]),
         core("CommandLine", ["Quantities", "Terminal"]),
         core(
             "Launch",
-            ["Quantities", "Cluster", "Records", "Nodes", "Time", "Transport", "TopologyFile", "TraceFiles", "Reports", "Terminal", "CXXHash", "CSystem"]),
+            [
+                "Quantities", "Cluster", "Records", "Nodes", "Time", "Transport", "TopologyFile", "TraceFiles", "Reports", "Terminal", "CXXHash",
+                "CSystem",
+            ]),
         .executableTarget(
             name: "testbed",
-            dependencies: ["Launch", "TopologyFile", "Reports", "Terminal", "CommandLine", "Cluster", "Models", "Policies", "Workload", "Quantities"],
+            dependencies: [
+                "Launch", "TopologyFile", "Reports", "Terminal", "CommandLine", "Cluster", "Models", "Policies", "Workload", "Quantities",
+            ],
             swiftSettings: strict),
 
         // Tests mirror the sources
@@ -70,7 +75,7 @@ let package = Package(
         tests("RecordsTests", ["Quantities", "Records"]),
         tests("NodesTests", ["Nodes"]),
         tests("TimeTests", ["Time", "Nodes", "Records", "TestKit"]),
-        tests("TopologyFileTests", ["TopologyFile"]),
+        tests("TopologyFileTests", ["Quantities", "Models", "Policies", "Workload", "Cluster", "TopologyFile", "TestKit"]),
         tests("TraceFilesTests", ["TraceFiles"]),
         tests("TransportTests", ["Transport"]),
         tests("LaunchTests", ["Launch"]),
