@@ -49,15 +49,18 @@ let package = Package(
         core("Time", ["Quantities", "Cluster", "Nodes"]),
 
         // Shell: files, sockets, processes, terminal
-        core("TopologyFile", ["Quantities", "Models", "Policies", "Workload", "Cluster", "CYAML", "CSystem"]),
         core("TraceFiles", ["Quantities", "Workload", "CZlib", "CJansson"]),
-        core("Transport", ["Quantities", "Cluster", "Records", "Nodes", "Time", "CWire", "CZMQ", "CSystem"]),
+        core("TopologyFile", ["Quantities", "Models", "Policies", "Workload", "Cluster", "TraceFiles", "CYAML", "CSystem"]),
+        core("Transport", ["Quantities", "Cluster", "Records", "Nodes", "Time", "CWire", "CProtobufC", "CZMQ", "CSystem"]),
         core("Terminal", ["Quantities", "CSystem"]),
         core("Reports", ["Quantities", "Cluster", "Records", "Terminal", "CPerfettoTrace"]),
         core("CommandLine", ["Quantities", "Terminal"]),
         core(
             "Launch",
-            ["Quantities", "Cluster", "Records", "Nodes", "Time", "Transport", "TopologyFile", "TraceFiles", "Reports", "Terminal", "CXXHash", "CSystem"]),
+            [
+                "Quantities", "Models", "Workload", "Cluster", "Records", "Nodes", "Time", "Transport", "TopologyFile", "TraceFiles", "Reports",
+                "CXXHash", "CSystem",
+            ]),
         .executableTarget(
             name: "testbed",
             dependencies: [
@@ -78,8 +81,8 @@ let package = Package(
         tests("RecordsTests", ["Quantities", "Records"]),
         tests("NodesTests", ["Nodes"]),
         tests("TimeTests", ["Time", "Nodes", "Records", "TestKit"]),
-        tests("TopologyFileTests", ["TopologyFile"]),
         tests("TraceFilesTests", ["TraceFiles", "CZlib"]),
+        tests("TopologyFileTests", ["Quantities", "Models", "Policies", "Workload", "Cluster", "TopologyFile", "TestKit"]),
         tests("TransportTests", ["Transport"]),
         tests("LaunchTests", ["Launch"]),
         tests("ReportsTests", ["Quantities", "Records", "Reports", "Terminal", "CPerfettoTrace"]),

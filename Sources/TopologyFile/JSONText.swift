@@ -1,0 +1,82 @@
+/// A JSON value whose object keys keep their order, so that its text is the same at every run.
+indirect enum JSON {
+    case text(String)
+    /// A number as it is to be written.
+    case number(String)
+    case flag(Bool)
+    case list([JSON])
+    case object([(String, JSON)])
+
+    /// This object with more entries; anything else unchanged.
+    func adding(_ more: [(String, JSON)]) -> JSON {
+        guard case .object(let entries) = self else { return self }
+        return .object(entries + more)
+    }
+
+    /// This object with another's entries behind its own; anything else unchanged.
+    func merging(_ other: JSON) -> JSON {
+        guard case .object(let entries) = other else { return self }
+        return adding(entries)
+    }
+
+    /// Indented text.
+    func render(indent: Int = 0) -> String {
+        let inner = String(repeating: "  ", count: indent + 1)
+        let outer = String(repeating: "  ", count: indent)
+        switch self {
+        case .text(let text): return Self.quote(text)
+        case .number(let digits): return digits
+        case .flag(let flag): return flag ? "true" : "false"
+        case .list(let items):
+            guard items.contains(where: \.isNested) else { return "[" + items.map { $0.render() }.joined(separator: ", ") + "]" }
+            return "[\n" + items.map { inner + $0.render(indent: indent + 1) }.joined(separator: ",\n") + "\n\(outer)]"
+        case .object(let entries):
+            guard !entries.isEmpty else { return "{}" }
+            return "{\n" + entries.map { inner + Self.quote($0.0) + ": " + $0.1.render(indent: indent + 1) }.joined(separator: ",\n") + "\n\(outer)}"
+        }
+    }
+
+    private var isNested: Bool {
+        switch self {
+        case .list, .object: true
+        default: false
+        }
+    }
+
+    private static func quote(_ text: String) -> String {
+        var result = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": result += "\\\""
+            case "\\": result += "\\\\"
+            case "\n": result += "\\n"
+            default:
+                if scalar.value < 0x20 {
+                    let digits = String(scalar.value, radix: 16)
+                    result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+                } else {
+                    result.unicodeScalars.append(scalar)
+                }
+            }
+        }
+        return result + "\""
+    }
+}
+
+extension YAMLNode {
+    /// The same value as JSON: how the schema shows a default.
+    var json: JSON {
+        switch content {
+        case .mapping(let entries): .object(entries.map { ($0.key, $0.value.json) })
+        case .sequence(let items): .list(items.map(\.json))
+        case .scalar(let text, let isPlain):
+            if isPlain, text == "true" || text == "false" {
+                .flag(text == "true")
+            } else if isPlain, Double(text) != nil {
+                .number(text)
+            } else {
+                .text(text)
+            }
+        }
+    }
+}
