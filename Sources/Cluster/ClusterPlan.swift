@@ -20,7 +20,8 @@ public struct ClusterPlan: Sendable, Equatable {
     public var records: RecordPlan
 
     public init(
-        name: String, seed: UInt64 = 1, clock: ClockMode = .virtual, dilation: Double = 1, pools: [PoolPlan], controller: ControllerPlan = ControllerPlan(),
+        name: String, seed: UInt64 = 1, clock: ClockMode = .virtual, dilation: Double = 1, pools: [PoolPlan],
+        controller: ControllerPlan = ControllerPlan(),
         links: LinkPlan = LinkPlan(), hosts: HostPlan = HostPlan(), workload: WorkloadPlan, objective: ServiceObjective? = nil,
         records: RecordPlan = RecordPlan()
     ) {

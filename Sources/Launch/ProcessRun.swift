@@ -47,7 +47,8 @@ final class ProcessRun {
     /// Windows granted, for benchmarks.
     var grantCount: Int64 { keeper.grants }
 
-    init(plan: ClusterPlan, layout: ClusterLayout, folder: RunFolder, executable: String, onStatus: @escaping (RunStatus) -> Void) throws(SystemError) {
+    init(plan: ClusterPlan, layout: ClusterLayout, folder: RunFolder, executable: String, onStatus: @escaping (RunStatus) -> Void) throws(SystemError)
+    {
         self.plan = plan
         self.layout = layout
         self.folder = folder

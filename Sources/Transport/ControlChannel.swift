@@ -61,7 +61,8 @@ public final class ControlChannel {
             let count = recv(descriptor, buffer.baseAddress, buffer.count * 8, flags)
             if count == 0 { return .closed }
             if count > 0 {
-                guard count % 8 == 0, let message = ControlMessage(decoding: UnsafeBufferPointer(rebasing: UnsafeBufferPointer(buffer)[0..<(count / 8)]))
+                guard count % 8 == 0,
+                    let message = ControlMessage(decoding: UnsafeBufferPointer(rebasing: UnsafeBufferPointer(buffer)[0..<(count / 8)]))
                 else { throw SystemError("a control packet of \(count) bytes that cannot be read") }
                 return .message(message)
             }

@@ -1,6 +1,6 @@
 import CSystem
-import Glibc
 import Cluster
+import Glibc
 import Nodes
 import Quantities
 import Time

@@ -24,6 +24,13 @@ enum Program {
         switch command.verb {
         case "up": Up.run(command)
         case "node": Node.run(command)
+        case "validate": Validate.run(command)
+        case "policies": Catalogues.policies(command)
+        case "models": Catalogues.models(command)
+        case "devices": Catalogues.devices(command)
+        case "topologies": Catalogues.topologies(command)
+        case "completion": Manual.completion(command)
+        case "man": Manual.page(command)
         case "version": Version.run(command)
         default: fail("the verb '\(command.verb)' has no command", code: 2)
         }

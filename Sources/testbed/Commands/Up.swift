@@ -14,9 +14,9 @@ import Transport
 enum Up {
     static func run(_ command: ParsedCommand) -> Int32 {
         let topology: Topology
-        switch TopologyReader.read(path: command.arguments[0], settings: settings(command)) {
+        switch Validate.read(command.arguments[0], settings: settings(command)) {
         case .success(let read): topology = read
-        case .failure(let diagnostics): return fail("\(diagnostics)", code: 2)
+        case .failure(let diagnostics): return fail("\(diagnostics)\n", code: 2)
         }
         var plan = topology.plan
         if let records = command.list("record") {
