@@ -16,13 +16,13 @@ public struct Outgoing: Sendable {
 /// handled in the order (time, kind, source, sequence), which depends on nothing but the events.
 public final class NodeHost {
     /// Boxed, so that a node changes in place: taking a payload out of an enum and putting it back would copy it at every event.
-    private enum State {
+    enum State {
         case client(Box<Client>)
         case controller(Box<Controller>)
         case worker(Box<Worker>)
     }
 
-    private final class Box<Node> {
+    final class Box<Node> {
         var node: Node
 
         init(_ node: Node) { self.node = node }
@@ -31,7 +31,7 @@ public final class NodeHost {
     public let plan: NodePlan
     private var state: State
     private var network: NodeNetwork
-    private var effects: Effects
+    var effects: Effects
     /// Messages whose head has not reached the node's port.
     private var inbox = EventHeap<Envelope>()
     /// Messages that the port has begun to take in, by the time that they are there as a whole.
@@ -39,7 +39,7 @@ public final class NodeHost {
     private let recordsMessages: Bool
     private var counters = NodeStatistics()
 
-    private init(plan: NodePlan, state: State, network: NodeNetwork, recordsMessages: Bool, records: RecordBuffers) {
+    init(plan: NodePlan, state: State, network: NodeNetwork, recordsMessages: Bool, records: RecordBuffers) {
         effects = Effects(records: records)
         self.plan = plan
         self.state = state
@@ -190,87 +190,5 @@ public struct Progress: Sendable, Equatable {
         self.ended = ended
         self.offered = offered
         self.isFinished = isFinished
-    }
-}
-
-/// A time for each channel.
-public struct ChannelTimes: Sendable, Equatable {
-    private var times: InlineArray<9, Instant> = .init(repeating: .never)
-
-    public init() {}
-
-    /// The same time for every channel.
-    public init(repeating time: Instant) { times = .init(repeating: time) }
-
-    public subscript(channel: Channel) -> Instant {
-        @inline(__always) get { times[Int(channel.rawValue)] }
-        @inline(__always) set { times[Int(channel.rawValue)] = newValue }
-    }
-
-    /// Keeps the earlier of the time held and `time`.
-    @inline(__always)
-    public mutating func lower(_ channel: Channel, to time: Instant) {
-        if time < self[channel] { self[channel] = time }
-    }
-
-    public static func == (left: ChannelTimes, right: ChannelTimes) -> Bool {
-        Channel.allCases.allSatisfy { left[$0] == right[$0] }
-    }
-}
-
-// MARK: - Making nodes
-
-extension NodeHost {
-    /// Makes a node of a plan.
-    ///
-    /// - Parameters:
-    ///   - records: where the node's rows go.
-    ///   - source: where the client's requests come from; not used by other nodes.
-    /// - Returns: `nil` when the plan names a policy that does not exist, which a checked plan never does.
-    public static func make(
-        _ node: NodePlan, of plan: ClusterPlan, layout: ClusterLayout, records: RecordBuffers, source: () -> any RequestSource
-    ) -> NodeHost? {
-        let state: State
-        switch node.role {
-        case .client:
-            state = .client(Box(Client(names: layout.nodes.map(\.name), plan: plan, source: source())))
-        case .controller:
-            guard let controller = makeController(plan, layout) else { return nil }
-            state = .controller(Box(controller))
-        case .prefill, .decode, .colocated:
-            guard let worker = makeWorker(node, of: plan) else { return nil }
-            state = .worker(Box(worker))
-        }
-        let host = NodeHost(
-            plan: node, state: state, network: NodeNetwork(node: node.index, plan: plan, layout: layout), recordsMessages: plan.records.messages,
-            records: records)
-        if case .client(let box) = state { box.node.start(&host.effects) }
-        return host
-    }
-
-    private static func makeController(_ plan: ClusterPlan, _ layout: ClusterLayout) -> Controller? {
-        let shapes = plan.pools.map(WorkerShape.init)
-        func workers(_ roles: Role...) -> [(node: Int32, shape: WorkerShape)] {
-            layout.nodes.compactMap { node in
-                guard roles.contains(node.role), let pool = node.pool else { return nil }
-                return (Int32(node.index), shapes[pool])
-            }
-        }
-        let random = { RandomStream(seed: plan.seed, stream: $0) }
-        guard let routing = RoutingRegistry.make(plan.controller.routing, random: random(RandomPurpose.prefillRouting)),
-            let decodeRouting = RoutingRegistry.make(plan.controller.decodeRouting, random: random(RandomPurpose.decodeRouting))
-        else { return nil }
-        let entry = workers(.prefill, .colocated)
-        guard !entry.isEmpty else { return nil }
-        return Controller(
-            entry: entry, decode: workers(.decode), routing: routing, decodeRouting: decodeRouting, nodes: layout.nodes.count)
-    }
-
-    private static func makeWorker(_ node: NodePlan, of plan: ClusterPlan) -> Worker? {
-        guard let poolIndex = node.pool else { return nil }
-        let pool = plan.pools[poolIndex]
-        let random = RandomStream(seed: plan.seed, stream: RandomPurpose.worker(node.index))
-        guard let scheduler = SchedulingRegistry.make(pool.engine.scheduling, random: random) else { return nil }
-        return Worker(plan: node, shape: WorkerShape(pool), records: plan.records, scheduler: scheduler)
     }
 }

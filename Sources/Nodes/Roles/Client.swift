@@ -20,6 +20,8 @@ struct Client {
     let names: [String]
     let objective: ServiceObjective?
     let closedLoop: WorkloadPlan.ClosedLoop?
+    /// Closed loop: no request is sent after this time.
+    private let lastArrival: Instant
     private let source: any RequestSource
     private(set) var statistics = ClientStatistics()
     private var streams: [Stream] = []
@@ -36,6 +38,7 @@ struct Client {
         self.source = source
         objective = plan.objective
         closedLoop = plan.workload.closedLoop
+        lastArrival = plan.workload.duration ?? .never
         upcoming = source.next()
         if let closedLoop { thinking = Array(repeating: 0, count: closedLoop.concurrency) }
     }
@@ -44,12 +47,14 @@ struct Client {
     var open: Int { streams.count - freeStreams.count }
 
     /// Whether every request has ended and none is to come.
-    var isFinished: Bool { upcoming == nil && open == 0 }
+    var isFinished: Bool { open == 0 && nextArrival == .never }
 
     /// When the next request is sent if nothing more arrives.
     var nextArrival: Instant {
         guard let upcoming else { return .never }
-        return closedLoop == nil ? upcoming.arrival : thinking.first ?? .never
+        guard closedLoop != nil else { return upcoming.arrival }
+        guard let next = thinking.first, next <= lastArrival else { return .never }
+        return next
     }
 
     mutating func start(_ effects: inout Effects) { effects.timers[.arrival] = nextArrival }
