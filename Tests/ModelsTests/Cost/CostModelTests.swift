@@ -89,6 +89,19 @@ import Testing
         #expect(abs(Double(staged) - times[0] - hop) < 2)
     }
 
+    @Test("a group larger than a host reduces over its network cards")
+    func wideGroup() throws {
+        let model = try #require(ModelCatalog.named("llama-3.1-70b"))
+        var device = try #require(DeviceCatalog.named("h100"))
+        var prompt = BatchShape()
+        prompt.addPrefill(tokens: 4096, context: 0)
+        let cards = CostModel(model: model, device: device, tensorParallel: 16).iterationTime(prompt)
+        device.nicBandwidth = device.scaleUpBandwidth
+        let links = CostModel(model: model, device: device, tensorParallel: 16).iterationTime(prompt)
+        let moved = 160 * 2 * 15.0 / 16 * 4096 * 8192 * 2 / device.bulkCollectiveEfficiency
+        #expect(abs(Double(cards - links) - moved * (1 / 50.0 - 1 / 450.0)) < 2)
+    }
+
     @Test("the experts hit in expectation are those of the closed form, and those that a draw finds")
     func expertsHit() throws {
         let model = try #require(ModelCatalog.named("deepseek-v3"))

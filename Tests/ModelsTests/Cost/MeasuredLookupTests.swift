@@ -79,6 +79,15 @@ import Testing
         #expect(try cost(prefill: [], decode: []).iterationTime(prompt(100)) == roofline.iterationTime(prompt(100)))
     }
 
+    @Test("a table with a context of its own in each row is laid out in bounded memory and keeps its corners")
+    func scattered() throws {
+        let rows = (1...20_000).map { Row(size: Int64($0), context: Int64($0) * 3, time: Int64($0) * 1000) }
+        let cost = try cost(prefill: [], decode: rows)
+        #expect(cost.iterationTime(decode(1, 3)) == 1000)
+        #expect(cost.iterationTime(decode(20_000, 60_000)) == 20_000_000)
+        #expect(cost.iterationTime(decode(10_000, 30_000)) == 10_000_000)
+    }
+
     @Test("random tables never go below their minimum and never fall as a batch grows")
     func property() throws {
         var random = RandomStream(seed: 11, stream: 1)

@@ -87,6 +87,23 @@ import Testing
         #expect(late == (2_200_000, 2_220_000))
     }
 
+    @Test("a slow stream does not hold up a fast flow at its receiver")
+    func slowStream() {
+        var port = ReceivePort()
+        #expect(port.deliver(head: 0, tail: 1_000_000, bytes: 1_000_000, rate: rate) == 1_000_000)
+        #expect(port.deliver(head: 10_000, tail: 30_000, bytes: 1_000_000, rate: rate) == 40_000)
+    }
+
+    @Test("times beyond any run stay there instead of overflowing")
+    func never() {
+        var (sender, receiver) = (SendPort(), ReceivePort())
+        for _ in 0..<4 {
+            let sent = sender.depart(.never, bytes: .max, rate: 1, readyFrom: .never, readyUntil: .never, lastBytes: .max)
+            #expect(sent == (.never, .never))
+            #expect(receiver.deliver(head: sent.start + latency, tail: sent.end + latency, bytes: .max, rate: 1) >= .never)
+        }
+    }
+
     @Test("against max-min fair sharing the last of random flows ends on average 2% and at most 25% later, the mean flow earlier")
     func fairSharing() {
         var random = RandomStream(seed: 5, stream: 1)
