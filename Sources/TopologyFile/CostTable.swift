@@ -25,7 +25,7 @@ struct CostTable {
                 if file == "none" { return .some(nil) }
                 let full = FilePath.resolve(file, in: reading.directory)
                 if let problem = SourceFile.problem(full) {
-                    reading.report(node.mark, "\(problem) as \(quoted(file)), expected a table of measured times")
+                    reading.report(node.mark, "\(problem) at \(quoted(file)), expected a table of measured times" + SourceFile.neighbour(of: full))
                     return nil
                 }
                 return read(full, reading).map(Optional.some)

@@ -17,7 +17,7 @@ extension TopologyChecks {
         if value != nil { return value }
         let places = [pool.path(key), "defaults.\(key)", key]
         if !places.contains(where: reading.isBroken) {
-            reading.report(pool.mark, "the pool '\(pool.name)' lacks the key '\(key)', expected it here or under 'defaults'")
+            reading.report(pool.mark, "found no key '\(key)' in the pool '\(pool.name)', expected it here or under 'defaults'")
         }
         return nil
     }

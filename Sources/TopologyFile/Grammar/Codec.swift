@@ -55,7 +55,7 @@ extension Codec where Value == Bool {
 extension Codec where Value: FixedWidthInteger {
     /// A whole number in `range`, counting `what`.
     static func integer(_ range: ClosedRange<Value>, _ what: String = "a whole number") -> Codec {
-        let limits = "\(what) from \(range.lowerBound) to \(range.upperBound)"
+        let limits = range.lowerBound == range.upperBound ? "\(what) \(range.lowerBound)" : "\(what) from \(range.lowerBound) to \(range.upperBound)"
         return Codec(
             schema: .object([
                 ("type", .text("integer")), ("minimum", .number("\(range.lowerBound)")), ("maximum", .number("\(range.upperBound)")),

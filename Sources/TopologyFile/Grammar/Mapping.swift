@@ -71,7 +71,9 @@ extension Codec {
                 var root = base ?? initial
                 for key in keys {
                     let given = entries.filter { $0.key == key.name || key.aliases.contains($0.key) }
-                    if given.isEmpty, key.isRequired { reading.report(node.mark, "\(what) lacks the key '\(key.name)', expected it: \(key.summary)") }
+                    if given.isEmpty, key.isRequired {
+                        reading.report(node.mark, "found no key '\(key.name)' in \(what), expected it: \(key.summary)")
+                    }
                     for (index, entry) in given.enumerated() {
                         guard index == 0 else {
                             reading.report(entry.keyMark, "found both '\(given[0].key)' and '\(entry.key)', expected one of the two names")

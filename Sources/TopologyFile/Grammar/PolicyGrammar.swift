@@ -15,7 +15,7 @@ enum PolicyGrammar {
                     return name.read(node, nil, reading).map { PolicyChoice($0) }
                 }
                 guard let choice = entries.first(where: { $0.key == "policy" }) else {
-                    reading.report(node.mark, "a policy lacks the key 'policy', expected one of \(listed(names))")
+                    reading.report(node.mark, "found no key 'policy' in a policy, expected it with one of \(listed(names))")
                     return nil
                 }
                 guard let policy = name.read(choice.value, nil, reading), let description = descriptions.first(where: { $0.name == policy }) else {
