@@ -8,7 +8,10 @@ extension TopologyChecks {
         let model = inherited(pool.model, "model", pool)
         let device = inherited(pool.device, "device", pool)
         checkParallelism(pool, model)
+        checkTable(pool)
+        if let model { checkModel(model, pool) }
         guard model != nil, device != nil, let plan = pool.plan else { return nil }
+        checkMemory(plan, pool)
         return plan
     }
 

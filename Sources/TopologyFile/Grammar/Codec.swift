@@ -9,6 +9,13 @@ struct Codec<Value> {
     /// Writes a value; `nil` leaves its key out.
     var write: (Value) -> YAMLNode?
 
+    /// The same codec, whose schema stands once under `name` and is referred to elsewhere.
+    func defined(as name: String) -> Codec {
+        var codec = self
+        codec.schema = .definition(name, schema)
+        return codec
+    }
+
     /// The same values under another type.
     func map<Other>(_ to: @escaping (Value) -> Other?, _ from: @escaping (Other) -> Value?) -> Codec<Other> {
         Codec<Other>(

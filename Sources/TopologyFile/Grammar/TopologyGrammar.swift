@@ -60,7 +60,7 @@ enum TopologyGrammar {
 /// The smaller mappings of a topology.
 enum ClusterGrammar {
     static var controller: Codec<ControllerPlan> {
-        let policy = PolicyGrammar.codec(RoutingRegistry.descriptions)
+        let policy = PolicyGrammar.codec(.routing, RoutingRegistry.descriptions)
         return .mapping(
             "controller", ControllerPlan(),
             [
@@ -77,7 +77,8 @@ enum ClusterGrammar {
                 Key(
                     "bandwidth", \.bandwidth, Codec<Int64>.quantity(.bandwidth, Limits.bandwidth).or("device"),
                     "Bandwidth for each device; device: that of its own port."),
-            ], hasDefaults: false)
+            ], hasDefaults: false
+        ).defined(as: "link")
         return .mapping(
             "links", LinkPlan(),
             [
