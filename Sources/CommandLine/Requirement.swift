@@ -1,3 +1,5 @@
+import Quantities
+
 /// A verdict on a run: a figure of its summary and a bound on it, such as `ttft_s.p99<0.5`.
 public struct Requirement: Sendable, Equatable {
     /// How the figure must compare to the bound.
@@ -88,7 +90,7 @@ public struct Requirement: Sendable, Equatable {
 
     /// A path with few edits, or one that differs by a missing unit or section (`ttft.p99`, `p99` for `ttft_s.p99`).
     private static func nearestPath(to path: String, among paths: [String]) -> String? {
-        if let near = nearestName(path, among: paths) { return near }
+        if let near = nearest(path, among: paths) { return near }
         let suffix = "." + path
         return paths.first { $0.hasSuffix(suffix) || $0.hasPrefix(path + ".") }
     }

@@ -33,12 +33,3 @@ public struct WorkerShape: Sendable {
     /// Bytes of the cache of `tokens` tokens.
     func cacheBytes(_ tokens: Int32) -> ByteCount { model.cacheBytes(context: Int64(tokens)) }
 }
-
-extension PoolPlan {
-    /// How the memory of one worker is divided.
-    public var memory: MemoryBudget {
-        MemoryBudget(
-            model: model, device: device, tensorParallel: tensorParallel, pipelineParallel: pipelineParallel,
-            utilization: engine.memoryUtilization, cacheMemory: engine.kvMemory)
-    }
-}

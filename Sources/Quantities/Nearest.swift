@@ -2,6 +2,7 @@
 ///
 /// Distance is that of optimal string alignment: insertions, deletions, substitutions and swaps of neighbours count 1 each
 /// (Damerau 1964). A name is near when at most a third of the longer text differs; ties go to the earlier candidate.
+/// When none is, the only one that `text` begins, from three letters on, will do.
 public func nearest(_ text: String, among candidates: [String]) -> String? {
     let letters = Array(text.lowercased().utf8)
     guard !letters.isEmpty, letters.count <= 64 else { return nil }
@@ -13,7 +14,9 @@ public func nearest(_ text: String, among candidates: [String]) -> String? {
         let distance = alignmentDistance(letters, other)
         if distance <= limit, distance < (best?.distance ?? .max) { best = (candidate, distance) }
     }
-    return best?.name
+    if let best { return best.name }
+    let longer = letters.count >= 3 ? candidates.filter { $0.lowercased().utf8.starts(with: letters) } : []
+    return longer.count == 1 ? longer.first : nil
 }
 
 /// The optimal string alignment distance of two texts, in O(n m) time and three rows of memory.

@@ -25,7 +25,7 @@ struct CostTable {
                 if file == "none" { return .some(nil) }
                 let full = FilePath.resolve(file, in: reading.directory)
                 if let problem = SourceFile.problem(full) {
-                    reading.report(node.mark, "\(problem) as \(quoted(file)), expected a table of measured times")
+                    reading.report(node.mark, "\(problem) at \(quoted(file)), expected a table of measured times" + SourceFile.neighbour(of: full))
                     return nil
                 }
                 return read(full, reading).map(Optional.some)
@@ -66,7 +66,6 @@ struct CostTable {
     private mutating func parse(_ bytes: UnsafeBufferPointer<UInt8>) {
         var line = 0
         var hasHeader = false
-        var places: [Int] = []
         for text in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
             line += 1
             let text = text.last == UInt8(ascii: "\r") ? text.dropLast() : text
@@ -83,14 +82,14 @@ struct CostTable {
                 mistakes.append((line, 1, "found more than \(Self.rowLimit) rows, expected fewer"))
                 return
             }
-            places.append(line)
             parseRow(text, line)
         }
         if prefill.isEmpty, decode.isEmpty, mistakes.isEmpty {
             mistakes.append((1, 1, "found no row, expected '\(Self.header)' and at least one row"))
         }
-        prefill = sorted(prefill, "prefill", line)
-        decode = sorted(decode, "decode", line)
+        // Repeated measurements stay; by time too, so that their order in the file means nothing.
+        prefill.sort { ($0.size, $0.context, $0.time) < ($1.size, $1.context, $1.time) }
+        decode.sort { ($0.size, $0.context, $0.time) < ($1.size, $1.context, $1.time) }
     }
 
     private mutating func parseRow(_ text: Slice<UnsafeBufferPointer<UInt8>>, _ line: Int) {
@@ -116,15 +115,6 @@ struct CostTable {
         }
         let row = MeasuredTable.Row(size: size, context: context, time: time)
         if isPrefill { prefill.append(row) } else { decode.append(row) }
-    }
-
-    private mutating func sorted(_ rows: [MeasuredTable.Row], _ phase: String, _ line: Int) -> [MeasuredTable.Row] {
-        let rows = rows.sorted { ($0.size, $0.context) < ($1.size, $1.context) }
-        for (row, next) in zip(rows, rows.dropFirst()) where (row.size, row.context) == (next.size, next.context) {
-            mistakes.append((line, 1, "found two rows for \(phase) of size \(row.size) and context \(row.context), expected one"))
-            break
-        }
-        return rows
     }
 
     /// A number without sign or exponent, times a power of ten, rounded half up; `nil` for anything else.

@@ -13,7 +13,7 @@ public struct Place: Sendable, Hashable {
 }
 
 extension Place: CustomStringConvertible {
-    public var description: String { "\(file):\(line):\(column)" }
+    public var description: String { "\(printable(file)):\(line):\(column)" }
 }
 
 /// One mistake in an input. Its text is `file:line:column: what is wrong, what was expected`.
@@ -44,14 +44,22 @@ extension Diagnostics: CustomStringConvertible {
     public var description: String { list.map(\.description).joined(separator: "\n") }
 }
 
-/// `text` as an error quotes it: one line, at most 40 characters, nothing that could move a terminal's cursor.
+/// `text` as an error quotes it: one line, at most 60 characters, nothing that could move a terminal's cursor.
 func quoted(_ text: String) -> String {
+    let scalars = text.unicodeScalars
+    return "'\(printable(String(scalars.prefix(60))))\(scalars.count > 60 ? "…" : "")'"
+}
+
+/// `text` with a question mark for each character that could move a terminal's cursor or end the line.
+func printable(_ text: String) -> String {
     var shown = ""
-    for scalar in text.unicodeScalars.prefix(40) {
-        let isPlain = scalar.properties.generalCategory != .control && scalar.properties.generalCategory != .format
-        shown.unicodeScalars.append(isPlain ? scalar : "?")
+    for scalar in text.unicodeScalars {
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator: shown += "?"
+        default: shown.unicodeScalars.append(scalar)
+        }
     }
-    return "'\(shown)\(text.unicodeScalars.count > 40 ? "…" : "")'"
+    return shown
 }
 
 /// Alternatives as an error lists them.

@@ -6,6 +6,7 @@ public enum JSONSchema {
             ("$schema", .text("http://json-schema.org/draft-07/schema#")), ("title", .text("testbed topology")),
             ("description", .text("An emulated LLM-serving cluster and its experiment.")),
         ]
-        return JSON.object(head).merging(TopologyGrammar.codec.schema).render() + "\n"
+        let schema = TopologyGrammar.codec.schema
+        return JSON.object(head).merging(schema).adding([("definitions", .object(schema.definitions))]).render() + "\n"
     }
 }

@@ -6,11 +6,32 @@ indirect enum JSON {
     case flag(Bool)
     case list([JSON])
     case object([(String, JSON)])
+    /// A schema that stands under `definitions` by its name and is written as a reference to it.
+    case definition(String, JSON)
 
     /// This object with more entries; anything else unchanged.
     func adding(_ more: [(String, JSON)]) -> JSON {
-        guard case .object(let entries) = self else { return self }
-        return .object(entries + more)
+        switch self {
+        case .object(let entries): .object(entries + more)
+        // Draft-07 ignores what stands beside a reference.
+        case .definition: .object([("allOf", .list([self]))] + more)
+        default: self
+        }
+    }
+
+    /// The definitions inside, each once, those that others use first.
+    var definitions: [(String, JSON)] {
+        switch self {
+        case .text, .number, .flag: return []
+        case .list(let items): return Self.distinct(items.flatMap(\.definitions))
+        case .object(let entries): return Self.distinct(entries.flatMap { $0.1.definitions })
+        case .definition(let name, let schema): return Self.distinct(schema.definitions + [(name, schema)])
+        }
+    }
+
+    private static func distinct(_ definitions: [(String, JSON)]) -> [(String, JSON)] {
+        var seen: Set<String> = []
+        return definitions.filter { seen.insert($0.0).inserted }
     }
 
     /// This object with another's entries behind its own; anything else unchanged.
@@ -33,12 +54,13 @@ indirect enum JSON {
         case .object(let entries):
             guard !entries.isEmpty else { return "{}" }
             return "{\n" + entries.map { inner + Self.quote($0.0) + ": " + $0.1.render(indent: indent + 1) }.joined(separator: ",\n") + "\n\(outer)}"
+        case .definition(let name, _): return JSON.object([("$ref", .text("#/definitions/" + name))]).render(indent: indent)
         }
     }
 
     private var isNested: Bool {
         switch self {
-        case .list, .object: true
+        case .list, .object, .definition: true
         default: false
         }
     }

@@ -41,11 +41,12 @@ enum Settings {
         switch node.content {
         case .mapping(var entries):
             if let index = entries.firstIndex(where: { $0.key == key || aliases[$0.key] == key || $0.key == aliases[key] }) {
-                // Emptied first, so that the change does not copy the subtree.
-                var child = entries[index].value
-                set(value, at: path.dropFirst(), in: &child, walked: walked, reading)
-                entries[index].value = child
+                set(value, at: path.dropFirst(), in: &entries[index].value, walked: walked, reading)
                 if path.count == 1 { entries[index].keyMark = value.mark }
+            } else if walked.count == 2, walked[0] == "pools", path.count > 1 {
+                let names = entries.map(\.key)
+                reading.report(
+                    value.mark, "found no pool \(quoted(key)), expected one of \(listed(names))" + suggestion(nearest(key, among: names)))
             } else {
                 var child = YAMLNode(mark: value.mark, content: .mapping([]))
                 set(value, at: path.dropFirst(), in: &child, walked: walked, reading)

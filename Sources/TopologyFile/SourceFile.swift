@@ -1,5 +1,6 @@
 import CSystem
 import Glibc
+import Quantities
 
 /// Reading of small text files that came from outside: every failure is a message, never a crash or a wait.
 enum SourceFile {
@@ -60,6 +61,12 @@ enum SourceFile {
         guard stat(path, &status) == 0 else { return errno == ENOENT || errno == ENOTDIR ? "found no file" : "found a file that cannot be reached" }
         guard status.st_mode & S_IFMT == S_IFREG else { return status.st_mode & S_IFMT == S_IFDIR ? "found a directory" : "found a device or a pipe" }
         return access(path, R_OK) == 0 ? nil : "found a file without permission to read"
+    }
+
+    /// `; did you mean 'x'?` with the file beside a missing one that it is most likely a slip of, else nothing.
+    static func neighbour(of path: String) -> String {
+        guard problem(path) == "found no file" else { return "" }
+        return suggestion(nearest(FilePath.base(path), among: names(in: FilePath.directory(of: path))))
     }
 
     /// Names in a folder, sorted; empty when it cannot be read.

@@ -14,9 +14,10 @@ public enum TopologyLibrary {
     /// Bundled topologies by name.
     public static var all: [Entry] {
         guard let directory else { return [] }
-        return SourceFile.names(in: directory).filter { $0.hasSuffix(ending) }.map { file in
-            let path = directory + "/" + file
-            return Entry(name: String(file.dropLast(ending.count)), summary: summary(of: path), path: path)
+        let names = SourceFile.names(in: directory).filter { $0.hasSuffix(ending) }.map { String($0.dropLast(ending.count)) }
+        return names.sorted().map { name in
+            let path = directory + "/" + name + ending
+            return Entry(name: name, summary: summary(of: path), path: path)
         }
     }
 

@@ -32,7 +32,9 @@ public enum TopologyReader {
     /// Reads a topology from text that stands for the file at `path`.
     static func read(_ bytes: [UInt8], path: String, settings: [String] = []) -> Result<Topology, Diagnostics> {
         let reading = Reading(sources: [path] + settings.map { "--set " + $0 }, directory: FilePath.directory(of: path))
-        let parsed = bytes.withUnsafeBufferPointer { YAMLReader.read($0, source: 0) }
+        // A byte order mark, as some editors write it, is no part of the text.
+        let start = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+        let parsed = bytes[start...].withUnsafeBufferPointer { YAMLReader.read($0, source: 0) }
         for mistake in parsed.mistakes { reading.report(mistake.mark, mistake.message) }
         var root = parsed.root
         if root == nil || root?.isNull == true, parsed.mistakes.isEmpty {

@@ -8,7 +8,10 @@ extension TopologyChecks {
         let model = inherited(pool.model, "model", pool)
         let device = inherited(pool.device, "device", pool)
         checkParallelism(pool, model)
+        checkTable(pool)
+        if let model { checkModel(model, pool) }
         guard model != nil, device != nil, let plan = pool.plan else { return nil }
+        checkMemory(plan, pool)
         return plan
     }
 
@@ -17,7 +20,7 @@ extension TopologyChecks {
         if value != nil { return value }
         let places = [pool.path(key), "defaults.\(key)", key]
         if !places.contains(where: reading.isBroken) {
-            reading.report(pool.mark, "the pool '\(pool.name)' lacks the key '\(key)', expected it here or under 'defaults'")
+            reading.report(pool.mark, "found no key '\(key)' in the pool '\(pool.name)', expected it here or under 'defaults'")
         }
         return nil
     }

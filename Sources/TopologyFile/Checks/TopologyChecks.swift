@@ -36,10 +36,11 @@ struct TopologyChecks {
     private static func name(of file: String) -> String {
         var stem = file[...]
         for ending in [".yaml", ".yml"] where stem.hasSuffix(ending) { stem = stem.dropLast(ending.count) }
+        let marks = "._+-".unicodeScalars
         var name = ""
-        for scalar in stem.unicodeScalars.prefix(64) {
-            let isKept = scalar.isASCII && (scalar.properties.isAlphabetic || ("0"..."9").contains(scalar) || "._+-".unicodeScalars.contains(scalar))
-            name.unicodeScalars.append(isKept && !(name.isEmpty && "._+-".unicodeScalars.contains(scalar)) ? scalar : name.isEmpty ? "x" : "-")
+        for scalar in stem.unicodeScalars.drop(while: marks.contains).prefix(64) {
+            let isLetterOrDigit = scalar.isASCII && (scalar.properties.isAlphabetic || ("0"..."9").contains(scalar))
+            name.unicodeScalars.append(isLetterOrDigit || (marks.contains(scalar) && !name.isEmpty) ? scalar : name.isEmpty ? "x" : "-")
         }
         return name.isEmpty ? "topology" : name
     }

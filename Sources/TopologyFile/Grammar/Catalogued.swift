@@ -20,7 +20,7 @@ extension Codec {
         }
         let complete = mapping("a \(what)", blank, [base] + keys)
         let refining = mapping("a \(what)", blank, [base] + keys.map(\.asOptional), hasDefaults: false)
-        return Codec(
+        let codec = Codec(
             schema: .object([("anyOf", .list([name.schema, refining.schema]))]),
             read: { node, inherited, reading in
                 guard case .mapping(let entries) = node.content else {
@@ -34,6 +34,7 @@ extension Codec {
                 return refining.read(node, inherited, reading)
             },
             write: complete.write)
+        return codec.defined(as: what)
     }
 }
 

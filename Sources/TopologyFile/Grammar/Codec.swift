@@ -9,6 +9,13 @@ struct Codec<Value> {
     /// Writes a value; `nil` leaves its key out.
     var write: (Value) -> YAMLNode?
 
+    /// The same codec, whose schema stands once under `name` and is referred to elsewhere.
+    func defined(as name: String) -> Codec {
+        var codec = self
+        codec.schema = .definition(name, schema)
+        return codec
+    }
+
     /// The same values under another type.
     func map<Other>(_ to: @escaping (Value) -> Other?, _ from: @escaping (Other) -> Value?) -> Codec<Other> {
         Codec<Other>(
@@ -55,7 +62,7 @@ extension Codec where Value == Bool {
 extension Codec where Value: FixedWidthInteger {
     /// A whole number in `range`, counting `what`.
     static func integer(_ range: ClosedRange<Value>, _ what: String = "a whole number") -> Codec {
-        let limits = "\(what) from \(range.lowerBound) to \(range.upperBound)"
+        let limits = range.lowerBound == range.upperBound ? "\(what) \(range.lowerBound)" : "\(what) from \(range.lowerBound) to \(range.upperBound)"
         return Codec(
             schema: .object([
                 ("type", .text("integer")), ("minimum", .number("\(range.lowerBound)")), ("maximum", .number("\(range.upperBound)")),

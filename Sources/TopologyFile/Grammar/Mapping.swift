@@ -62,7 +62,11 @@ extension Codec {
     /// A mapping with the given keys. `initial` holds the defaults; `what` names the mapping in errors.
     ///
     /// Keys are read in the order of the table, whatever their order in the file, so a key may build on those before it.
-    static func mapping(_ what: String, _ initial: Value, _ keys: [Key<Value>], hasDefaults: Bool = true) -> Codec {
+    ///
+    /// - Parameters:
+    ///   - hasDefaults: whether the schema shows `initial` as defaults.
+    ///   - inheritsAll: whether an inherited value has what is required, so that a mapping that refines it need not.
+    static func mapping(_ what: String, _ initial: Value, _ keys: [Key<Value>], hasDefaults: Bool = true, inheritsAll: Bool = true) -> Codec {
         Codec(
             schema: objectSchema(keys, hasDefaults ? initial : nil),
             read: { node, base, reading in
@@ -71,7 +75,9 @@ extension Codec {
                 var root = base ?? initial
                 for key in keys {
                     let given = entries.filter { $0.key == key.name || key.aliases.contains($0.key) }
-                    if given.isEmpty, key.isRequired { reading.report(node.mark, "\(what) lacks the key '\(key.name)', expected it: \(key.summary)") }
+                    if given.isEmpty, key.isRequired, base == nil || !inheritsAll {
+                        reading.report(node.mark, "found no key '\(key.name)' in \(what), expected it: \(key.summary)")
+                    }
                     for (index, entry) in given.enumerated() {
                         guard index == 0 else {
                             reading.report(entry.keyMark, "found both '\(given[0].key)' and '\(entry.key)', expected one of the two names")

@@ -4,7 +4,7 @@ import Quantities
 /// How a policy stands in a topology: by name, or as a mapping with its parameters.
 enum PolicyGrammar {
     /// A policy of a family. Parameters that have their default are dropped when read and filled in when written, so that equal choices compare equal.
-    static func codec(_ descriptions: [PolicyDescription]) -> Codec<PolicyChoice> {
+    static func codec(_ family: PolicyFamily, _ descriptions: [PolicyDescription]) -> Codec<PolicyChoice> {
         let names = descriptions.map(\.name)
         let aliases = Dictionary(descriptions.flatMap { policy in policy.aliases.map { ($0, policy.name) } }) { first, _ in first }
         let name = Codec<String>.name("policy", names, aliases: aliases)
@@ -15,7 +15,7 @@ enum PolicyGrammar {
                     return name.read(node, nil, reading).map { PolicyChoice($0) }
                 }
                 guard let choice = entries.first(where: { $0.key == "policy" }) else {
-                    reading.report(node.mark, "a policy lacks the key 'policy', expected one of \(listed(names))")
+                    reading.report(node.mark, "found no key 'policy' in a policy, expected it with one of \(listed(names))")
                     return nil
                 }
                 guard let policy = name.read(choice.value, nil, reading), let description = descriptions.first(where: { $0.name == policy }) else {
@@ -31,7 +31,8 @@ enum PolicyGrammar {
                     (parameter.name, YAMLNode.plain(plainText(choice.parameters[parameter.name] ?? parameter.defaultValue)))
                 }
                 return .mapping([("policy", .text(description.name))] + values)
-            })
+            }
+        ).defined(as: family.rawValue + "-policy")
     }
 
     private static func parameters(_ entries: [YAMLEntry], of policy: PolicyDescription, _ reading: Reading) -> [String: Double] {

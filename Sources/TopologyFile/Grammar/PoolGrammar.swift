@@ -51,7 +51,7 @@ enum PoolGrammar {
 
     /// The pools by name, in the order of the file; each starts from what the root's `defaults` holds.
     static func pools<Root>(_ pools: WritableKeyPath<Root, [PoolDraft]>, inheriting defaults: KeyPath<Root, PoolDraft>) -> Key<Root> {
-        let codec = Codec<PoolDraft>.mapping("a pool", PoolDraft(), keys)
+        let codec = Codec<PoolDraft>.mapping("a pool", PoolDraft(), keys, inheritsAll: false)
         let schema = JSON.object([
             ("type", .text("object")), ("patternProperties", .object([("^x-", .object([])), (namePattern, codec.schema)])),
             ("additionalProperties", .flag(false)), ("minProperties", .number("1")),
@@ -94,7 +94,7 @@ enum PoolGrammar {
     }
 
     static var engine: Codec<EnginePlan> {
-        .mapping(
+        Codec<EnginePlan>.mapping(
             "engine", EnginePlan(),
             [
                 Key("block-size", \.blockSize, .integer(1...4_096), "Tokens in a cache block."),
@@ -108,11 +108,12 @@ enum PoolGrammar {
                 Key(
                     "max-model-length", \.maxModelLength, Codec<Int>.integer(Limits.tokens).or("auto"),
                     "Longest prompt plus output that is accepted, in tokens; auto: what the model and the cache allow."),
-                Key("scheduling", \.scheduling, PolicyGrammar.codec(SchedulingRegistry.descriptions), "Who is next in a batch."),
+                Key("scheduling", \.scheduling, PolicyGrammar.codec(.scheduling, SchedulingRegistry.descriptions), "Who is next in a batch."),
                 Key("transfer", \.transfer, .choice("transfer", TransferMode.allCases), "When the cache of a prefilled request travels."),
                 Key(
                     "report-interval", \.reportInterval, .quantity(.duration, 1_000...3_600_000_000_000),
                     "Least time between two load reports to the controller."),
-            ])
+            ]
+        ).defined(as: "engine")
     }
 }

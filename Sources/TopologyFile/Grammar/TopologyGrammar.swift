@@ -27,7 +27,7 @@ enum TopologyGrammar {
 
     private static var keys: [Key<TopologyDraft>] {
         [
-            Key("version", \.version, .integer(1...1, "the version of the grammar"), "Version of the grammar."),
+            Key("version", \.version, .integer(1...1, "the version"), "Version of the grammar."),
             Key("name", \.name, ShapeText.name.optional, "Its name, for the run's folder; the file's base name unless given."),
             Key("model", \.defaults.model, ModelGrammar.codec.optional, "The model of every pool that does not name another."),
             Key("seed", \.seed, .integer(0...UInt64.max), "Seed of everything random."),
@@ -60,7 +60,7 @@ enum TopologyGrammar {
 /// The smaller mappings of a topology.
 enum ClusterGrammar {
     static var controller: Codec<ControllerPlan> {
-        let policy = PolicyGrammar.codec(RoutingRegistry.descriptions)
+        let policy = PolicyGrammar.codec(.routing, RoutingRegistry.descriptions)
         return .mapping(
             "controller", ControllerPlan(),
             [
@@ -77,7 +77,8 @@ enum ClusterGrammar {
                 Key(
                     "bandwidth", \.bandwidth, Codec<Int64>.quantity(.bandwidth, Limits.bandwidth).or("device"),
                     "Bandwidth for each device; device: that of its own port."),
-            ], hasDefaults: false)
+            ], hasDefaults: false
+        ).defined(as: "link")
         return .mapping(
             "links", LinkPlan(),
             [

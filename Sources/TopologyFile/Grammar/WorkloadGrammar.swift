@@ -209,7 +209,7 @@ enum TraceGrammar {
     private static func resolve(_ draft: Draft, at mark: Mark, _ reading: Reading) -> TraceSource? {
         let path = FilePath.resolve(draft.file, in: reading.directory)
         if let problem = SourceFile.problem(path) {
-            reading.report(mark, "\(problem) as \(quoted(draft.file)), expected a trace" + neighbour(of: path))
+            reading.report(mark, "\(problem) at \(quoted(draft.file)), expected a trace" + SourceFile.neighbour(of: path))
             return nil
         }
         if let format = draft.format { return TraceSource(path: path, format: format, skipBadLines: draft.skipBadLines) }
@@ -225,10 +225,5 @@ enum TraceGrammar {
                 mark, "found \(first?.found ?? "a file that cannot be read") at \(quoted(draft.file)), expected \(first?.expected ?? "a trace")")
         }
         return nil
-    }
-
-    /// The file beside a missing one that it is most likely a slip of.
-    private static func neighbour(of path: String) -> String {
-        suggestion(nearest(FilePath.base(path), among: SourceFile.names(in: FilePath.directory(of: path))))
     }
 }

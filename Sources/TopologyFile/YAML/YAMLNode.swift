@@ -19,6 +19,8 @@ struct YAMLNode {
     var content: Content
     /// Nodes in this subtree: what a copy of it costs to walk.
     var size = 1
+    /// Levels of this subtree.
+    var height = 1
 
     /// A plain scalar, for writing.
     static func plain(_ text: String) -> YAMLNode { YAMLNode(mark: Mark(), content: .scalar(text, isPlain: true)) }

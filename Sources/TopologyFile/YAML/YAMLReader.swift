@@ -81,7 +81,7 @@ struct YAMLReader {
         let isText = checkTag(event, at: place)
         var result: YAMLNode
         switch event.kind {
-        case .alias: return try expand(event.text, at: place)
+        case .alias: return try expand(event.text, at: place, depth: depth)
         case .scalar: result = YAMLNode(mark: place, content: .scalar(event.text, isPlain: event.isPlain && !isText))
         case .sequenceStart: result = try sequence(at: place, depth: depth)
         case .mappingStart: result = try mapping(at: place, depth: depth)
@@ -101,10 +101,13 @@ struct YAMLReader {
         return false
     }
 
-    private mutating func expand(_ name: String, at place: Mark) throws(Stop) -> YAMLNode {
+    private mutating func expand(_ name: String, at place: Mark, depth: Int) throws(Stop) -> YAMLNode {
         guard let target = anchors[name] else {
             let near = nearest(name, among: anchors.keys.sorted())
             throw stop(place, "found the alias \(quoted("*" + name)), expected an anchor '&\(name)' before it" + suggestion(near.map { "*" + $0 }))
+        }
+        guard depth + target.height - 1 <= Self.depthLimit else {
+            throw stop(place, "found an alias to values nested deeper than \(Self.depthLimit), expected a flatter file")
         }
         expanded += target.size
         guard expanded <= Self.expansionLimit else {
@@ -116,11 +119,13 @@ struct YAMLReader {
     private mutating func sequence(at place: Mark, depth: Int) throws(Stop) -> YAMLNode {
         var items: [YAMLNode] = []
         var size = 1
+        var height = 1
         while true {
             let event = try next()
-            if event.kind == .sequenceEnd { return YAMLNode(mark: place, content: .sequence(items), size: size) }
+            if event.kind == .sequenceEnd { return YAMLNode(mark: place, content: .sequence(items), size: size, height: height) }
             let item = try node(event, depth: depth + 1)
             size += item.size
+            height = max(height, item.height + 1)
             items.append(item)
         }
     }
@@ -148,7 +153,9 @@ struct YAMLReader {
             }
         }
         try merge(merged, into: &entries, seen: &seen)
-        return YAMLNode(mark: place, content: .mapping(entries), size: entries.reduce(1) { $0 + 1 + $1.value.size })
+        return YAMLNode(
+            mark: place, content: .mapping(entries), size: entries.reduce(1) { $0 + 1 + $1.value.size },
+            height: entries.reduce(1) { max($0, $1.value.height + 1) })
     }
 
     /// Adds the entries of merge keys: what is written out wins, then the earlier mapping.
