@@ -38,6 +38,10 @@ enum DeviceGrammar {
             Key("launch-overhead", \.launchOverhead, overhead, "Fixed cost of a kernel."),
             Key("collective-latency", \.collectiveLatency, overhead, "Fixed cost of an all-reduce inside a host."),
             Key("collective-efficiency", \.collectiveEfficiency, share, "Share of scale-up-bandwidth that an all-reduce reaches."),
+            Key("expert-efficiency", \.expertEfficiency, share, "Share of the peak that products with experts reach."),
+            Key("attention-overhead", \.attentionOverhead, overhead, "Fixed cost of attention in one layer."),
+            Key("bulk-collective-latency", \.bulkCollectiveLatency, overhead, "Fixed cost of an all-reduce of large messages."),
+            Key("bulk-collective-efficiency", \.bulkCollectiveEfficiency, share, "Share of scale-up-bandwidth that one reaches."),
             Key("source", \.source, ShapeText.source, "Where the numbers come from."),
         ]
     }
