@@ -10,8 +10,8 @@ let strict: [SwiftSetting] = [
     .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
 ]
 
-func core(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: strict, linkerSettings: [.linkedLibrary("m")])
+func core(_ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
+    .target(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict, linkerSettings: [.linkedLibrary("m")])
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -40,7 +40,7 @@ let package = Package(
 
         // Pure core: no I/O, no clock, no host randomness
         core("Quantities"),
-        core("Models", ["Quantities"]),
+        core("Models", ["Quantities"], exclude: ["README.md"]),
         core("Policies", ["Quantities", "Models"]),
         core("Workload", ["Quantities"]),
         core("Cluster", ["Quantities", "Models", "Policies", "Workload"]),
