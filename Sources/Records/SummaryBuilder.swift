@@ -85,16 +85,10 @@ public struct SummaryBuilder {
 }
 
 extension ServiceObjective {
-    /// The bounds in words, such as `ttft<=0.500000000s tbt<=0.050000000s`.
+    /// The bounds in words, such as `ttft<=1s tbt<=50ms`.
     var description: String {
-        var text = TextBuffer()
-        for (name, bound) in [("ttft", ttft), ("tbt", tbt), ("e2e", e2e)] {
-            guard let bound else { continue }
-            if text.count > 0 { text.append(" ") }
-            text.append(name + "<=")
-            text.append(seconds: bound)
-            text.append("s")
-        }
-        return String(decoding: text.bytes, as: UTF8.self)
+        [("ttft", ttft), ("tbt", tbt), ("e2e", e2e)]
+            .compactMap { name, bound in bound.map { "\(name)<=\(UnitScale.duration.format($0))" } }
+            .joined(separator: " ")
     }
 }
