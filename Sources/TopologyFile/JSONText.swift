@@ -1,5 +1,5 @@
 /// A JSON value whose object keys keep their order, so that its text is the same at every run.
-indirect enum JSON {
+enum JSON {
     case text(String)
     /// A number as it is to be written.
     case number(String)
@@ -7,7 +7,18 @@ indirect enum JSON {
     case list([JSON])
     case object([(String, JSON)])
     /// A schema that stands under `definitions` by its name and is written as a reference to it.
-    case definition(String, JSON)
+    case definition(Definition)
+
+    /// A schema with a name.
+    final class Definition {
+        let name: String
+        let schema: JSON
+
+        init(_ name: String, _ schema: JSON) {
+            self.name = name
+            self.schema = schema
+        }
+    }
 
     /// This object with more entries; anything else unchanged.
     func adding(_ more: [(String, JSON)]) -> JSON {
@@ -25,7 +36,7 @@ indirect enum JSON {
         case .text, .number, .flag: return []
         case .list(let items): return Self.distinct(items.flatMap(\.definitions))
         case .object(let entries): return Self.distinct(entries.flatMap { $0.1.definitions })
-        case .definition(let name, let schema): return Self.distinct(schema.definitions + [(name, schema)])
+        case .definition(let definition): return Self.distinct(definition.schema.definitions + [(definition.name, definition.schema)])
         }
     }
 
@@ -54,7 +65,7 @@ indirect enum JSON {
         case .object(let entries):
             guard !entries.isEmpty else { return "{}" }
             return "{\n" + entries.map { inner + Self.quote($0.0) + ": " + $0.1.render(indent: indent + 1) }.joined(separator: ",\n") + "\n\(outer)}"
-        case .definition(let name, _): return JSON.object([("$ref", .text("#/definitions/" + name))]).render(indent: indent)
+        case .definition(let definition): return JSON.object([("$ref", .text("#/definitions/" + definition.name))]).render(indent: indent)
         }
     }
 

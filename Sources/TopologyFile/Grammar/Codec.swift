@@ -2,18 +2,25 @@ import Quantities
 
 /// How one kind of value stands in a topology: read with diagnostics, written so that it reads back equal, and described as JSON schema.
 struct Codec<Value> {
-    /// JSON schema (draft-07) of the value.
-    var schema: JSON
+    /// Makes the schema, which only editors need: reading must be quick.
+    private let makeSchema: () -> JSON
     /// Reads a node. The second argument is the value that it refines: inherited, or the default. `nil` after a report.
     var read: (YAMLNode, Value?, Reading) -> Value?
     /// Writes a value; `nil` leaves its key out.
     var write: (Value) -> YAMLNode?
 
+    init(schema: @autoclosure @escaping () -> JSON, read: @escaping (YAMLNode, Value?, Reading) -> Value?, write: @escaping (Value) -> YAMLNode?) {
+        makeSchema = schema
+        self.read = read
+        self.write = write
+    }
+
+    /// JSON schema (draft-07) of the value.
+    var schema: JSON { makeSchema() }
+
     /// The same codec, whose schema stands once under `name` and is referred to elsewhere.
     func defined(as name: String) -> Codec {
-        var codec = self
-        codec.schema = .definition(name, schema)
-        return codec
+        Codec(schema: .definition(JSON.Definition(name, schema)), read: read, write: write)
     }
 
     /// The same values under another type.

@@ -7,7 +7,7 @@ struct Key<Root> {
     var aliases: [String]
     var summary: String
     var isRequired: Bool
-    var schema: JSON
+    private let makeSchema: () -> JSON
     /// Reads the value into the root; `false` when it cannot be used.
     var read: (YAMLNode, inout Root, Reading) -> Bool
     /// Writes the root's value; `nil` leaves the key out.
@@ -21,7 +21,7 @@ struct Key<Root> {
         self.aliases = aliases
         self.summary = summary
         self.isRequired = isRequired
-        schema = codec.schema
+        makeSchema = { codec.schema }
         read = { node, root, reading in
             guard let value = codec.read(node, root[keyPath: path], reading) else { return false }
             root[keyPath: path] = value
@@ -32,17 +32,21 @@ struct Key<Root> {
 
     /// A key whose value no key path reaches.
     init(
-        _ name: String, _ summary: String, schema: JSON, isRequired: Bool = false, read: @escaping (YAMLNode, inout Root, Reading) -> Bool,
+        _ name: String, _ summary: String, schema: @autoclosure @escaping () -> JSON, isRequired: Bool = false,
+        read: @escaping (YAMLNode, inout Root, Reading) -> Bool,
         write: @escaping (Root) -> YAMLNode?
     ) {
         self.name = name
         aliases = []
         self.summary = summary
         self.isRequired = isRequired
-        self.schema = schema
+        makeSchema = schema
         self.read = read
         self.write = write
     }
+
+    /// JSON schema of the value.
+    var schema: JSON { makeSchema() }
 
     /// The same key, which may be left out.
     var asOptional: Key {
@@ -124,7 +128,7 @@ func entries(_ node: YAMLNode, _ what: String, _ reading: Reading) -> [YAMLEntry
 struct Form<Value> {
     var name: String
     var summary: String
-    var schema: JSON
+    private let makeSchema: () -> JSON
     var read: (YAMLNode, Reading) -> Value?
     /// Writes a value of this form, `nil` for those of others.
     var write: (Value) -> YAMLNode?
@@ -136,7 +140,7 @@ struct Form<Value> {
     ) {
         self.name = name
         self.summary = summary
-        schema = codec.schema.adding([("description", .text(summary))])
+        makeSchema = { codec.schema.adding([("description", .text(summary))]) }
         read = { node, reading in
             guard let inner = codec.read(node, nil, reading) else { return nil }
             if let value = make(inner) { return value }
@@ -145,6 +149,11 @@ struct Form<Value> {
         }
         write = { match($0).flatMap(codec.write) }
     }
+}
+
+extension Form {
+    /// JSON schema of the form's value.
+    var schema: JSON { makeSchema() }
 }
 
 extension Codec {

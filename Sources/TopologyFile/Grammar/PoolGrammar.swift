@@ -52,11 +52,7 @@ enum PoolGrammar {
     /// The pools by name, in the order of the file; each starts from what the root's `defaults` holds.
     static func pools<Root>(_ pools: WritableKeyPath<Root, [PoolDraft]>, inheriting defaults: KeyPath<Root, PoolDraft>) -> Key<Root> {
         let codec = Codec<PoolDraft>.mapping("a pool", PoolDraft(), keys, inheritsAll: false)
-        let schema = JSON.object([
-            ("type", .text("object")), ("patternProperties", .object([("^x-", .object([])), (namePattern, codec.schema)])),
-            ("additionalProperties", .flag(false)), ("minProperties", .number("1")),
-        ])
-        return Key("pools", "Pools of equal workers, by name.", schema: schema, isRequired: true) { node, root, reading in
+        return Key("pools", "Pools of equal workers, by name.", schema: schema(of: codec), isRequired: true) { node, root, reading in
             guard let entries = entries(node, "pools", reading) else { return false }
             for entry in entries where !entry.key.hasPrefix("x-") {
                 reportName(entry, reading)
@@ -75,6 +71,13 @@ enum PoolGrammar {
         } write: { root in
             .mapping(root[keyPath: pools].compactMap { pool in codec.write(pool).map { (pool.name, $0) } })
         }
+    }
+
+    private static func schema(of pool: Codec<PoolDraft>) -> JSON {
+        .object([
+            ("type", .text("object")), ("patternProperties", .object([("^x-", .object([])), (namePattern, pool.schema)])),
+            ("additionalProperties", .flag(false)), ("minProperties", .number("1")),
+        ])
     }
 
     private static func reportName(_ entry: YAMLEntry, _ reading: Reading) {
