@@ -35,13 +35,13 @@ enum DeviceGrammar {
             Key(
                 "decode-attention-efficiency", \.decodeAttentionEfficiency, share,
                 "Share of the memory bandwidth that attention reaches when it decodes."),
+            Key("expert-efficiency", \.expertEfficiency, share, "Share of the peak that products with the experts of a mixture reach."),
             Key("launch-overhead", \.launchOverhead, overhead, "Fixed cost of a kernel."),
-            Key("collective-latency", \.collectiveLatency, overhead, "Fixed cost of an all-reduce inside a host."),
-            Key("collective-efficiency", \.collectiveEfficiency, share, "Share of scale-up-bandwidth that an all-reduce reaches."),
-            Key("expert-efficiency", \.expertEfficiency, share, "Share of the peak that products with experts reach."),
-            Key("attention-overhead", \.attentionOverhead, overhead, "Fixed cost of attention in one layer."),
+            Key("attention-overhead", \.attentionOverhead, overhead, "Fixed cost of one attention layer."),
+            Key("collective-latency", \.collectiveLatency, overhead, "Fixed cost of an all-reduce of small messages."),
+            Key("collective-efficiency", \.collectiveEfficiency, share, "Share of scale-up-bandwidth that it reaches."),
             Key("bulk-collective-latency", \.bulkCollectiveLatency, overhead, "Fixed cost of an all-reduce of large messages."),
-            Key("bulk-collective-efficiency", \.bulkCollectiveEfficiency, share, "Share of scale-up-bandwidth that one reaches."),
+            Key("bulk-collective-efficiency", \.bulkCollectiveEfficiency, share, "Share of scale-up-bandwidth that it reaches."),
             Key("source", \.source, ShapeText.source, "Where the numbers come from."),
         ]
     }

@@ -25,7 +25,7 @@ struct TopologyDraft {
 enum TopologyGrammar {
     static var codec: Codec<TopologyDraft> { .mapping("a topology", TopologyDraft(), keys) }
 
-    private static var keys: [Key<TopologyDraft>] {
+    static var keys: [Key<TopologyDraft>] {
         [
             Key("version", \.version, .integer(1...1, "the version"), "Version of the grammar."),
             Key("name", \.name, ShapeText.name.optional, "Its name, for the run's folder; the file's base name unless given."),
