@@ -30,6 +30,11 @@ extension TopologyChecks {
             return
         }
         checkLengths(plan, pool)
+        if plan.engine.maxBatch > plan.engine.tokenBudget {
+            report(
+                ["engine.max-batch", "engine.token-budget"], of: pool,
+                "found max-batch \(plan.engine.maxBatch) above token-budget \(plan.engine.tokenBudget), expected a token for each request at least")
+        }
     }
 
     /// The smallest tensor parallelism that would do, when one does.
@@ -52,10 +57,16 @@ extension TopologyChecks {
                 ["engine.max-model-length"], of: pool,
                 "found max-model-length \(limit), expected at most the context limit \(model.contextLimit) of \(model.name)")
         }
+        let product = plan.memory.cacheBlocks(of: plan.engine.blockSize).multipliedReportingOverflow(by: Int64(plan.engine.blockSize))
+        let held = product.overflow ? .max : Int(clamping: product.partialValue)
+        if let limit = plan.engine.maxModelLength, limit > held {
+            report(
+                ["engine.max-model-length"], of: pool,
+                "found max-model-length \(limit), expected at most the \(held) tokens that the cache of the pool '\(pool.name)' holds")
+        }
         guard let workload = draft.workload.plan, !reading.isBroken("workload") else { return }
         if case .trace = workload.arrivals { return }
-        let held = plan.memory.cacheBlocks(of: plan.engine.blockSize).multipliedReportingOverflow(by: Int64(plan.engine.blockSize))
-        let limit = min(plan.engine.maxModelLength ?? model.contextLimit, held.overflow ? .max : Int(clamping: held.partialValue))
+        let limit = min(plan.engine.maxModelLength ?? model.contextLimit, held)
         let shortest = workload.promptTokens.shortest(scale: workload.promptScale) + workload.outputTokens.shortest(scale: workload.outputScale)
         guard shortest > limit else { return }
         reading.report(
