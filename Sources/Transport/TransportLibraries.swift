@@ -3,6 +3,7 @@ import CZMQ
 
 /// The versions of the libraries under the transport.
 public enum TransportLibraries {
+    /// libzmq and protobuf-c as linked, which may be newer than those that were built against.
     public static var versions: [(name: String, version: String)] {
         var (major, minor, patch): (Int32, Int32, Int32) = (0, 0, 0)
         zmq_version(&major, &minor, &patch)

@@ -107,6 +107,7 @@ public enum LengthDistribution: Sendable, Equatable {
     /// Lengths with weights.
     case empirical([WeightedLength])
 
+    /// A length and how often it is drawn: its weight over the sum of all weights.
     public struct WeightedLength: Sendable, Equatable {
         public var tokens: Int
         public var weight: Double
