@@ -36,6 +36,7 @@ struct InProcessRun {
                 break
             }
         }
+        if let problem = source.problem { outcome = .failed(problem) }
         return (outcome, hosts.map(\.statistics))
     }
 }

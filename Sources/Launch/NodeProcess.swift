@@ -51,6 +51,7 @@ public enum NodeProcess {
             }
         }
         try parts.finish(host)
+        if let problem = source.problem { throw SystemError(problem) }
         _ = try control.send(.finished)
     }
 

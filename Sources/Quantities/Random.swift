@@ -74,6 +74,8 @@ struct SplitMix {
 public enum RandomPurpose {
     /// Arrival times and lengths of the workload.
     public static let workload: UInt64 = 1
+    /// Priorities of requests.
+    public static let priorities: UInt64 = 4
     /// Decisions of the controller's prefill (or only) router.
     public static let prefillRouting: UInt64 = 2
     /// Decisions of the controller's decode router.

@@ -39,6 +39,8 @@ public final class TraceFileRequests: RequestSource {
     /// Why the requests ended early; `nil` when they did not. To be asked after `next()` gave `nil`.
     public var failure: TraceError? { reader.failure }
 
+    public var problem: String? { failure?.description }
+
     /// Broken lines left out so far.
     public var badLines: Int { reader.badLines }
 
@@ -115,6 +117,8 @@ public enum TraceFile {
 ///
 /// - Throws: when a trace cannot be opened. `TraceFile.scan` first tells whether the whole of it can be read.
 public func requestSource(for plan: WorkloadPlan, seed: UInt64) throws(TraceError) -> any RequestSource {
-    guard case .trace(let source) = plan.arrivals else { return GeneratedRequests(plan, seed: seed) }
-    return try TraceFile.open(source, for: plan)
+    if case .trace(let source) = plan.arrivals {
+        return PrioritizedRequests.wrap(try TraceFile.open(source, for: plan), plan, seed: seed)
+    }
+    return PrioritizedRequests.wrap(GeneratedRequests(plan, seed: seed), plan, seed: seed)
 }

@@ -27,4 +27,11 @@ public protocol RequestSource: AnyObject {
     ///
     /// A trace that can no longer be read ends here and keeps the error for the shell to report.
     func next() -> RequestSpec?
+
+    /// What kept the source from giving all its requests; `nil` for nothing.
+    var problem: String? { get }
+}
+
+extension RequestSource {
+    public var problem: String? { nil }
 }

@@ -56,10 +56,13 @@ public struct WorkloadPlan: Sendable, Equatable {
     /// Times the prompt and output lengths, rounded to whole tokens, at least 1.
     public var promptScale: Double
     public var outputScale: Double
+    /// How urgent requests are, drawn by weight; empty: all alike.
+    public var priorities: [WeightedPriority]
 
     public init(
         arrivals: Arrivals, promptTokens: LengthDistribution = .fixed(512), outputTokens: LengthDistribution = .fixed(128), requestLimit: Int? = nil,
-        duration: Nanoseconds? = nil, rateScale: Double = 1, promptScale: Double = 1, outputScale: Double = 1
+        duration: Nanoseconds? = nil, rateScale: Double = 1, promptScale: Double = 1, outputScale: Double = 1,
+        priorities: [WeightedPriority] = []
     ) {
         self.arrivals = arrivals
         self.promptTokens = promptTokens
@@ -69,6 +72,19 @@ public struct WorkloadPlan: Sendable, Equatable {
         self.rateScale = rateScale
         self.promptScale = promptScale
         self.outputScale = outputScale
+        self.priorities = priorities
+    }
+}
+
+/// A priority and how often it is drawn, relative to the others.
+public struct WeightedPriority: Sendable, Equatable {
+    /// Smaller is more urgent.
+    public var priority: Int32
+    public var weight: Double
+
+    public init(priority: Int32, weight: Double) {
+        self.priority = priority
+        self.weight = weight
     }
 }
 

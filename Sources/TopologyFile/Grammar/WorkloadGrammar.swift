@@ -13,6 +13,7 @@ struct WorkloadDraft {
     var rateScale = 1.0
     var promptScale = 1.0
     var outputScale = 1.0
+    var priorities: [WeightedPriority]?
 
     init() {}
 
@@ -30,6 +31,7 @@ struct WorkloadDraft {
         rateScale = plan.rateScale
         promptScale = plan.promptScale
         outputScale = plan.outputScale
+        priorities = plan.priorities.isEmpty ? nil : plan.priorities
     }
 
     /// The plan; `nil` without arrivals.
@@ -37,7 +39,7 @@ struct WorkloadDraft {
         guard let arrivals = trace.map(WorkloadPlan.Arrivals.trace) ?? arrivals else { return nil }
         var plan = WorkloadPlan(
             arrivals: arrivals, requestLimit: requestLimit, duration: duration, rateScale: rateScale, promptScale: promptScale,
-            outputScale: outputScale)
+            outputScale: outputScale, priorities: priorities ?? [])
         if let promptTokens { plan.promptTokens = promptTokens }
         if let outputTokens { plan.outputTokens = outputTokens }
         return plan
@@ -62,6 +64,18 @@ enum WorkloadGrammar {
                 Key("rate-scale", \.rateScale, scale, "Times the arrival rate: 2 halves every gap."),
                 Key("prompt-scale", \.promptScale, scale, "Times the prompt lengths."),
                 Key("output-scale", \.outputScale, scale, "Times the output lengths."),
+                Key(
+                    "priorities", \.priorities, Codec<[WeightedPriority]>.list("priorities", priority, limit: 100).optional,
+                    "How urgent requests are, drawn by weight: preemption and queues spare smaller numbers. All alike unless given."),
+            ])
+    }
+
+    private static var priority: Codec<WeightedPriority> {
+        .mapping(
+            "a priority", WeightedPriority(priority: 0, weight: 1),
+            [
+                Key("priority", \.level, .integer(-1000...1000, "a priority"), isRequired: true, "Smaller is more urgent."),
+                Key("weight", \.weight, .number(0...1e12, isOpen: true), "How often it is drawn, relative to the others."),
             ])
     }
 
@@ -225,5 +239,12 @@ enum TraceGrammar {
                 mark, "found \(first?.found ?? "a file that cannot be read") at \(quoted(draft.file)), expected \(first?.expected ?? "a trace")")
         }
         return nil
+    }
+}
+
+extension WeightedPriority {
+    fileprivate var level: Int {
+        get { Int(priority) }
+        set { priority = Int32(clamping: newValue) }
     }
 }
