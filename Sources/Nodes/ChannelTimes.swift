@@ -9,6 +9,7 @@ public struct ChannelTimes: Sendable, Equatable {
     /// The same time for every channel.
     public init(repeating time: Instant) { times = .init(repeating: time) }
 
+    /// The time of a channel.
     public subscript(channel: Channel) -> Instant {
         @inline(__always) get { times[Int(channel.rawValue)] }
         @inline(__always) set { times[Int(channel.rawValue)] = newValue }
