@@ -27,20 +27,28 @@ public struct DeviceShape: Sendable, Equatable {
     public var prefillAttentionEfficiency: Double
     /// Share of the memory bandwidth that attention reaches when it reads the cache to decode.
     public var decodeAttentionEfficiency: Double
+    /// Share of the peak that products with the experts of a mixture reach: many small ones instead of one large.
+    public var expertEfficiency: Double
     /// Fixed cost of a kernel in nanoseconds.
     public var launchOverhead: Nanoseconds
-    /// Fixed cost of an all-reduce inside a host in nanoseconds.
+    /// Fixed cost of one attention layer in nanoseconds: rotation, cache update, attention, merging of its parts.
+    public var attentionOverhead: Nanoseconds
+    /// All-reduce of small messages, in one step: fixed cost in nanoseconds, and share of `scaleUpBandwidth` that it reaches.
     public var collectiveLatency: Nanoseconds
-    /// Share of `scaleUpBandwidth` that an all-reduce reaches.
     public var collectiveEfficiency: Double
+    /// All-reduce of large messages, by the collective library: the same. The faster of the two counts.
+    public var bulkCollectiveLatency: Nanoseconds
+    public var bulkCollectiveEfficiency: Double
     /// Where the numbers come from.
     public var source: String
 
     public init(
         name: String, flops16: Double, flops8: Double, memory: ByteCount, memoryBandwidth: BytesPerSecond, scaleUpBandwidth: BytesPerSecond,
-        nicBandwidth: BytesPerSecond, idlePower: Double, prefillPower: Double, decodePower: Double, computeEfficiency: Double = 0.7,
-        memoryEfficiency: Double = 0.8, prefillAttentionEfficiency: Double = 0.5, decodeAttentionEfficiency: Double = 0.6,
-        launchOverhead: Nanoseconds = 3_000, collectiveLatency: Nanoseconds = 5_000, collectiveEfficiency: Double = 0.5, source: String
+        nicBandwidth: BytesPerSecond, idlePower: Double, prefillPower: Double, decodePower: Double, computeEfficiency: Double = 0.8,
+        memoryEfficiency: Double = 0.85, prefillAttentionEfficiency: Double = 0.7, decodeAttentionEfficiency: Double = 0.9,
+        expertEfficiency: Double = 0.4, launchOverhead: Nanoseconds = 3_000, attentionOverhead: Nanoseconds = 11_000,
+        collectiveLatency: Nanoseconds = 4_500, collectiveEfficiency: Double = 0.3, bulkCollectiveLatency: Nanoseconds = 30_000,
+        bulkCollectiveEfficiency: Double = 0.8, source: String
     ) {
         self.name = name
         self.flops16 = flops16
@@ -56,9 +64,13 @@ public struct DeviceShape: Sendable, Equatable {
         self.memoryEfficiency = memoryEfficiency
         self.prefillAttentionEfficiency = prefillAttentionEfficiency
         self.decodeAttentionEfficiency = decodeAttentionEfficiency
+        self.expertEfficiency = expertEfficiency
         self.launchOverhead = launchOverhead
+        self.attentionOverhead = attentionOverhead
         self.collectiveLatency = collectiveLatency
         self.collectiveEfficiency = collectiveEfficiency
+        self.bulkCollectiveLatency = bulkCollectiveLatency
+        self.bulkCollectiveEfficiency = bulkCollectiveEfficiency
         self.source = source
     }
 }

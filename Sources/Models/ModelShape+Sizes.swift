@@ -20,6 +20,9 @@ extension ModelShape {
     /// Layers with experts.
     public var expertLayers: Int { experts.map { max(0, layers - $0.denseLayers) } ?? 0 }
 
+    /// Layers with a dense feed-forward network.
+    public var denseLayers: Int { layers - expertLayers }
+
     /// All parameters.
     public var parameterCount: Int64 { integer(parameters(expertsInLayer: Double(experts?.count ?? 0))) }
 
@@ -56,20 +59,22 @@ extension ModelShape {
         }
     }
 
-    /// Share of the cache that each of `tensorParallel` devices holds. Heads are split; a head that cannot be is held by several
-    /// devices, and the one head of latent and factorised attention by all of them.
-    func cacheShare(tensorParallel: Int) -> Double {
-        guard case .grouped = attention, kvHeads > 0 else { return 1 }
-        let tensorParallel = max(1, tensorParallel)
-        return Double((kvHeads + tensorParallel - 1) / tensorParallel) / Double(kvHeads)
+    /// Elements of cache that a token takes in one layer on each of `tensorParallel` devices. Heads are split; a head that cannot be is
+    /// held by several devices, and the compressed vector of latent attention by all of them.
+    func cacheElements(tensorParallel: Int) -> Double {
+        if case .latent = attention { return cacheElements }
+        let devices = max(1, tensorParallel)
+        let heads = kvHeads / devices + (kvHeads % devices == 0 ? 0 : 1)
+        return 2 * Double(heads) * Double(headDimension)
     }
 
     /// Parameters of the projections that every device of a tensor-parallel group holds: down-projections to a low rank.
     var sharedProjection: Double {
         switch attention {
         case .grouped: 0
-        case .latent(let queryRank, let latentRank, let ropeDimension, _, _): Double(hidden) * Double(queryRank + latentRank + ropeDimension)
-        case .factorised(let queryRank): Double(hidden) * Double(queryRank + 2 * kvHeads * headDimension)
+        case .latent(let queryRank, let latentRank, let ropeDimension, _, _):
+            Double(hidden) * (Double(queryRank) + Double(latentRank) + Double(ropeDimension))
+        case .factorised(let queryRank): Double(hidden) * (Double(queryRank) + cacheElements)
         }
     }
 
@@ -77,10 +82,11 @@ extension ModelShape {
     var headProjection: Double {
         switch attention {
         case .grouped:
-            Double(hidden) * Double(headDimension) * Double(queryHeads + 2 * kvHeads)
+            Double(hidden) * (Double(headDimension) * Double(queryHeads) + cacheElements)
         case .latent(let queryRank, let latentRank, let ropeDimension, let nopeDimension, let valueDimension):
             Double(queryHeads)
-                * (Double(queryRank) * Double(nopeDimension + ropeDimension) + Double(latentRank) * Double(nopeDimension + valueDimension))
+                * (Double(queryRank) * (Double(nopeDimension) + Double(ropeDimension))
+                    + Double(latentRank) * (Double(nopeDimension) + Double(valueDimension)))
         case .factorised(let queryRank):
             Double(queryRank) * Double(queryHeads) * Double(headDimension)
         }
@@ -103,7 +109,7 @@ extension ModelShape {
 
     private func parameters(expertsInLayer routed: Double) -> Double {
         let everyLayer = Double(attentionParameters) + 2 * Double(hidden)
-        let dense = Double(layers - expertLayers) * Double(feedForwardParameters)
+        let dense = Double(denseLayers) * Double(feedForwardParameters)
         let vocabularyTables = Double(tiedEmbeddings ? 1 : 2) * Double(vocabulary) * Double(hidden)
         return Double(layers) * everyLayer + dense + Double(expertLayers) * expertLayer(routed: routed) + vocabularyTables + Double(hidden)
     }
@@ -119,7 +125,8 @@ extension ModelShape {
     /// Share of the layers that the largest of `pipelineParallel` stages holds.
     func stageShare(pipelineParallel: Int) -> Double {
         guard pipelineParallel > 1, layers > 0 else { return 1 }
-        return Double((layers + pipelineParallel - 1) / pipelineParallel) / Double(layers)
+        let largest = layers / pipelineParallel + (layers % pipelineParallel == 0 ? 0 : 1)
+        return Double(largest) / Double(layers)
     }
 }
 

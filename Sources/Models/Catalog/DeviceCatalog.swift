@@ -5,6 +5,9 @@ import Quantities
 /// Peaks are dense. Link figures are for one device and one direction. The memory of parts with HBM is what the driver reports (GiB),
 /// that of the others what is left after error correction. Power while prefilling is the board's limit; while decoding it is measured for
 /// A100 and H100 (Splitwise simulator) and elsewhere 0.55 of the limit, the share that H100 has. `[from memory]` marks unchecked figures.
+///
+/// Efficiencies are those fitted to H100 kernels (the defaults of `DeviceShape`) where nothing else was measured: on A100 the bulk all-reduce is
+/// fitted and the shares of peak are set between H100's and those of Splitwise's prompts; all-reduce over PCIe is a guess.
 public enum DeviceCatalog {
     /// All devices, in the order in which they are listed.
     public static let all: [DeviceShape] = ampere + hopper + others
@@ -30,10 +33,12 @@ public enum DeviceCatalog {
         DeviceShape(
             name: "a100-80g", flops16: 312e12, flops8: 0, memory: 80 * gibibyte, memoryBandwidth: 2_039_000_000_000,
             scaleUpBandwidth: 300_000_000_000, nicBandwidth: 25_000_000_000, idlePower: 63, prefillPower: 400, decodePower: 250,
+            computeEfficiency: 0.7, memoryEfficiency: 0.8, bulkCollectiveLatency: 50_000, bulkCollectiveEfficiency: 0.6,
             source: "aiconfigurator; power: Splitwise simulator; one-byte weights are computed in two bytes (no FP8)"),
         DeviceShape(
             name: "a10", flops16: 125e12, flops8: 0, memory: 24_000_000_000, memoryBandwidth: 600_000_000_000,
             scaleUpBandwidth: 32_000_000_000, nicBandwidth: 12_500_000_000, idlePower: 20, prefillPower: 150, decodePower: 82,
+            collectiveLatency: 15_000, bulkCollectiveLatency: 40_000, bulkCollectiveEfficiency: 0.6,
             source: "NVIDIA data sheet [from memory]; links: PCIe 4 x16 and 100 Gb/s [from memory]"),
     ]
 
@@ -64,6 +69,7 @@ public enum DeviceCatalog {
         DeviceShape(
             name: "l40s", flops16: 362e12, flops8: 733e12, memory: 48_305_799_168, memoryBandwidth: 864_000_000_000,
             scaleUpBandwidth: 32_000_000_000, nicBandwidth: 50_000_000_000, idlePower: 35, prefillPower: 350, decodePower: 192,
+            collectiveLatency: 15_000, bulkCollectiveLatency: 40_000, bulkCollectiveEfficiency: 0.6,
             source: "aiconfigurator and MegaScale-Infer, table 3; links: PCIe 4 x16; idle power [from memory]"),
         DeviceShape(
             name: "ascend-910c", flops16: 752e12, flops8: 1504e12, memory: 128 * gibibyte, memoryBandwidth: 3_200_000_000_000,
@@ -72,6 +78,7 @@ public enum DeviceCatalog {
         DeviceShape(
             name: "t4", flops16: 65e12, flops8: 0, memory: 16_000_000_000, memoryBandwidth: 320_000_000_000,
             scaleUpBandwidth: 16_000_000_000, nicBandwidth: 1_562_500_000, idlePower: 10, prefillPower: 70, decodePower: 38,
+            collectiveLatency: 15_000, bulkCollectiveLatency: 40_000, bulkCollectiveEfficiency: 0.6,
             source: "NVIDIA data sheet [from memory]; links: PCIe 3 x16 and 50 Gb/s for four devices [from memory]"),
     ]
 }

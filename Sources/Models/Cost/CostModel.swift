@@ -1,45 +1,66 @@
 import Quantities
 
-/// How long an iteration of one worker's engine takes, over all its devices and pipeline stages.
+/// How long a worker takes for one iteration.
 ///
-/// A roofline of each operator, or measured times where a table is given. The same batch takes the same time on every machine.
-public struct CostModel: Sendable, Equatable {
-    /// No batch that is not empty takes less, in nanoseconds; at least 1. The virtual clock looks ahead by it.
+/// The roofline of `Roofline`, or a measured table in its place for the phases that the table has. Accuracy against measurements stands in
+/// `Sources/Models/README.md`. Iteration times are whole nanoseconds, rounded once at the end, and do not fall when a batch grows.
+public struct CostModel: Sendable {
+    /// A lower bound on the time of any batch that is not empty: how far ahead a worker that starts an iteration now cannot surprise anybody.
+    ///
+    /// Proof: with all coefficients at least 0, every rounded operation of the roofline is monotone, so its least batch is one prompt token or
+    /// one decoding request without context. A table's phase is bounded by its own least time (`MeasuredLookup`).
     public let minimumIterationTime: Nanoseconds
-    private let roofline: Roofline
-    private let measured: MeasuredTimes?
 
-    /// Makes the coefficients; never fails.
+    private let roofline: Roofline
+    private let measured: MeasuredLookup?
+
     /// - Parameters:
-    ///   - tensorParallel: devices that share each layer, at least 1.
-    ///   - pipelineParallel: stages that the layers are split over, at least 1. A time is that of all stages together.
-    ///   - table: measured times that replace the roofline in the phases that they have rows for.
-    public init(model: ModelShape, device: DeviceShape, tensorParallel: Int, pipelineParallel: Int, table: MeasuredTable?) {
+    ///   - tensorParallel: devices that divide each layer, on one host up to eight, else over its network cards.
+    ///   - pipelineParallel: stages that divide the layers. One batch passes through all of them.
+    ///   - table: measured times; where it has no rows for a phase, the roofline serves.
+    public init(model: ModelShape, device: DeviceShape, tensorParallel: Int = 1, pipelineParallel: Int = 1, table: MeasuredTable? = nil) {
         roofline = Roofline(model: model, device: device, tensorParallel: tensorParallel, pipelineParallel: pipelineParallel)
-        measured = table.map(MeasuredTimes.init)
-        let prefill = BatchShape(prefillTokens: 1, prefillPairs: 0, prefillRequests: 0, decodeRequests: 0, decodeContext: 0)
-        let decode = BatchShape(prefillTokens: 0, prefillPairs: 0, prefillRequests: 0, decodeRequests: 1, decodeContext: 0)
-        minimumIterationTime = min(
-            Self.rounded(measured?.minimumPrefill ?? roofline.time(prefill)), Self.rounded(measured?.minimumDecode ?? roofline.time(decode)))
+        measured = table.map(MeasuredLookup.init)
+        let leastPrompt = BatchShape(prefillTokens: 1, prefillPairs: 0, prefillRequests: 0, decodeRequests: 0, decodeContext: 0)
+        let leastDecode = BatchShape(prefillTokens: 0, prefillPairs: 0, prefillRequests: 0, decodeRequests: 1, decodeContext: 0)
+        let least = nanoseconds(fromNanoseconds: min(roofline.time(leastPrompt), roofline.time(leastDecode)))
+        let prompt = measured.flatMap(\.leastPrefillTime) ?? least
+        let decode = measured.flatMap(\.leastDecodeTime) ?? least
+        minimumIterationTime = max(min(prompt, decode), 1)
     }
 
-    /// Time of an iteration in nanoseconds; 0 for an empty batch, at least `minimumIterationTime` for any other.
-    ///
-    /// With a measured table, a batch of both phases takes what its prompt tokens and decoding requests together would take as a prompt,
-    /// times 1.1 (Splitwise's simulator), and not less than its decoding requests alone.
+    /// The time of one batch through all layers and stages; 0 for an empty batch.
     public func iterationTime(_ batch: BatchShape) -> Nanoseconds {
         guard !batch.isEmpty else { return 0 }
-        guard let measured else { return Self.rounded(roofline.time(batch)) }
-        guard batch.prefillTokens > 0 else { return Self.rounded(measured.decode(batch) ?? roofline.time(batch)) }
-        guard let prefill = measured.prefill(tokens: batch.tokens) else { return Self.rounded(roofline.time(batch)) }
-        guard batch.decodeRequests > 0 else { return Self.rounded(prefill) }
-        return Self.rounded(max(prefill * MeasuredTimes.mixedFactor, measured.decode(batch) ?? 0))
+        guard let measured else { return max(rooflineTime(batch), 1) }
+        return max(tableTime(batch, measured), 1)
     }
 
-    /// The one rounding, to the nearest nanosecond, between 1 and `Instant.never`.
-    @inline(__always)
-    private static func rounded(_ time: Double) -> Nanoseconds {
-        guard time < 0x1p62 else { return .never }
-        return max(1, Nanoseconds(time.rounded(.toNearestOrAwayFromZero)))
+    /// A batch with both phases costs 1.1 times a prompt batch of as many tokens (Splitwise, ISCA 24, simulator), and no less than either phase.
+    private func tableTime(_ batch: BatchShape, _ table: MeasuredLookup) -> Nanoseconds {
+        var decode: Nanoseconds = 0
+        if batch.decodeRequests > 0 {
+            decode = table.decodeTime(requests: batch.decodeRequests, context: batch.decodeContext) ?? rooflineTime(batch.decodePart)
+        }
+        guard batch.prefillTokens > 0 else { return decode }
+        guard batch.decodeRequests > 0 else { return table.prefillTime(tokens: batch.prefillTokens) ?? rooflineTime(batch) }
+        guard let mixed = table.prefillTime(tokens: batch.tokens) else { return max(rooflineTime(batch), decode) }
+        return max(mixed + mixed / 10, decode)
     }
+
+    private func rooflineTime(_ batch: BatchShape) -> Nanoseconds { nanoseconds(fromNanoseconds: roofline.time(batch)) }
+}
+
+extension BatchShape {
+    /// The batch without its prompt chunks.
+    fileprivate var decodePart: BatchShape {
+        BatchShape(prefillTokens: 0, prefillPairs: 0, prefillRequests: 0, decodeRequests: decodeRequests, decodeContext: decodeContext)
+    }
+}
+
+/// Rounds nanoseconds to a whole number, upwards from a half; at least 0 and at most `Instant.never`.
+@inline(__always)
+func nanoseconds(fromNanoseconds time: Double) -> Nanoseconds {
+    guard time > 0 else { return 0 }
+    return time < 0x1p61 ? Nanoseconds(time + 0.5) : .never
 }

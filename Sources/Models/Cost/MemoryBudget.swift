@@ -37,7 +37,8 @@ public struct MemoryBudget: Sendable, Equatable {
     ///   - utilization: share of each device's memory that the engine may use, above 0 and at most 1.
     ///   - cacheMemory: cache of the whole worker in bytes; `nil`: what weights and reserve leave of `utilization`.
     public init(
-        model: ModelShape, device: DeviceShape, tensorParallel: Int, pipelineParallel: Int, utilization: Double, cacheMemory: ByteCount?
+        model: ModelShape, device: DeviceShape, tensorParallel: Int = 1, pipelineParallel: Int = 1, utilization: Double = 0.9,
+        cacheMemory: ByteCount? = nil
     ) {
         let devices = max(1, tensorParallel) * max(1, pipelineParallel)
         let weights = model.stageWeightBytes(pipelineParallel: pipelineParallel) / Double(max(1, tensorParallel))
@@ -52,13 +53,19 @@ public struct MemoryBudget: Sendable, Equatable {
         neededPerDevice = Self.byteCount(needed)
         self.cacheMemory = isEnough ? cacheMemory.map { Double($0) } ?? (limit - needed) * Double(devices) : 0
         cachePerDevice = Self.byteCount(self.cacheMemory / Double(devices))
-        claimPerToken =
-            Double(model.cacheBytesPerToken) * (model.stageShare(pipelineParallel: pipelineParallel) * Double(max(1, pipelineParallel)))
-            * (model.cacheShare(tensorParallel: tensorParallel) * Double(max(1, tensorParallel)))
+        let stages = model.stageShare(pipelineParallel: pipelineParallel) * Double(max(1, pipelineParallel))
+        let replicas = model.cacheElements(tensorParallel: tensorParallel) * Double(max(1, tensorParallel)) / max(1, model.cacheElements)
+        claimPerToken = Double(model.cacheBytesPerToken) * stages * replicas
     }
 
     /// Whether the model fits and leaves room for a cache.
     public var fits: Bool { cacheMemory > 0 }
+
+    /// What a device lacks, in bytes; 0 when the model fits.
+    public var shortfallPerDevice: ByteCount { max(0, neededPerDevice - limitPerDevice) }
+
+    /// Bytes that a token's cache takes from the whole worker, with what several devices hold alike and what uneven stages waste.
+    public var cacheBytesPerToken: ByteCount { Self.byteCount(claimPerToken.rounded(.up)) }
 
     /// Bytes of cache of the whole worker.
     public var cachePerWorker: ByteCount { Self.byteCount(cacheMemory) }
