@@ -3,48 +3,85 @@
 /// A slot holds a limit in its upper and another index in its lower 32 bits. A draw takes 32 random bits: times the number of slots, the upper half
 /// of the product is the slot, and the lower half decides between the slot's own index and the other one.
 enum AliasTable {
+    /// A slot's whole width.
+    private static let whole: Int64 = 1 << 32
+
+    /// Room for the work of building a table.
+    struct Scratch: Sendable {
+        var shares: [Int64]
+        var order: [Int32]
+
+        init(count: Int) {
+            shares = [Int64](repeating: 0, count: count)
+            order = [Int32](repeating: 0, count: count)
+        }
+    }
+
     /// Fills `slots` for positive `weights` of the given sum. Indices count from `first`.
-    static func build(_ slots: UnsafeMutableBufferPointer<UInt64>, weights: UnsafeBufferPointer<Double>, sum: Double, first: Int = 0) {
+    ///
+    /// Without branches on the weights, which no processor could predict.
+    static func build(
+        _ slots: UnsafeMutableBufferPointer<UInt64>, weights: UnsafeBufferPointer<Double>, sum: Double, first: Int, scratch: inout Scratch
+    ) {
         let count = weights.count
-        let scale = Double(count) / sum
-        @inline(__always)
-        func nextLarge(after index: Int) -> Int {
-            var index = index + 1
-            while index < count, weights[index] * scale < 1 { index += 1 }
-            return index
-        }
-        @inline(__always)
-        func set(_ slot: Int, _ share: Double, _ other: Int) {
-            let limit = share >= 1 ? 0xffff_ffff : UInt64(max(share, 0) * 0x1p32)
-            slots[slot] = limit << 32 | UInt64(first + other)
-        }
-        var large = nextLarge(after: -1)
-        guard large < count else {
-            // Only rounding can bring this about: all weights are alike.
-            for index in 0..<count { set(index, 1, index) }
-            return
-        }
-        var left = weights[large] * scale
-        for index in 0..<count {
-            let share = weights[index] * scale
-            if share >= 1 { continue }
-            set(index, share, large)
-            left -= 1 - share
-            while left < 1 {
-                let next = nextLarge(after: large)
-                guard next < count else { break }
-                set(large, left, next)
-                left = weights[next] * scale - (1 - left)
-                large = next
+        scratch.shares.withUnsafeMutableBufferPointer { shares in
+            scratch.order.withUnsafeMutableBufferPointer { order in
+                let small = partition(weights, scale: Double(count) / sum * 0x1p32, shares, order)
+                fill(slots, shares, order, small: small, count: count, first: UInt64(first))
             }
         }
-        set(large, 1, large)
-        // What follows was never needed to fill another slot: rounding apart, it holds a whole share.
-        var rest = nextLarge(after: large)
-        while rest < count {
-            set(rest, 1, rest)
-            rest = nextLarge(after: rest)
+    }
+
+    /// Sets the shares in units of 2^-32 slots, and the order: slots that are too narrow from the front, the others from the back.
+    @inline(__always)
+    private static func partition(
+        _ weights: UnsafeBufferPointer<Double>, scale: Double, _ shares: UnsafeMutableBufferPointer<Int64>,
+        _ order: UnsafeMutableBufferPointer<Int32>
+    ) -> Int {
+        var small = 0
+        for index in 0..<weights.count {
+            let share = Int64(weights[index] * scale)
+            shares[index] = share
+            order[small] = Int32(truncatingIfNeeded: index)
+            order[weights.count - 1 - (index - small)] = Int32(truncatingIfNeeded: index)
+            small += share < whole ? 1 : 0
         }
+        return small
+    }
+
+    /// Fills each narrow slot from a wide one, which is narrow itself when it has given enough.
+    @inline(__always)
+    private static func fill(
+        _ slots: UnsafeMutableBufferPointer<UInt64>, _ shares: UnsafeMutableBufferPointer<Int64>, _ order: UnsafeMutableBufferPointer<Int32>,
+        small: Int, count: Int, first: UInt64
+    ) {
+        var narrow = 0
+        var wide = count - 1
+        if small < count {
+            var giver = Int(order[wide])
+            var left = shares[giver]
+            // A wide slot that has become narrow needs the next wide one, even when no other narrow one is left.
+            while left < whole ? wide > small : narrow < small {
+                let gives = left >= whole
+                let taker = Int(order[narrow])
+                let next = Int(order[wide - 1 + (gives ? 1 : 0)])
+                let slot = gives ? taker : giver
+                let share = gives ? shares[taker] : left
+                giver = gives ? giver : next
+                slots[slot] = UInt64(bitPattern: max(share, 0)) << 32 | (first + UInt64(giver))
+                left = (gives ? left : shares[next]) - (whole - share)
+                narrow += gives ? 1 : 0
+                wide -= gives ? 0 : 1
+            }
+        }
+        // What remains holds a whole share but for rounding.
+        for place in narrow..<small { setWhole(slots, Int(order[place]), first) }
+        for place in small..<max(wide + 1, small) { setWhole(slots, Int(order[place]), first) }
+    }
+
+    @inline(__always)
+    private static func setWhole(_ slots: UnsafeMutableBufferPointer<UInt64>, _ slot: Int, _ first: UInt64) {
+        slots[slot] = 0xffff_ffff << 32 | (first + UInt64(slot))
     }
 
     /// The index that 32 random bits stand for.

@@ -49,8 +49,11 @@ extension Gate {
         }
         let word = random.next()
         let index = Int(word & (1 << GateTables.normalBits - 1))
+        let normal = tables.normals[index]
+        // The second term gives the skewness of a binomial number (Cornish and Fisher 1938).
+        let skewed = (normal * normal - 1) * (1 - 2 * mean / all) / 6
         // Rounded up or down by the rest of the word, so that the mean stays; that adds a sixth to the variance.
-        let value = mean + max(0, variance - 1.0 / 6).squareRoot() * tables.normals[index] + (Double(word >> 12) * 0x1p-52 - 0.5)
+        let value = mean + max(0, variance - 1.0 / 6).squareRoot() * normal + skewed + (Double(word >> 12) * 0x1p-52 - 0.5)
         return Int(min(max(value.rounded(.toNearestOrEven), 0), all))
     }
 

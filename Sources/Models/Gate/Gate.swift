@@ -11,7 +11,7 @@ import Quantities
 public struct Gate: Sendable {
     /// Up to this many tokens every pick is drawn; beyond, the numbers by expert are (see `Gate+Counted.swift` for what that changes). Only
     /// selection by `topK` has the second way.
-    public static let countedTokens = 512
+    public static let countedTokens = 1024
 
     public let plan: GatePlan
     public let experts: Int
@@ -198,7 +198,8 @@ public struct Gate: Sendable {
                     for weight in part { sum += weight }
                     groupWeights[layer * groups + group] = sum
                     AliasTable.build(
-                        UnsafeMutableBufferPointer(rebasing: slots[start..<start + size]), weights: part, sum: sum, first: group * size)
+                        UnsafeMutableBufferPointer(rebasing: slots[start..<start + size]), weights: part, sum: sum, first: group * size,
+                        scratch: &scratch.alias)
                 }
             }
         }
@@ -250,6 +251,7 @@ struct GateScratch: Sendable {
     /// By expert: the token that picked it last, counted by `stamp`.
     var marks: [UInt32]
     var stamp: UInt32 = 0
+    var alias: AliasTable.Scratch
     /// By group: arrivals of its experts, and what is left of it.
     var arrivals: [GroupArrivals]
     var arrivalTimes: [Double]
@@ -260,6 +262,7 @@ struct GateScratch: Sendable {
 
     init(experts: Int, groups: Int, topK: Int) {
         marks = [UInt32](repeating: 0, count: experts)
+        alias = AliasTable.Scratch(count: experts)
         arrivals = [GroupArrivals](repeating: GroupArrivals(), count: groups)
         arrivalTimes = [Double](repeating: 0, count: groups * topK)
         arrivalExperts = [Int32](repeating: 0, count: groups * topK)

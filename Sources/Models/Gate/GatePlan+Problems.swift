@@ -92,7 +92,8 @@ extension GatePlan {
             }
             guard kept >= 1, kept <= count else { return problem("\(kept) of \(count) groups stay; expected 1 to \(count)") }
             guard topK <= kept * (experts / count) else {
-                return problem("a token picks \(topK) experts of \(kept) groups with \(experts / count) each; expected at most \(kept * (experts / count))")
+                return problem(
+                    "a token picks \(topK) experts of \(kept) groups with \(experts / count) each; expected at most \(kept * (experts / count))")
             }
             return []
         }
