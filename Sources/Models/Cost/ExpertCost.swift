@@ -3,7 +3,7 @@ import Quantities
 /// Times of the parts of one layer, where attention and experts of a mixture are on different ranks or wait for each other.
 ///
 /// The operators are those of `Roofline`, taken apart; what differs is that a rank's experts are counted instead of expected. A rank with nothing
-/// to compute takes no time. Accuracy against measurements stands in `Sources/Models/Cost/ExpertCost.md`.
+/// to compute takes no time. Accuracy against measurements stands in `Sources/Models/README.md`.
 public struct ExpertCost: Sendable {
     /// Fixed cost in kernels of the experts of a rank: order by expert, two grouped products, activation, quantisation, order back, sum.
     static let groupedKernels = 7.0

@@ -4,7 +4,7 @@ import Quantities
 /// path over the network cards, for the rank that sends or receives most.
 ///
 /// Two parameters for each path, fitted to measurements of whole all-to-alls; no contention beyond that. Errors stand in
-/// `Sources/Models/Network/AllToAllModel.md`.
+/// `Sources/Models/README.md`.
 public struct AllToAllModel: Sendable, Equatable {
     /// One kind of link with the software that drives it.
     public struct Path: Sendable, Equatable {
@@ -78,7 +78,7 @@ public struct AllToAllModel: Sendable, Equatable {
 /// The all-to-alls that a topology can name.
 extension AllToAllModel {
     /// All of them, in the order in which they are listed.
-    public static let all = [deepEPH800, deepEPH100, deepEPH100Normal, cloudMatrix384]
+    public static let all = [deepEPH800, deepEPH100, deepEPH100Engine, deepEPH100Normal, cloudMatrix384]
 
     /// The one with this name, or `nil`.
     public static func named(_ name: String) -> AllToAllModel? { all.first { $0.name == name } }
@@ -92,6 +92,16 @@ extension AllToAllModel {
     public static let deepEPH100 = lowLatency(
         "deepep-h100", scaleUp: Path(latency: 11_000, bandwidth: 262_000_000_000), scaleOut: Path(latency: 30_000, bandwidth: 44_000_000_000),
         source: "aiconfigurator, DeepEP low-latency kernels on one H100 host; scale-out as deepep-h800")
+
+    /// DeepEP's low-latency kernels on H100 as an engine calls them.
+    public static let deepEPH100Engine: AllToAllModel = {
+        let scaleOut = Path(latency: 80_000, bandwidth: 44_000_000_000)
+        return AllToAllModel(
+            name: "deepep-h100-engine",
+            dispatch: Phase(scaleUp: Path(latency: 60_000, bandwidth: 128_000_000_000), scaleOut: scaleOut),
+            combine: Phase(scaleUp: Path(latency: 44_000, bandwidth: 256_000_000_000), scaleOut: scaleOut),
+            source: "aiconfigurator, deepep_ll on one H100 host; scale-out: as deepep-h800 with 50 us more, a guess")
+    }()
 
     /// DeepEP's normal (high-throughput, prefill) kernels on H100. A token goes once to each host or rank with experts that it picked.
     public static let deepEPH100Normal: AllToAllModel = {
