@@ -7,7 +7,6 @@ struct GroupArrivals: Sendable {
     var left = 0.0
     /// Product of the first arrival times: the smaller, the larger the sum of scores.
     var key = 0.0
-    var isKept = false
 }
 
 /// Node-limited routing.
@@ -25,14 +24,18 @@ extension Gate {
                     scratch.arrivals.withUnsafeMutableBufferPointer { arrivals in
                         scratch.arrivalTimes.withUnsafeMutableBufferPointer { times in
                             scratch.arrivalExperts.withUnsafeMutableBufferPointer { arrived in
+                                // Each in two parts: one by group and place, and one by kept group.
+                                let (places, room) = (groups * topK, groups)
                                 var race = GroupRace(
                                     groups: groups, size: size, topK: topK, first: layer * groups * size, stamp: stamp, random: random,
-                                    weights: weights, slots: slots, marks: marks, arrivals: arrivals, times: times, arrived: arrived)
+                                    weights: weights, slots: slots, marks: marks, arrivals: arrivals, times: times, arrived: arrived,
+                                    nextTimes: UnsafeMutableBufferPointer(rebasing: times[places..<places + room]),
+                                    kept: UnsafeMutableBufferPointer(rebasing: arrived[places..<places + room]))
                                 groupWeights.withUnsafeBufferPointer { sums in
                                     for _ in 0..<tokens {
                                         race.startToken(sums: UnsafeBufferPointer(rebasing: sums[layer * groups..<(layer + 1) * groups]))
                                         race.keepGroups(kept, best: best, tables)
-                                        race.pick(into: counts, tables)
+                                        race.pick(kept, into: counts, tables)
                                     }
                                 }
                                 random = race.random
@@ -62,6 +65,9 @@ private struct GroupRace {
     /// By group, `topK` places each.
     let times: UnsafeMutableBufferPointer<Double>
     let arrived: UnsafeMutableBufferPointer<Int32>
+    /// By place among the groups in the order of their scores: the next arrival that was not taken, and the group.
+    let nextTimes: UnsafeMutableBufferPointer<Double>
+    let kept: UnsafeMutableBufferPointer<Int32>
 
     @inline(__always)
     mutating func startToken(sums: UnsafeBufferPointer<Double>) {
@@ -70,50 +76,60 @@ private struct GroupRace {
     }
 
     /// Keeps the groups with the largest sum of their `best` best scores.
-    mutating func keepGroups(_ kept: Int, best: Int, _ tables: GateTables) {
+    ///
+    /// No branch here or in `pick` depends on which score is the better one: half of them would be mispredicted.
+    mutating func keepGroups(_ number: Int, best: Int, _ tables: GateTables) {
+        // An own copy, so that it stays in registers; here and below.
+        var generator = random
         for group in 0..<groups {
             var key = 1.0
-            for _ in 0..<best { key *= arrive(group, tables) }
+            for _ in 0..<best { key *= arrive(group, &generator, tables) }
             arrivals[group].key = key
         }
-        for _ in 0..<kept {
-            var chosen = -1
-            var least = Double.infinity
-            for group in 0..<groups where !arrivals[group].isKept && arrivals[group].key < least {
-                chosen = group
-                least = arrivals[group].key
-            }
-            if chosen >= 0 { arrivals[chosen].isKept = true }
+        random = generator
+        // A group's place is the number of groups before it; the list is long enough for all places.
+        for group in 0..<groups {
+            let key = arrivals[group].key
+            var place = 0
+            for other in 0..<group { place += arrivals[other].key <= key ? 1 : 0 }
+            for other in group + 1..<max(groups, group + 1) { place += arrivals[other].key < key ? 1 : 0 }
+            kept[place] = Int32(group)
         }
+        for place in 0..<number { nextTimes[place] = times[Int(kept[place]) * topK] }
     }
 
     /// Picks the first arrivals in the groups that were kept.
-    mutating func pick(into counts: UnsafeMutableBufferPointer<Int32>, _ tables: GateTables) {
-        for _ in 0..<topK {
-            var chosen = -1
-            var earliest = Double.infinity
-            for group in 0..<groups where arrivals[group].isKept && arrivals[group].taken < size {
-                let taken = arrivals[group].taken
-                if taken == arrivals[group].known { _ = arrive(group, tables) }
-                let time = times[group * topK + taken]
-                if time < earliest {
-                    chosen = group
-                    earliest = time
-                }
+    mutating func pick(_ number: Int, into counts: UnsafeMutableBufferPointer<Int32>, _ tables: GateTables) {
+        var generator = random
+        for picked in 1...topK {
+            var place = 0
+            var earliest = nextTimes[0]
+            for other in 1..<max(number, 1) {
+                let time = nextTimes[other]
+                place = time < earliest ? other : place
+                earliest = time < earliest ? time : earliest
             }
-            guard chosen >= 0 else { return }
-            counts[Int(arrived[chosen * topK + arrivals[chosen].taken])] &+= 1
-            arrivals[chosen].taken += 1
+            let group = Int(kept[place])
+            let taken = arrivals[group].taken
+            counts[Int(arrived[group * topK + taken])] &+= 1
+            arrivals[group].taken = taken + 1
+            guard picked < topK else { break }
+            if taken + 1 == arrivals[group].known {
+                nextTimes[place] = taken + 1 < size ? arrive(group, &generator, tables) : .infinity
+            } else {
+                nextTimes[place] = times[group * topK + taken + 1]
+            }
         }
+        random = generator
     }
 
     /// The next arrival of a group; answers its time.
     @inline(__always)
-    private mutating func arrive(_ group: Int, _ tables: GateTables) -> Double {
+    private func arrive(_ group: Int, _ random: inout GateRandom, _ tables: GateTables) -> Double {
         let known = arrivals[group].known
         let before = known == 0 ? 0 : times[group * topK + known - 1]
         let time = before + tables.exponentialVariate(&random) / arrivals[group].left
-        let expert = drawExpert(group)
+        let expert = drawExpert(group, &random)
         marks[expert] = stamp
         arrivals[group].left -= weights[first + expert]
         if arrivals[group].left < weights[first + expert] * 1e-6 { sumLeft(group) }
@@ -124,19 +140,19 @@ private struct GroupRace {
     }
 
     @inline(__always)
-    private mutating func drawExpert(_ group: Int) -> Int {
+    private func drawExpert(_ group: Int, _ random: inout GateRandom) -> Int {
         guard let table = slots.baseAddress else { return 0 }
         for _ in 0..<32 {
             let expert = AliasTable.draw(
                 table + first + group * size, count: UInt64(size), first: group * size, bits: random.next() >> 32)
             if marks[expert] != stamp { return expert }
         }
-        return drawLeft(group)
+        return drawLeft(group, &random)
     }
 
     /// Goes through the experts that did not arrive, for when few draws hit one of them.
     @inline(never)
-    private mutating func drawLeft(_ group: Int) -> Int {
+    private func drawLeft(_ group: Int, _ random: inout GateRandom) -> Int {
         sumLeft(group)
         var target = random.unit() * arrivals[group].left
         var chosen = group * size

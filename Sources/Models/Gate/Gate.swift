@@ -264,8 +264,8 @@ struct GateScratch: Sendable {
         marks = [UInt32](repeating: 0, count: experts)
         alias = AliasTable.Scratch(count: experts)
         arrivals = [GroupArrivals](repeating: GroupArrivals(), count: groups)
-        arrivalTimes = [Double](repeating: 0, count: groups * topK)
-        arrivalExperts = [Int32](repeating: 0, count: groups * topK)
+        arrivalTimes = [Double](repeating: 0, count: groups * (topK + 1))
+        arrivalExperts = [Int32](repeating: 0, count: groups * (topK + 1))
         bestTimes = [Double](repeating: 0, count: topK + 1)
         bestExperts = [Int32](repeating: 0, count: topK + 1)
     }
