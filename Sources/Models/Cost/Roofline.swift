@@ -82,7 +82,7 @@ struct Roofline: Sendable, Equatable {
     }
 
     @inline(__always)
-    private func attention(_ batch: BatchShape) -> Double {
+    func attention(_ batch: BatchShape) -> Double {
         let prompt = Double(batch.prefillTokens)
         let requests = Double(batch.decodeRequests)
         let pairs = Double(batch.prefillPairs)

@@ -1,0 +1,279 @@
+import Quantities
+
+/// Which experts the tokens of a batch pick, as numbers of tokens by expert.
+///
+/// A pure function of seed, layer, batch, rank and number of tokens (and of the drift's step), whatever was asked before and in whichever
+/// process; the first tokens of a larger batch pick what those of a smaller one do, up to `countedTokens`. The only state is the bias of loss-free
+/// balancing, which changes by `updateBias` alone. All ranks of a batch must give the same `at`, or those on both sides of a step of the drift
+/// see different popularities.
+///
+/// No call allocates once the tables of its layer are there.
+public struct Gate: Sendable {
+    /// Up to this many tokens every pick is drawn; beyond, the numbers by expert are (see `Gate+Counted.swift` for what that changes). Only
+    /// selection by `topK` has the second way.
+    public static let countedTokens = 1024
+
+    public let plan: GatePlan
+    public let experts: Int
+    public let topK: Int
+    public let layers: Int
+    let seed: UInt64
+
+    let tables = GateTables()
+    let noiseFactors: [Double]
+    private var popularity: ExpertPopularity
+    /// By layer and expert: weights of the drift's step, and those with noise and bias on them.
+    private var base: [Double]
+    private(set) var weights: [Double]
+    private(set) var slots: [UInt64]
+    /// Sums of weights by layer and group; one group where there are none.
+    private(set) var groupWeights: [Double]
+    /// What each layer's tables stand for.
+    private var layerStep: [Int64]
+    private var layerBatch: [Int64]
+    private var isStale: [Bool]
+    /// Upward minus downward moves of the bias by layer and expert; empty without a rate.
+    private var biasMoves: [Int32]
+
+    var scratch: GateScratch
+    private var inclusion = Inclusion()
+    private var inclusionLayer = -1
+
+    /// Groups of experts; 1 where the selection has none.
+    let groups: Int
+
+    /// - Parameters:
+    ///   - plan: without `problems` for these numbers.
+    ///   - experts: routed experts in a layer.
+    ///   - topK: experts that a token picks.
+    ///   - layers: layers with experts.
+    ///   - seed: the run's seed.
+    public init(plan: GatePlan, experts: Int, topK: Int, layers: Int, seed: UInt64) {
+        precondition(plan.problems(experts: experts, topK: topK, layers: layers).isEmpty, "a gate needs a plan without problems")
+        self.plan = plan
+        self.experts = experts
+        self.topK = topK
+        self.layers = layers
+        // A stream of its own beside those of `RandomPurpose`.
+        var random = RandomStream(seed: seed, stream: 0x6761_7465)
+        self.seed = random.next()
+        if case .groups(let count, _) = plan.selection { groups = count } else { groups = 1 }
+        var sigma = plan.batchNoise
+        if case .noisyTopK(let noise) = plan.selection { sigma = noise }
+        let normals = tables.normals
+        noiseFactors = normals.map { exponential(sigma * $0) }
+        popularity = ExpertPopularity(plan: plan, experts: experts, topK: topK, layers: layers, seed: self.seed)
+        base = [Double](repeating: 1, count: layers * experts)
+        weights = base
+        slots = [UInt64](repeating: 0, count: layers * experts)
+        groupWeights = [Double](repeating: 0, count: layers * groups)
+        layerStep = [Int64](repeating: -1, count: layers)
+        layerBatch = [Int64](repeating: .min, count: layers)
+        isStale = [Bool](repeating: true, count: layers)
+        biasMoves = [Int32](repeating: 0, count: plan.biasRate > 0 ? layers * experts : 0)
+        scratch = GateScratch(experts: experts, groups: groups, topK: topK)
+    }
+
+    /// How many of a rank's tokens pick each expert.
+    ///
+    /// - Parameters:
+    ///   - layer: among the layers with experts, from 0.
+    ///   - batch: number of the iteration; per-batch noise is drawn for it.
+    ///   - rank: attention rank that the tokens are on.
+    ///   - tokens: tokens of the rank's batch.
+    ///   - at: emulated time, which decides the step of the drift.
+    ///   - counts: overwritten; one for each expert, each at most `tokens`.
+    /// - Returns: Picks that were dropped for lack of capacity: the counts sum to `tokens x topK` less these.
+    public mutating func route(layer: Int, batch: Int64, rank: Int, tokens: Int, at now: Instant, into counts: inout [Int32]) -> Int {
+        if counts.count == experts {
+            counts.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
+        } else {
+            counts = [Int32](repeating: 0, count: experts)
+        }
+        let tokens = min(tokens, Int(Int32.max))
+        guard tokens > 0 else { return 0 }
+        if topK == experts {
+            for expert in 0..<experts { counts[expert] = Int32(tokens) }
+            return 0
+        }
+        var random = GateRandom(seed: seed, .route, UInt64(layer), UInt64(bitPattern: batch), UInt64(bitPattern: Int64(rank)))
+        if plan.selection == .expertChoice {
+            shareEvenly(tokens: tokens, rank: rank, layer: layer, batch: batch, into: &counts)
+            return 0
+        }
+        prepare(layer: layer, batch: batch, at: now)
+        counts.withUnsafeMutableBufferPointer { counts in
+            switch plan.selection {
+            case .topK where tokens > Self.countedTokens:
+                solveInclusion(layer: layer)
+                count(tokens: tokens, probabilities: inclusion.probabilities, random: &random, into: counts)
+            case .topK, .expertChoice: pick(layer: layer, tokens: tokens, random: &random, into: counts)
+            case .groups(_, let kept): pickGroups(layer: layer, kept: kept, tokens: tokens, random: &random, into: counts)
+            case .noisyTopK: pickNoisily(layer: layer, tokens: tokens, random: &random, into: counts)
+            }
+        }
+        return drop(tokens: tokens, from: &counts)
+    }
+
+    /// Moves the bias of a layer by what a batch's global loads were: up for experts below the mean, down for those above.
+    ///
+    /// Loads by expert, of all ranks and before dropping. Does nothing without a `biasRate`.
+    public mutating func updateBias(layer: Int, loads: [Int]) {
+        guard !biasMoves.isEmpty, loads.count == experts else { return }
+        let total = loads.reduce(0, &+)
+        for expert in 0..<experts {
+            let product = loads[expert] &* experts
+            biasMoves[layer * experts + expert] &+= product < total ? 1 : product > total ? -1 : 0
+        }
+        isStale[layer] = true
+    }
+
+    /// The share of all picks that each expert gets in expectation, without per-batch noise and with the present bias.
+    ///
+    /// For selection by `topK` only: groups and noise of the scores are not in it.
+    public mutating func expectedShares(layer: Int, at now: Instant) -> [Double] {
+        guard topK < experts else { return [Double](repeating: 1 / Double(experts), count: experts) }
+        setBase(layer: layer, step: popularity.step(at: now))
+        var weights = Array(base[layer * experts..<(layer + 1) * experts])
+        for expert in weights.indices { weights[expert] *= biasFactor(layer, expert) }
+        var inclusion = Inclusion()
+        weights.withUnsafeBufferPointer { inclusion.solve($0, topK: topK) }
+        return inclusion.probabilities.map { $0 / Double(topK) }
+    }
+
+    // MARK: - Tables
+
+    @inline(__always)
+    private mutating func prepare(layer: Int, batch: Int64, at now: Instant) {
+        let step = popularity.step(at: now)
+        if layerStep[layer] == step, !isStale[layer], plan.batchNoise == 0 || layerBatch[layer] == batch { return }
+        rebuild(layer: layer, batch: batch, step: step)
+    }
+
+    private mutating func setBase(layer: Int, step: Int64) {
+        guard layerStep[layer] != step else { return }
+        base.withUnsafeMutableBufferPointer { base in
+            popularity.weights(layer: layer, step: step, into: UnsafeMutableBufferPointer(rebasing: base[layer * experts..<(layer + 1) * experts]))
+        }
+        layerStep[layer] = step
+        isStale[layer] = true
+    }
+
+    @inline(never)
+    private mutating func rebuild(layer: Int, batch: Int64, step: Int64) {
+        setBase(layer: layer, step: step)
+        isStale[layer] = false
+        layerBatch[layer] = batch
+        if inclusionLayer == layer { inclusionLayer = -1 }
+        let first = layer * experts
+        var random = GateRandom(seed: seed, .batch, UInt64(layer), UInt64(bitPattern: batch))
+        base.withUnsafeBufferPointer { base in
+            weights.withUnsafeMutableBufferPointer { weights in
+                if plan.batchNoise > 0 {
+                    noiseFactors.withUnsafeBufferPointer { factors in
+                        var bits: UInt64 = 0
+                        for expert in 0..<experts {
+                            if expert % 6 == 0 { bits = random.next() }
+                            weights[first + expert] = base[first + expert] * factors[Int(bits & (1 << GateTables.normalBits - 1))]
+                            bits >>= GateTables.normalBits
+                        }
+                    }
+                } else {
+                    for expert in 0..<experts { weights[first + expert] = base[first + expert] }
+                }
+            }
+        }
+        if !biasMoves.isEmpty { for expert in 0..<experts { weights[first + expert] *= biasFactor(layer, expert) } }
+        buildSlots(layer: layer)
+    }
+
+    private mutating func buildSlots(layer: Int) {
+        let size = experts / groups
+        weights.withUnsafeBufferPointer { weights in
+            slots.withUnsafeMutableBufferPointer { slots in
+                for group in 0..<groups {
+                    let start = layer * experts + group * size
+                    let part = UnsafeBufferPointer(rebasing: weights[start..<start + size])
+                    var sum = 0.0
+                    for weight in part { sum += weight }
+                    groupWeights[layer * groups + group] = sum
+                    AliasTable.build(
+                        UnsafeMutableBufferPointer(rebasing: slots[start..<start + size]), weights: part, sum: sum, first: group * size,
+                        scratch: &scratch.alias)
+                }
+            }
+        }
+    }
+
+    private func biasFactor(_ layer: Int, _ expert: Int) -> Double {
+        guard !biasMoves.isEmpty else { return 1 }
+        // Cut where a weight would leave the range of numbers.
+        return exponential(min(max(plan.biasRate * Double(biasMoves[layer * experts + expert]), -200), 200))
+    }
+
+    private mutating func solveInclusion(layer: Int) {
+        guard inclusionLayer != layer else { return }
+        weights.withUnsafeBufferPointer { weights in
+            inclusion.solve(UnsafeBufferPointer(rebasing: weights[layer * experts..<(layer + 1) * experts]), topK: topK)
+        }
+        inclusionLayer = layer
+    }
+
+    // MARK: - Rules on counts
+
+    /// Expert choice: all experts alike, the remainder to a run of experts that goes on where that of the rank before ends.
+    private func shareEvenly(tokens: Int, rank: Int, layer: Int, batch: Int64, into counts: inout [Int32]) {
+        let (each, remainder) = (tokens * topK).quotientAndRemainder(dividingBy: experts)
+        var random = GateRandom(seed: seed, .remainder, UInt64(layer), UInt64(bitPattern: batch))
+        let start = (random.below(experts) + rank % experts * remainder) % experts
+        for offset in 0..<experts { counts[(start + offset) % experts] = Int32(each + (offset < remainder ? 1 : 0)) }
+    }
+
+    private func drop(tokens: Int, from counts: inout [Int32]) -> Int {
+        guard let factor = plan.capacityFactor else { return 0 }
+        let capacity = capacity(tokens: tokens, factor: factor)
+        var dropped = 0
+        for expert in 0..<experts where counts[expert] > capacity {
+            dropped += Int(counts[expert] - capacity)
+            counts[expert] = capacity
+        }
+        return dropped
+    }
+
+    private func capacity(tokens: Int, factor: Double) -> Int32 {
+        let limit = (factor * Double(tokens * topK) / Double(experts)).rounded(.up)
+        return limit < Double(tokens) ? Int32(limit) : Int32(tokens)
+    }
+}
+
+/// What calls of the gate write on; never read before it is written in the same call.
+struct GateScratch: Sendable {
+    /// By expert: the token that picked it last, counted by `stamp`.
+    var marks: [UInt32]
+    var stamp: UInt32 = 0
+    var alias: AliasTable.Scratch
+    /// By group: arrivals of its experts, and what is left of it.
+    var arrivals: [GroupArrivals]
+    var arrivalTimes: [Double]
+    var arrivalExperts: [Int32]
+    /// The best scores of a token.
+    var bestTimes: [Double]
+    var bestExperts: [Int32]
+
+    init(experts: Int, groups: Int, topK: Int) {
+        marks = [UInt32](repeating: 0, count: experts)
+        alias = AliasTable.Scratch(count: experts)
+        arrivals = [GroupArrivals](repeating: GroupArrivals(), count: groups)
+        arrivalTimes = [Double](repeating: 0, count: groups * (topK + 1))
+        arrivalExperts = [Int32](repeating: 0, count: groups * (topK + 1))
+        bestTimes = [Double](repeating: 0, count: topK + 1)
+        bestExperts = [Int32](repeating: 0, count: topK + 1)
+    }
+
+    /// Gives every token of a call a mark of its own.
+    mutating func reserveMarks(tokens: Int) {
+        guard UInt64(stamp) + UInt64(tokens) >= UInt64(UInt32.max) else { return }
+        for index in marks.indices { marks[index] = 0 }
+        stamp = 0
+    }
+}

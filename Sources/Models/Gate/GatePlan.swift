@@ -1,0 +1,75 @@
+import Quantities
+
+/// How the gate of a mixture of experts behaves: how popular its experts are, how that varies, and how a token picks among them.
+///
+/// A token picks by scores: the logarithm of the expert's weight plus the token's own affinity, a Gumbel variate. The `topK` best scores win, so
+/// that picks follow the weights one after the other, without replacement (Plackett-Luce).
+public struct GatePlan: Sendable, Equatable {
+    /// How the weights of a layer's experts are distributed. Which expert is the popular one is drawn anew for each layer.
+    public enum Popularity: Sendable, Equatable {
+        /// All experts alike.
+        case uniform
+        /// The weight of the `r`-th expert is `r` to the power of `-exponent`.
+        case zipf(exponent: Double)
+        /// Logarithms of the weights are normal with this standard deviation.
+        case logNormal(sigma: Double)
+        /// Weights are a draw from a symmetric Dirichlet distribution: the smaller `alpha`, the more uneven.
+        case dirichlet(alpha: Double)
+        /// Measured loads by layer and expert, in any unit. They are met as shares of the picks, not as weights.
+        case recorded([[Double]])
+    }
+
+    /// How a token picks experts.
+    public enum Selection: Sendable, Equatable {
+        /// The experts with the best scores.
+        case topK
+        /// Node-limited routing (DeepSeek-V3, arXiv 2412.19437, section 2.1.2): experts stand in `count` groups of neighbours; the `kept` groups
+        /// with the largest sum of their best `topK / kept` scores stay, and the experts with the best scores in them are picked.
+        case groups(count: Int, kept: Int)
+        /// Noisy top-k (Shazeer 2017, arXiv 1701.06538): each score gets a normal variate of this standard deviation more.
+        case noisyTopK(noise: Double)
+        /// Expert choice (arXiv 2202.09368): experts pick tokens, so that all get equally many. Not causal: the line of ideal balance.
+        case expertChoice
+    }
+
+    /// How popularity moves: after each `period`, the `share` of the experts has a popularity that is drawn anew.
+    public struct Drift: Sendable, Equatable {
+        /// Nanoseconds between two steps.
+        public var period: Nanoseconds
+        /// Share of the experts, in 0...1, whose popularity a step replaces.
+        public var share: Double
+
+        public init(period: Nanoseconds, share: Double) {
+            self.period = period
+            self.share = share
+        }
+    }
+
+    public var popularity: Popularity
+    public var selection: Selection
+    /// Correlation of an expert's (normal) popularity score between layers, 0...1: at 1 the same experts are popular in all layers.
+    /// Recorded loads keep the correlation that they have.
+    public var layerCorrelation: Double
+    /// `nil`: popularity stays.
+    public var drift: Drift?
+    /// Standard deviation of the logarithm of a factor on each expert's weight, drawn for each layer and batch. All ranks share it.
+    public var batchNoise: Double
+    /// Most tokens that an expert takes from one rank's batch, in multiples of the mean `tokens x topK / experts`, rounded up; the picks beyond are
+    /// dropped (GShard, arXiv 2006.16668; Switch, arXiv 2101.03961). `nil`: no token is dropped.
+    public var capacityFactor: Double?
+    /// Loss-free balancing (arXiv 2408.15664): how much a batch moves the bias on an expert's score; 0 where there is none.
+    public var biasRate: Double
+
+    public init(
+        popularity: Popularity = .uniform, selection: Selection = .topK, layerCorrelation: Double = 0, drift: Drift? = nil, batchNoise: Double = 0,
+        capacityFactor: Double? = nil, biasRate: Double = 0
+    ) {
+        self.popularity = popularity
+        self.selection = selection
+        self.layerCorrelation = layerCorrelation
+        self.drift = drift
+        self.batchNoise = batchNoise
+        self.capacityFactor = capacityFactor
+        self.biasRate = biasRate
+    }
+}
