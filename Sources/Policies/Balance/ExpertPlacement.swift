@@ -24,11 +24,13 @@ public struct ExpertFleet: Sendable, Equatable {
     /// Why no policy can place these experts; `nil` when one can. Says what was found and what was expected.
     public var obstacle: String? {
         if experts < 1 || ranks < 1 || slotsPerRank < 1 || hosts < 1 || groups < 1 {
-            return "found \(experts) experts, \(ranks) ranks, \(hosts) hosts, \(slotsPerRank) slots a rank and \(groups) groups, expected 1 of each or more"
+            return
+                "found \(experts) experts, \(ranks) ranks, \(hosts) hosts, \(slotsPerRank) slots a rank and \(groups) groups, expected 1 of each or more"
         }
         if ranks > Int(Int32.max) / slotsPerRank || experts > Int(Int32.max) { return "found more slots or experts than a 32-bit number counts" }
         if slots < experts {
-            return "found \(experts) experts for \(ranks) ranks of \(slotsPerRank) slots, expected at least \((experts + ranks - 1) / ranks) slots a rank"
+            return
+                "found \(experts) experts for \(ranks) ranks of \(slotsPerRank) slots, expected at least \((experts + ranks - 1) / ranks) slots a rank"
         }
         if !ranks.isMultiple(of: hosts) { return "found \(ranks) ranks on \(hosts) hosts, expected the same number on each" }
         if !experts.isMultiple(of: groups) { return "found \(experts) experts in \(groups) groups, expected the same number in each" }

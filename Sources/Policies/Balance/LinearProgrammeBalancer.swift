@@ -55,7 +55,8 @@ public struct LinearProgrammeBalancer: BalancePolicy {
         let local = fleet.experts / fleet.ranks
         if local < graph.duplicates { return "found \(local) experts a rank, expected at least the \(graph.duplicates) that the graph duplicates" }
         if fleet.slotsPerRank < local + graph.duplicates {
-            return "found \(fleet.slotsPerRank) slots a rank, expected at least \(local + graph.duplicates): \(local) experts and \(graph.duplicates) copies"
+            return
+                "found \(fleet.slotsPerRank) slots a rank, expected at least \(local + graph.duplicates): \(local) experts and \(graph.duplicates) copies"
         }
         return nil
     }
