@@ -17,8 +17,9 @@ public struct LinearProgram: Sendable, Equatable {
     /// A programme without columns or rows.
     public init() {}
 
-    /// How many columns and rows there are.
+    /// How many columns there are.
     public var columnCount: Int { costs.count }
+    /// How many rows there are.
     public var rowCount: Int { rowLower.count }
 
     /// Adds a column, and gives its place.

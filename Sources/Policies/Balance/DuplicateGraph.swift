@@ -7,8 +7,9 @@ public struct DuplicateGraph: Sendable, Equatable {
     /// Where the copy of the j-th expert of rank r is: `originals[copies[r][j]][j]` is r.
     public let copies: [[Int]]
 
-    /// Ranks in a group, and duplicated experts of each (or classes of them).
+    /// Ranks in a group.
     public var ranks: Int { originals.count }
+    /// Duplicated experts of each rank, or classes of them.
     public var duplicates: Int { originals.first?.count ?? 0 }
 
     private init(columns: [[Int]]) {

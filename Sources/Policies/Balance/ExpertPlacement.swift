@@ -66,8 +66,9 @@ public struct ExpertPlacement: Sendable, Equatable {
         self.slotsByExpert = slotsByExpert
     }
 
-    /// How many experts and ranks there are.
+    /// How many experts there are, with a slot or without.
     public var experts: Int { starts.count - 1 }
+    /// How many ranks the slots are on.
     public var ranks: Int { slots.count / slotsPerRank }
 
     /// The slots that hold an expert, in ascending order.

@@ -4,8 +4,8 @@ import Quantities
 ///
 /// Source: the token-balanced scheduler that Janus compares with (2512.13525, section 5); greedy list scheduling. Assumes that a
 /// rank's time grows with its tokens, as it does when experts are compute-bound. Rule: experts with one replica count on their
-/// rank; then the others, most tokens first (ties: lowest index), each filling its ranks like water fills vessels, the lowest
-/// slots first where tokens are left over. Activates every replica that helps, so memory-bound experts pay for it.
+/// rank; then the others, most tokens first (ties: lowest index), each filling its ranks like water fills vessels, the
+/// emptiest first where tokens are left over. Activates every replica that helps, so memory-bound experts pay for it.
 ///
 /// Cost O(experts log experts + slots), `decision_us` says what it takes. Guarantee: placing divisible jobs greedily on restricted ranks
 /// stays within log2(ranks) + 1 of the optimum (Azar, Naor and Rom 1995); the optimum is `Bounds/ExpertBounds`.

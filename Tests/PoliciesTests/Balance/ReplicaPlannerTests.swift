@@ -50,7 +50,6 @@ func logNormalRatios(sigma: Double, replicated: Double) {
     for _ in 0..<20 {
         let found = ratios((0..<256).map { _ in exponential(sigma * random.normalVariate()) })
         #expect(abs(found.replicated / replicated - 1) < 0.02)
-        #expect(found.packed >= found.replicated)
         wide.append(found.wide)
     }
     // Drawn samples: 1.07 and 1.44 are one each, and must lie among these.
