@@ -33,6 +33,8 @@ let package = Package(
         library("CJansson", "jansson", "libjansson-dev"),
         library("CZlib", "zlib", "zlib1g-dev"),
         library("CXXHash", "libxxhash", "libxxhash-dev"),
+        // Without its pkg-config file, which would link BLAS and LAPACK once more; the library brings what it needs.
+        library("CClp", nil, "coinor-libclp-dev"),
         // C of our own: generated wire format, and shims for macros and variadics
         .target(name: "CWire", dependencies: ["CProtobufC"]),
         .target(name: "CPerfettoTrace", dependencies: ["CProtobufC"]),
@@ -45,6 +47,7 @@ let package = Package(
         core("Workload", ["Quantities"]),
         core("Cluster", ["Quantities", "Models", "Policies", "Workload"]),
         core("Records", ["Quantities", "Cluster"]),
+        core("Bounds", ["Quantities", "Policies", "CClp"]),
         core("Nodes", ["Quantities", "Models", "Policies", "Workload", "Cluster", "Records"]),
         core("Time", ["Quantities", "Cluster", "Nodes"]),
 
@@ -75,10 +78,11 @@ let package = Package(
             path: "Tests/TestKit", swiftSettings: strict),
         tests("QuantitiesTests", ["Quantities"]),
         tests("ModelsTests", ["Models"]),
-        tests("PoliciesTests", ["Policies"]),
+        tests("PoliciesTests", ["Quantities", "Policies"]),
         tests("WorkloadTests", ["Workload"]),
         tests("ClusterTests", ["Cluster"]),
         tests("RecordsTests", ["Quantities", "Records"]),
+        tests("BoundsTests", ["Quantities", "Policies", "Bounds"]),
         tests("NodesTests", ["Nodes"]),
         tests("TimeTests", ["Time", "Nodes", "Records", "TestKit"]),
         tests("TraceFilesTests", ["TraceFiles", "CZlib"]),

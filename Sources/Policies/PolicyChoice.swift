@@ -54,5 +54,5 @@ public struct PolicyDescription: Sendable, Equatable {
 
 /// The families of policies, as the keys of a topology name them.
 public enum PolicyFamily: String, Sendable, CaseIterable {
-    case routing, scheduling
+    case routing, scheduling, balance
 }

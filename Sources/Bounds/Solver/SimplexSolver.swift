@@ -1,0 +1,132 @@
+import CClp
+import Quantities
+
+/// Linear programmes, solved by CLP (COIN-OR, EPL-2.0): the dual simplex method.
+///
+/// A pure function of the programme as long as no time limit is set: CLP draws its perturbations from a generator of its own that
+/// starts anew with every model. Scaling and perturbation are off for small programmes, where they cost more than they save.
+public enum SimplexSolver {
+    /// Programmes with more coefficients than this are simplified first, scaled and perturbed.
+    private static let smallProgramme = 20_000
+
+    /// An optimum of `program`, minimising.
+    /// - Throws: why there is none.
+    public static func solve(_ program: LinearProgram, limits: SolverLimits = SolverLimits()) throws(SolverError) -> LinearSolution {
+        try check(program)
+        guard program.columnCount > 0 else { return try solveWithoutColumns(program) }
+        guard let model = Clp_newModel() else { throw .abandoned }
+        defer { Clp_deleteModel(model) }
+        Clp_setLogLevel(model, 0)
+        load(program, into: model)
+        if limits.iterations < Int(Int32.max) { Clp_setMaximumIterations(model, Int32(max(0, limits.iterations))) }
+        if limits.seconds < .infinity { Clp_setMaximumSeconds(model, max(0, limits.seconds)) }
+        if program.coefficients.count > smallProgramme {
+            Clp_initialSolve(model)
+        } else {
+            Clp_scaling(model, 0)
+            Clp_setPerturbation(model, 102)
+            Clp_dual(model, 0)
+        }
+        return try solution(of: model, program)
+    }
+
+    /// The values alone, `nil` for any failure: what a policy is given.
+    public static let values: LinearSolver = { program in try? solve(program).values }
+
+    private static func load(_ program: LinearProgram, into model: UnsafeMutableRawPointer) {
+        // Columns first, empty; then rows, which name them: the programme is kept by rows.
+        let starts = [Int32](repeating: 0, count: program.columnCount + 1)
+        Clp_loadProblem(
+            model, Int32(program.columnCount), 0, starts, nil, nil, program.columnLower.map(clipped), program.columnUpper.map(clipped),
+            program.costs, nil, nil)
+        guard program.rowCount > 0 else { return }
+        let rows = merged(program)
+        Clp_addRows(
+            model, Int32(program.rowCount), program.rowLower.map(clipped), program.rowUpper.map(clipped), rows.starts, rows.columns,
+            rows.coefficients)
+    }
+
+    /// CLP's infinity is the largest finite number.
+    private static func clipped(_ bound: Double) -> Double {
+        min(max(bound, -Double.greatestFiniteMagnitude), Double.greatestFiniteMagnitude)
+    }
+
+    /// The coefficients with those of one row and column added up, which CLP requires.
+    private static func merged(_ program: LinearProgram) -> (starts: [Int32], columns: [Int32], coefficients: [Double]) {
+        var lastRow = [Int32](repeating: -1, count: program.columnCount)
+        var place = [Int](repeating: 0, count: program.columnCount)
+        var starts: [Int32] = [0]
+        var columns: [Int32] = []
+        var coefficients: [Double] = []
+        starts.reserveCapacity(program.rowCount + 1)
+        columns.reserveCapacity(program.columns.count)
+        coefficients.reserveCapacity(program.columns.count)
+        for row in 0..<program.rowCount {
+            for index in Int(program.rowStarts[row])..<Int(program.rowStarts[row + 1]) {
+                let column = Int(program.columns[index])
+                if lastRow[column] == Int32(row) {
+                    coefficients[place[column]] += program.coefficients[index]
+                } else {
+                    lastRow[column] = Int32(row)
+                    place[column] = columns.count
+                    columns.append(program.columns[index])
+                    coefficients.append(program.coefficients[index])
+                }
+            }
+            starts.append(Int32(columns.count))
+        }
+        return (starts, columns, coefficients)
+    }
+
+    private static func solution(of model: UnsafeMutableRawPointer, _ program: LinearProgram) throws(SolverError) -> LinearSolution {
+        switch Clp_status(model) {
+        case 0: break
+        case 1: throw .infeasible
+        case 2: throw .unbounded
+        case 3: throw .limitReached
+        default: throw .abandoned
+        }
+        guard let values = Clp_getColSolution(model) else { throw .abandoned }
+        var prices: [Double] = []
+        if program.rowCount > 0, let found = Clp_getRowPrice(model) {
+            prices = Array(UnsafeBufferPointer(start: found, count: program.rowCount))
+        }
+        return LinearSolution(
+            objective: Clp_objectiveValue(model), values: Array(UnsafeBufferPointer(start: values, count: program.columnCount)),
+            rowPrices: prices, iterations: Int(Clp_numberIterations(model)))
+    }
+
+    /// Rows that say something about nothing: 0 must lie within their bounds.
+    private static func solveWithoutColumns(_ program: LinearProgram) throws(SolverError) -> LinearSolution {
+        for row in 0..<program.rowCount where program.rowLower[row] > 0 || program.rowUpper[row] < 0 { throw .infeasible }
+        return LinearSolution(objective: 0, values: [], rowPrices: [Double](repeating: 0, count: program.rowCount), iterations: 0)
+    }
+
+    private static func check(_ program: LinearProgram) throws(SolverError) {
+        guard program.columnCount < Int(Int32.max), program.rowCount < Int(Int32.max), program.columns.count < Int(Int32.max) else {
+            throw .malformed("more columns, rows or coefficients than a 32-bit number counts")
+        }
+        for column in 0..<program.columnCount {
+            guard program.costs[column].isFinite else { throw .malformed("column \(column) has the cost \(program.costs[column])") }
+            try checkBounds(program.columnLower[column], program.columnUpper[column], "column", column)
+        }
+        for row in 0..<program.rowCount {
+            try checkBounds(program.rowLower[row], program.rowUpper[row], "row", row)
+            for index in Int(program.rowStarts[row])..<Int(program.rowStarts[row + 1]) {
+                guard program.columns[index] >= 0, program.columns[index] < program.columnCount else {
+                    throw .malformed("row \(row) names column \(program.columns[index]) of \(program.columnCount)")
+                }
+                guard program.coefficients[index].isFinite else {
+                    throw .malformed("row \(row) has the coefficient \(program.coefficients[index]) at column \(program.columns[index])")
+                }
+            }
+        }
+    }
+
+    private static func checkBounds(_ lower: Double, _ upper: Double, _ what: String, _ index: Int) throws(SolverError) {
+        if lower.isNaN || upper.isNaN || lower == .infinity || upper == -.infinity {
+            throw .malformed("\(what) \(index) has the bounds \(lower) and \(upper)")
+        }
+        if lower > upper { throw .infeasible }
+    }
+}
