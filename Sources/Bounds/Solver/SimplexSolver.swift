@@ -1,7 +1,7 @@
 import CClp
 import Quantities
 
-/// Linear programmes, solved by CLP (COIN-OR, EPL-2.0): the dual simplex method.
+/// Linear programmes, solved by CLP (COIN-OR, EPL-2.0): the simplex method.
 ///
 /// A pure function of the programme as long as no time limit is set: CLP draws its perturbations from a generator of its own that
 /// starts anew with every model. Scaling and perturbation are off for small programmes, where they cost more than they save.
@@ -9,9 +9,20 @@ public enum SimplexSolver {
     /// Programmes with more coefficients than this are simplified first, scaled and perturbed.
     private static let smallProgramme = 20_000
 
+    /// Which of its conditions the method starts with.
+    public enum Method: Sendable {
+        /// Costs first: for programmes whose constraints are hard to satisfy, and by default.
+        case dual
+        /// Constraints first: faster where columns at their lower bounds nearly satisfy them, as in a minimum of maxima.
+        case primal
+    }
+
     /// An optimum of `program`, minimising.
+    /// - Parameter method: of no effect on programmes that are simplified first.
     /// - Throws: why there is none.
-    public static func solve(_ program: LinearProgram, limits: SolverLimits = SolverLimits()) throws(SolverError) -> LinearSolution {
+    public static func solve(
+        _ program: LinearProgram, method: Method = .dual, limits: SolverLimits = SolverLimits()
+    ) throws(SolverError) -> LinearSolution {
         try check(program)
         guard program.columnCount > 0 else { return try solveWithoutColumns(program) }
         guard let model = Clp_newModel() else { throw .abandoned }
@@ -25,13 +36,18 @@ public enum SimplexSolver {
         } else {
             Clp_scaling(model, 0)
             Clp_setPerturbation(model, 102)
-            Clp_dual(model, 0)
+            switch method {
+            case .dual: Clp_dual(model, 0)
+            case .primal: Clp_primal(model, 0)
+            }
         }
         return try solution(of: model, program)
     }
 
-    /// The values alone, `nil` for any failure: what a policy is given.
-    public static let values: LinearSolver = { program in try? solve(program).values }
+    /// The values alone, `nil` for any failure: what a policy is given. Policies ask for minima of maxima; the limit is far beyond them.
+    public static let values: LinearSolver = { program in
+        try? solve(program, method: .primal, limits: SolverLimits(iterations: 100_000)).values
+    }
 
     private static func load(_ program: LinearProgram, into model: UnsafeMutableRawPointer) {
         // Columns first, empty; then rows, which name them: the programme is kept by rows.

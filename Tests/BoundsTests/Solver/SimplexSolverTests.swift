@@ -132,6 +132,7 @@ func provedOptima(columns: Int, rows: Int, count: Int) throws {
         #expect(violation < 1e-6)
         #expect(gap < 1e-5)
         #expect(try SimplexSolver.solve(program) == solution)
+        #expect(abs(try SimplexSolver.solve(program, method: .primal).objective - solution.objective) < 1e-5)
     }
 }
 
