@@ -44,6 +44,10 @@ final class ProcessRun {
     private var stopDeadline: Int64 = .max
     private let socketDirectory: String
 
+    /// Host time from the start of the first process until every node was ready.
+    private(set) var startUp: Nanoseconds = 0
+    private let made = monotonicNow()
+
     /// Windows granted, for benchmarks.
     var grantCount: Int64 { keeper.grants }
 
@@ -151,6 +155,7 @@ final class ProcessRun {
     }
 
     private func startAll() throws {
+        startUp = monotonicNow() - made
         // A moment ahead, so that every process is waiting for it.
         epoch = monotonicNow() + 50_000_000
         for child in children { _ = try child.control.send(.start(epoch: epoch)) }
