@@ -72,7 +72,7 @@ let package = Package(
         .executableTarget(
             name: "testbed-bench",
             dependencies: [
-                "Launch", "Transport", "TopologyFile", "Records", "Terminal", "Cluster", "Models", "Nodes", "Workload", "Quantities", "CZMQ",
+                "Launch", "Transport", "TopologyFile", "Records", "Terminal", "Cluster", "Models", "Nodes", "Time", "Workload", "Quantities", "CZMQ",
                 "CSystem",
             ],
             swiftSettings: strict),

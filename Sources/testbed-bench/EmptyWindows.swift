@@ -5,6 +5,7 @@ import Models
 import Nodes
 import Quantities
 import Records
+import Time
 import Transport
 import Workload
 
@@ -23,7 +24,7 @@ struct EmptyWindows {
         _ = try here.receive(waits: true)
         let time = try Measure.time {
             for window in 1...windows {
-                _ = try here.send(.grant(until: Instant(window), awaited: []))
+                _ = try here.send(.grant(until: Instant(window), ahead: 0, awaited: []))
                 _ = try here.receive(waits: true)
             }
         }
@@ -40,7 +41,7 @@ struct EmptyWindows {
         guard let host = NodeHost.make(layout.nodes[2], of: plan, layout: layout, records: rows, source: { Nothing() }) else { return }
         let sockets = try DataSockets(directory: directory, node: 2, count: layout.nodes.count)
         let shell = NodeShell(
-            host: host, nodes: layout.nodes.count, sockets: sockets, control: ControlChannel(descriptor: ControlChannel.nodeDescriptor), sink: Nothing())
+            host: host, nodes: layout.nodes.count, sockets: sockets, control: ControlChannel(descriptor: ControlChannel.nodeDescriptor), sink: Nothing(), departures: Departures(plan))
         if try shell.waitForStart() != nil { try shell.runVirtual() }
     }
 
