@@ -71,6 +71,14 @@ let package = Package(
                 "Policies", "Workload", "Quantities",
             ],
             swiftSettings: strict),
+        // What scripts/bench runs; not installed
+        .executableTarget(
+            name: "testbed-bench",
+            dependencies: [
+                "Launch", "Transport", "TopologyFile", "Records", "Terminal", "Cluster", "Models", "Nodes", "Time", "Workload", "Quantities", "CZMQ",
+                "CSystem",
+            ],
+            swiftSettings: strict),
 
         // Tests mirror the sources
         .target(

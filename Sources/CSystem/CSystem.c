@@ -16,3 +16,11 @@ int testbed_terminal_columns(int fd) {
 }
 
 int testbed_open(const char *path, int flags, mode_t mode) { return open(path, flags | O_CLOEXEC, mode); }
+
+int testbed_stay_on_processor(int processor) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    for (int each = 0; each < CPU_SETSIZE; each++)
+        if (processor < 0 || each == processor) CPU_SET(each, &set);
+    return sched_setaffinity(0, sizeof set, &set);
+}

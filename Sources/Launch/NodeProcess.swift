@@ -4,6 +4,7 @@ import Glibc
 import Nodes
 import Quantities
 import Records
+import Time
 import TopologyFile
 import TraceFiles
 import Transport
@@ -43,7 +44,8 @@ public enum NodeProcess {
             throw SystemError("the topology names a policy that does not exist")
         }
         let data = try DataSockets(directory: sockets, node: index, count: layout.nodes.count)
-        let shell = NodeShell(host: host, nodes: layout.nodes.count, sockets: data, control: control, sink: parts)
+        let shell = NodeShell(
+            host: host, nodes: layout.nodes.count, sockets: data, control: control, sink: parts, departures: Departures(plan))
         if let epoch = try shell.waitForStart() {
             switch plan.clock {
             case .wall: try shell.runWall(epoch: epoch, dilation: plan.dilation)

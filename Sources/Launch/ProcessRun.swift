@@ -33,6 +33,9 @@ final class ProcessRun {
     private var children: [Child] = []
     private var keeper: Timekeeper
     private var grants: [Grant] = []
+    /// Nodes whose windows are out.
+    private var granted: [Int] = []
+    private var nextLook: Int64 = 0
     private var happened: [Events.Event] = []
     private var readyCount = 0
     private var finished: Set<Int> = []
@@ -43,6 +46,10 @@ final class ProcessRun {
     private var epoch: Int64 = 0
     private var stopDeadline: Int64 = .max
     private let socketDirectory: String
+
+    /// Host time from the start of the first process until every node was ready.
+    private(set) var startUp: Nanoseconds = 0
+    private let made = monotonicNow()
 
     /// Windows granted, for benchmarks.
     var grantCount: Int64 { keeper.grants }
@@ -95,9 +102,40 @@ final class ProcessRun {
         }
     }
 
+    /// Deals with what has happened and lets the clock go on.
     private func turn() throws {
+        var isBusy = false
+        if !isStopping, readyCount == children.count, plan.clock == .virtual {
+            try keepTime()
+            isBusy = !granted.isEmpty
+            try takeReports()
+        }
+        let machine = monotonicNow()
+        // While windows come and go their reports are waited for one by one, and all else is looked at now and then.
+        if !isBusy || machine >= nextLook {
+            nextLook = machine + 50_000_000
+            try look(milliseconds: isBusy ? 0 : 200)
+        }
+        if machine > stopDeadline { killAll() }
+        showStatus(machine)
+    }
+
+    /// Waits for the report of each node that was granted a window, the last one first: by then the others are mostly done, and
+    /// this process has slept once. A node that stays silent is left to `look`. The client is waited for when nobody else is.
+    private func takeReports() throws {
+        var isAlone = true
+        for node in granted.reversed() where !isStopping && keeper.isRunning(node) {
+            let waits = node != ClusterLayout.client || isAlone
+            isAlone = false
+            if case .message(let message) = try children[node].control.receive(waits: waits) { try take(message, from: node) }
+        }
+        granted.removeAll { !keeper.isRunning($0) }
+    }
+
+    /// Takes note of what has happened to the processes, to this one, and of what nodes say unasked.
+    private func look(milliseconds: Int32) throws {
         happened.removeAll(keepingCapacity: true)
-        try events.wait(milliseconds: 200, into: &happened)
+        try events.wait(milliseconds: milliseconds, into: &happened)
         for event in happened {
             switch event {
             case .interrupted: interrupt()
@@ -105,20 +143,23 @@ final class ProcessRun {
             case .readable(let number): childEnded(number / 2)
             }
         }
-        if !isStopping, readyCount == children.count, plan.clock == .virtual { try keepTime() }
-        let machine = monotonicNow()
-        if machine > stopDeadline { killAll() }
-        if machine - lastStatus > 100_000_000 {
-            lastStatus = machine
-            let now = plan.clock == .virtual ? keeper.now : epoch == 0 ? 0 : Instant(Double(max(machine - epoch, 0)) / plan.dilation)
-            onStatus(RunStatus(now: min(now, .never - 1), progress: plan.clock == .virtual ? keeper.progress : progress))
-        }
+    }
+
+    private func showStatus(_ machine: Int64) {
+        guard machine - lastStatus > 100_000_000 else { return }
+        lastStatus = machine
+        let now = plan.clock == .virtual ? keeper.now : epoch == 0 ? 0 : Instant(Double(max(machine - epoch, 0)) / plan.dilation)
+        onStatus(RunStatus(now: min(now, .never - 1), progress: plan.clock == .virtual ? keeper.progress : progress))
     }
 
     private func keepTime() throws {
         grants.removeAll(keepingCapacity: true)
         keeper.grant(into: &grants)
-        for grant in grants { _ = try children[Int(grant.node)].control.send(.grant(until: grant.until, awaited: grant.awaited)) }
+        // The client is first in the list, and so the last to be waited for.
+        for grant in grants {
+            granted.insert(Int(grant.node), at: grant.node == ClusterLayout.client ? 0 : granted.count)
+            _ = try children[Int(grant.node)].control.send(.grant(until: grant.until, ahead: grant.ahead, awaited: grant.awaited))
+        }
         if grants.isEmpty, keeper.isQuiescent { stop(.finished) }
     }
 
@@ -151,6 +192,7 @@ final class ProcessRun {
     }
 
     private func startAll() throws {
+        startUp = monotonicNow() - made
         // A moment ahead, so that every process is waiting for it.
         epoch = monotonicNow() + 50_000_000
         for child in children { _ = try child.control.send(.start(epoch: epoch)) }

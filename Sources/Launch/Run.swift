@@ -31,6 +31,8 @@ public struct Run {
         public var grants: Int64
         /// Events that nodes handled.
         public var events: Int64
+        /// Host time from the start of the first process until every node was ready; 0 for clocks without processes.
+        public var startUp: Nanoseconds
     }
 
     public init(plan: ClusterPlan, out: String?, executable: String, version: String) {
@@ -50,7 +52,7 @@ public struct Run {
         let folder = try choice.make(resolved: resolved)
         NodeProcess.raiseDescriptorLimit()
         let started = monotonicNow()
-        var grants: Int64 = 0
+        var (grants, startUp): (Int64, Nanoseconds) = (0, 0)
         let records = try RecordSet(folder: folder, records: plan.records)
         let outcome: RunOutcome
         let statistics: [NodeStatistics?]
@@ -60,7 +62,7 @@ public struct Run {
         } else {
             let run = try ProcessRun(plan: plan, layout: layout, folder: folder, executable: executable, onStatus: onStatus)
             outcome = run.run()
-            grants = run.grantCount
+            (grants, startUp) = (run.grantCount, run.startUp)
             try MergedParts(folder: folder, layout: layout).merge(into: records)
             statistics = try layout.nodes.map { node throws(SystemError) in try PartFiles.statistics(folder.parts, node) }
         }
@@ -76,7 +78,8 @@ public struct Run {
         let final = try folder.moved(to: choice.path)
         return Result(
             summary: summary, folder: final.path, failure: failure(in: outcome, summary, statistics, final, layout),
-            wasInterrupted: outcome == .interrupted, grants: grants, events: statistics.reduce(0) { $0 + ($1?.events ?? 0) })
+            wasInterrupted: outcome == .interrupted, grants: grants, events: statistics.reduce(0) { $0 + ($1?.events ?? 0) },
+            startUp: startUp)
     }
 
     private func energy(of node: NodePlan, _ counted: WorkerStatistics, over duration: Nanoseconds) -> Double {

@@ -82,6 +82,16 @@ public final class NodeHost {
         }
     }
 
+    /// Sends the requests of an open loop that arrive before `bound`, whatever else has happened by then: nothing that reaches the
+    /// client changes them. Does nothing for other nodes.
+    public func sendArrivals(before bound: Instant, into out: inout [Outgoing]) {
+        guard case .client(let box) = state, box.node.closedLoop == nil else { return }
+        while case let due = effects.timers[.arrival], due < bound {
+            counters.events += 1
+            handle(.arrival, at: due, into: &out)
+        }
+    }
+
     /// The earliest head reaches the port. If nothing comes between it and its delivery, it is handled at once.
     @inline(__always)
     private func takeIn(until bound: Instant, othersFrom: Instant, clock: Instant?, into out: inout [Outgoing]) {

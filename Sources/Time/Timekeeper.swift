@@ -9,11 +9,10 @@ import Quantities
 /// set off, closed over chains of reactions with their latencies. Node `n` may go on to the least `E[c] + latency[c]` over the
 /// channels that it receives.
 ///
-/// Windows cost hand-overs between processes, so they are given out lazily. A node whose next send can set something off is
-/// granted at once; one that is only listened to (tokens to the client, load reports) waits until nobody else can go on, and then
-/// has a long window in front of it.
+/// Windows cost hand-overs between processes, so they are given out on demand (`Timekeeper+Grants.swift`).
 public struct Timekeeper: Sendable {
-    private struct Node: Sendable {
+    struct Node: Sendable {
+        let role: Role
         var isRunning = true
         /// Its next event apart from messages under way; for a running node, what it was when the window was granted.
         var next: Instant = 0
@@ -22,41 +21,84 @@ public struct Timekeeper: Sendable {
         /// Per channel, the earliest message under way to it that its last report does not cover.
         var underWay = ChannelTimes()
         var underWayFirst: Instant = .never
-        /// Messages under way to it by sender, for the next grant.
+        /// Messages under way to it by sender, for the next grant, and how many they are.
         var awaited: [Grant.Awaited] = []
-        /// Channels that it receives.
-        var receives: [Channel]
+        var awaitedCount = 0
     }
 
-    private let lookahead: Lookahead
-    private var nodes: [Node]
-    /// Channels whose messages set nothing off.
-    private let inert: [Bool]
-    private var runningCount: Int
+    /// What a channel can set off, and how soon.
+    struct Reaction: Sendable {
+        var effect: Channel
+        var delay: Nanoseconds
+    }
+
+    /// A reaction with the way of its cause: from one send to the next.
+    private struct Step: Sendable {
+        var cause: Channel
+        var effect: Channel
+        var delay: Nanoseconds
+    }
+
+    let latency: ChannelTimes
+    /// By channel.
+    let reactions: [[Reaction]]
+    private let steps: [Step]
+    /// Channels whose messages set something off, and those whose messages do not.
+    let lively: [Channel]
+    let inert: [Channel]
+    /// By role, the channels that it receives.
+    let receives: [[Channel]]
+    /// Whether nothing that reaches the client makes it send: then its requests may be sent ahead, and nobody waits for it.
+    let isOpenLoop: Bool
+
+    var nodes: [Node]
+    /// By channel, each node's earliest send.
+    var sends: [EarliestTimes]
+    /// By role, for nodes that are not running, when each may next send what sets something off; never for an open loop's client.
+    var acts: [EarliestTimes]
+    /// Each node's next event, messages under way included.
+    var pending: EarliestTimes
+    var runningCount: Int
+    /// Nodes chosen in a pass over them; kept for its memory.
+    var chosen: [Int] = []
     /// Windows granted.
-    public private(set) var grants: Int64 = 0
+    public internal(set) var grants: Int64 = 0
     /// The client's latest word.
     public private(set) var progress = Progress(ended: 0, offered: 0, isFinished: false)
 
     /// All nodes start out running: each owes a first report.
     public init(_ layout: ClusterLayout, _ lookahead: Lookahead) {
-        self.lookahead = lookahead
-        nodes = layout.nodes.map { plan in
-            Node(receives: Channel.allCases.filter { Lookahead.receivers(of: $0).contains(plan.role) })
+        let channels = Channel.allCases
+        latency = lookahead.latency
+        let reactions = channels.map { cause in
+            channels.compactMap { effect in
+                let delay = lookahead.reactions(to: cause)[effect]
+                return delay < .never ? Reaction(effect: effect, delay: delay) : nil
+            }
         }
-        inert = Channel.allCases.map { channel in
-            Channel.allCases.allSatisfy { lookahead.reactions(to: channel)[$0] == .never }
+        self.reactions = reactions
+        steps = channels.filter { lookahead.latency[$0] < .never }.flatMap { cause in
+            reactions[Int(cause.rawValue)].map { Step(cause: cause, effect: $0.effect, delay: lookahead.latency[cause] + $0.delay) }
         }
+        lively = channels.filter { !reactions[Int($0.rawValue)].isEmpty }
+        inert = channels.filter { reactions[Int($0.rawValue)].isEmpty }
+        receives = Role.allCases.map { role in channels.filter { Lookahead.receivers(of: $0).contains(role) } }
+        isOpenLoop = inert.contains(.stream)
+        nodes = layout.nodes.map { Node(role: $0.role) }
+        sends = channels.map { _ in EarliestTimes(count: layout.nodes.count, time: 0) }
+        acts = Role.allCases.map { _ in EarliestTimes(count: layout.nodes.count, time: .never) }
+        pending = EarliestTimes(count: layout.nodes.count, time: 0)
         runningCount = nodes.count
     }
 
     /// Whether nothing is left to happen.
-    public var isQuiescent: Bool {
-        runningCount == 0 && nodes.allSatisfy { min($0.next, $0.underWayFirst) >= .never }
-    }
+    public var isQuiescent: Bool { runningCount == 0 && pending.first >= .never }
 
     /// Up to where every node has come, or will have when the windows granted are over.
-    public var now: Instant { nodes.map { min($0.next, $0.underWayFirst) }.min() ?? 0 }
+    public var now: Instant { pending.first }
+
+    /// Whether a node's report is due.
+    public func isRunning(_ node: Int) -> Bool { nodes[node].isRunning }
 
     /// A node has come to the end of its window.
     public mutating func take(_ report: WindowReport, from node: Int) {
@@ -64,106 +106,91 @@ public struct Timekeeper: Sendable {
         nodes[node].isRunning = false
         runningCount -= 1
         nodes[node].next = report.next
-        nodes[node].earliest = report.earliest
-        for channel in nodes[node].receives where report.held[channel] < .never {
-            lower(&nodes[node].earliest, by: channel, arriving: report.held[channel])
+        var earliest = report.earliest
+        for channel in receives[nodes[node].role.place] {
+            // Messages that were sent to it while it ran may be held already; counting them twice is harmless.
+            let arrival = min(report.held[channel], nodes[node].underWay[channel])
+            if arrival < .never { lower(&earliest, by: channel, arriving: arrival) }
         }
-        // Messages that were sent to it while it ran may be held already; counting them twice is harmless.
-        for channel in nodes[node].receives where nodes[node].underWay[channel] < .never {
-            lower(&nodes[node].earliest, by: channel, arriving: nodes[node].underWay[channel])
-        }
+        nodes[node].earliest = earliest
+        update(node)
         if node == ClusterLayout.client { progress = report.progress }
         for sent in report.sent where sent.target >= 0 && Int(sent.target) < nodes.count { note(sent, from: Int32(node)) }
     }
 
     private mutating func note(_ sent: WindowReport.Sent, from source: Int32) {
         let target = Int(sent.target)
-        if let place = nodes[target].awaited.firstIndex(where: { $0.source == source }) {
-            nodes[target].awaited[place].count += sent.count
-        } else {
-            nodes[target].awaited.append(Grant.Awaited(source: source, count: sent.count))
-        }
+        nodes[target].awaited.append(Grant.Awaited(source: source, count: sent.count))
+        nodes[target].awaitedCount += Int(sent.count)
+        if nodes[target].awaited.count > 8 * nodes.count { sumAwaited(of: target) }
         nodes[target].underWay.lower(sent.channel, to: sent.firstHead)
         nodes[target].underWayFirst = min(nodes[target].underWayFirst, sent.firstHead)
         lower(&nodes[target].earliest, by: sent.channel, arriving: sent.firstHead)
+        update(target)
+    }
+
+    /// Leaves one count for each sender, so that a grant stays small however long it is put off.
+    private mutating func sumAwaited(of target: Int) {
+        var counts = Array(repeating: UInt32(0), count: nodes.count)
+        for item in nodes[target].awaited { counts[Int(item.source)] += item.count }
+        nodes[target].awaited = counts.indices.filter { counts[$0] > 0 }.map { Grant.Awaited(source: Int32($0), count: counts[$0]) }
     }
 
     /// Lowers the times at which a node may send by what a message that arrives at `time` can set off.
     private func lower(_ earliest: inout ChannelTimes, by channel: Channel, arriving time: Instant) {
-        let reactions = lookahead.reactions(to: channel)
-        for effect in Channel.allCases where reactions[effect] < .never { earliest.lower(effect, to: time + reactions[effect]) }
+        for reaction in reactions[Int(channel.rawValue)] { earliest.lower(reaction.effect, to: time + reaction.delay) }
     }
 
-    /// Appends the windows that can be granted now. Call it when no more reports are at hand.
-    public mutating func grant(into grants: inout [Grant]) {
-        let sends = earliestSends()
-        let before = grants.count
-        for node in nodes.indices where !nodes[node].isRunning {
-            let bound = bound(for: node, sends)
-            if isUrgent(node, before: bound) { grant(node, until: bound, into: &grants) }
-        }
-        if grants.count > before || runningCount > 0 { return }
-        for node in nodes.indices where !nodes[node].isRunning {
-            grant(node, until: bound(for: node, sends), into: &grants)
-        }
-    }
-
-    /// Whether the node has something to do in the window that others may have to react to.
-    private func isUrgent(_ node: Int, before bound: Instant) -> Bool {
-        for channel in Channel.allCases where !inert[Int(channel.rawValue)] && nodes[node].earliest[channel] < bound { return true }
-        return false
-    }
-
-    private mutating func grant(_ node: Int, until bound: Instant, into grants: inout [Grant]) {
-        guard min(nodes[node].next, nodes[node].underWayFirst) < bound else { return }
-        grants.append(Grant(node: Int32(node), until: bound, awaited: nodes[node].awaited))
-        self.grants += 1
-        nodes[node].isRunning = true
-        runningCount += 1
-        nodes[node].next = min(nodes[node].next, nodes[node].underWayFirst)
-        nodes[node].underWay = ChannelTimes()
-        nodes[node].underWayFirst = .never
-        nodes[node].awaited.removeAll()
-    }
-
-    private func bound(for node: Int, _ sends: ChannelTimes) -> Instant {
-        var bound = Instant.never
-        for channel in nodes[node].receives { bound = min(bound, sends[channel] + min(lookahead.latency[channel], .never - sends[channel])) }
-        return bound
+    /// Brings the tournaments up to a node's state.
+    mutating func update(_ node: Int) {
+        for channel in lively { sends[Int(channel.rawValue)][node] = nodes[node].earliest[channel] }
+        for channel in inert { sends[Int(channel.rawValue)][node] = nodes[node].earliest[channel] }
+        pending[node] = min(nodes[node].next, nodes[node].underWayFirst)
+        var act = Instant.never
+        if !nodes[node].isRunning, nodes[node].role != .client || !isOpenLoop { for channel in lively { act = min(act, nodes[node].earliest[channel]) } }
+        acts[nodes[node].role.place][node] = act
     }
 
     /// For each channel, the earliest time at which anybody may send on it.
-    private func earliestSends() -> ChannelTimes {
-        var sends = ChannelTimes()
-        for node in nodes {
-            for channel in Channel.allCases { sends.lower(channel, to: node.earliest[channel]) }
-        }
+    func earliestSends() -> ChannelTimes {
+        var earliest = ChannelTimes()
+        for channel in lively { earliest[channel] = sends[Int(channel.rawValue)].first }
+        for channel in inert { earliest[channel] = sends[Int(channel.rawValue)].first }
         // Chains of reactions: relax until nothing changes. Delays are positive somewhere on every cycle, so this ends.
         var changed = true
         while changed {
             changed = false
-            for cause in Channel.allCases where sends[cause] < .never && lookahead.latency[cause] < .never {
-                let arrival = sends[cause] + lookahead.latency[cause]
-                let reactions = lookahead.reactions(to: cause)
-                for effect in Channel.allCases where reactions[effect] < .never && arrival + reactions[effect] < sends[effect] {
-                    sends[effect] = arrival + reactions[effect]
-                    changed = true
-                }
+            for step in steps where earliest[step.cause] < .never && earliest[step.cause] + step.delay < earliest[step.effect] {
+                earliest[step.effect] = earliest[step.cause] + step.delay
+                changed = true
             }
         }
-        return sends
+        return earliest
+    }
+}
+
+extension Role {
+    /// Its place among all roles.
+    var place: Int {
+        switch self {
+        case .client: 0
+        case .controller: 1
+        case .prefill: 2
+        case .decode: 3
+        case .colocated: 4
+        }
     }
 }
 
 extension Timekeeper: CustomStringConvertible {
     /// The state in words, for a failure that should not happen.
     public var description: String {
-        let sends = earliestSends()
+        let bounds = bounds(earliestSends())
         return nodes.indices.map { index in
             let node = nodes[index]
             let channels = Channel.allCases.filter { node.earliest[$0] < .never }.map { "\($0.name)@\(node.earliest[$0])" }
             return "node \(index): \(node.isRunning ? "running" : "idle") next \(node.next) under way \(node.underWayFirst) "
-                + "bound \(bound(for: index, sends)) may send \(channels.joined(separator: " "))"
+                + "bound \(bounds[node.role.place]) may send \(channels.joined(separator: " "))"
         }.joined(separator: "\n")
     }
 }

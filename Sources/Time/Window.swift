@@ -36,10 +36,12 @@ public struct WindowReport: Sendable, Equatable {
         self.progress = progress
     }
 
-    /// The report of a node, with what it sent in the window that ends now.
-    public init(of host: NodeHost, sent: [Sent]) {
+    /// The report of a node, with what left it in the window that ends now.
+    /// - Parameter heldFrom: when the oldest message to the client that is held back was sent.
+    public init(of host: NodeHost, sent: [Sent], heldFrom: Instant = .never) {
         var earliest = ChannelTimes()
         for channel in Channel.allCases { earliest[channel] = host.earliestSend(on: channel) }
+        earliest.lower(.stream, to: heldFrom)
         var held = ChannelTimes()
         host.held(into: &held)
         self.init(next: host.next, earliest: earliest, held: held, sent: sent, progress: host.progress)
@@ -87,11 +89,14 @@ public struct Grant: Sendable, Equatable {
 
     public var node: Int32
     public var until: Instant
+    /// For the client of an open loop: the requests that arrive before may be sent already; 0: none.
+    public var ahead: Instant
     public var awaited: [Awaited]
 
-    public init(node: Int32, until: Instant, awaited: [Awaited]) {
+    public init(node: Int32, until: Instant, ahead: Instant = 0, awaited: [Awaited]) {
         self.node = node
         self.until = until
+        self.ahead = ahead
         self.awaited = awaited
     }
 }

@@ -10,12 +10,10 @@ public final class ControlChannel {
 
     public let descriptor: Int32
     private var words: [Int64] = []
+    /// Memory that the system writes packets to; what was not written is not looked at, so it need not be there.
     private let buffer = UnsafeMutableBufferPointer<Int64>.allocate(capacity: packetLimit)
 
-    public init(descriptor: Int32) {
-        self.descriptor = descriptor
-        buffer.initialize(repeating: 0)
-    }
+    public init(descriptor: Int32) { self.descriptor = descriptor }
 
     deinit {
         buffer.deallocate()
@@ -30,6 +28,9 @@ public final class ControlChannel {
         }
         var size = Int32(packetLimit * 8 * 2)
         for end in ends { setsockopt(end, SOL_SOCKET, SO_SNDBUF, &size, socklen_t(MemoryLayout<Int32>.size)) }
+        // The launcher never waits for one node so long that it would not notice what happens to the others.
+        var patience = timeval(tv_sec: 0, tv_usec: 50_000)
+        setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         return (ControlChannel(descriptor: ends[0]), ControlChannel(descriptor: ends[1]))
     }
 
@@ -54,7 +55,7 @@ public final class ControlChannel {
         case closed
     }
 
-    /// Takes the next packet, waiting for it if `waits`.
+    /// Takes the next packet, waiting for it if `waits`: for ever at a node's end, for 50 ms at the launcher's.
     public func receive(waits: Bool) throws(SystemError) -> Received {
         while true {
             let flags = waits ? 0 : Int32(MSG_DONTWAIT)

@@ -20,7 +20,7 @@ public enum ControlMessage: Sendable, Equatable {
     /// To the node: every node is bound. Under `wall`, when emulated time starts on the machine's monotonic clock.
     case start(epoch: Int64)
     /// To the node: a window.
-    case grant(until: Instant, awaited: [Grant.Awaited])
+    case grant(until: Instant, ahead: Instant, awaited: [Grant.Awaited])
     /// To the node: write what there is and end.
     case stop
 
@@ -44,9 +44,10 @@ public enum ControlMessage: Sendable, Equatable {
             words.append(Tag.failed.rawValue)
             for byte in reason.utf8.prefix(2000) { words.append(Int64(byte)) }
         case .start(let epoch): words += [Tag.start.rawValue, epoch]
-        case .grant(let until, let awaited):
+        case .grant(let until, let ahead, let awaited):
             words.append(Tag.grant.rawValue)
             words.append(until)
+            words.append(ahead)
             for item in awaited { words.append(Int64(item.source) << 32 | Int64(item.count)) }
         case .stop: words.append(Tag.stop.rawValue)
         }
@@ -77,10 +78,10 @@ public enum ControlMessage: Sendable, Equatable {
         case (.finished, 0): self = .finished
         case (.stop, 0): self = .stop
         case (.start, 1): self = .start(epoch: words[1])
-        case (.grant, 1...):
+        case (.grant, 2...):
             self = .grant(
-                until: words[1],
-                awaited: rest.dropFirst().map { Grant.Awaited(source: Int32(truncatingIfNeeded: $0 >> 32), count: UInt32(truncatingIfNeeded: $0)) })
+                until: words[1], ahead: words[2],
+                awaited: rest.dropFirst(2).map { Grant.Awaited(source: Int32(truncatingIfNeeded: $0 >> 32), count: UInt32(truncatingIfNeeded: $0)) })
         case (.progress, 3): self = .progress(Self.progress(words, from: 1))
         case (.failed, _): self = .failed(String(decoding: rest.map { UInt8(truncatingIfNeeded: $0) }, as: UTF8.self))
         case (.report, _):

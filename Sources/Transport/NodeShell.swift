@@ -20,6 +20,7 @@ public final class NodeShell {
     private let encoder = FrameEncoder()
     private let decoder: FrameDecoder
     private var out: [Outgoing] = []
+    private var departures: Departures
     /// For each node, its place among the batches being formed, or -1.
     private var batchOf: [Int32]
     private var batches: [(target: Int32, envelopes: [Envelope])] = []
@@ -27,11 +28,12 @@ public final class NodeShell {
     /// Envelopes in a frame at the most, so that a long window does not become one huge message.
     private static let frameLimit = 512
 
-    public init(host: NodeHost, nodes: Int, sockets: DataSockets, control: ControlChannel, sink: any RecordSink) {
+    public init(host: NodeHost, nodes: Int, sockets: DataSockets, control: ControlChannel, sink: any RecordSink, departures: Departures) {
         self.host = host
         self.sockets = sockets
         self.control = control
         self.sink = sink
+        self.departures = departures
         decoder = FrameDecoder(nodes: nodes)
         batchOf = Array(repeating: -1, count: nodes)
         arrivals = Arrivals(nodes: nodes)
@@ -55,15 +57,17 @@ public final class NodeShell {
         guard try control.send(.report(WindowReport(of: host, sent: []))) else { return }
         while true {
             switch try control.receive(waits: true) {
-            case .message(.grant(let until, let awaited)):
+            case .message(.grant(let until, let ahead, let awaited)):
                 arrivals.announce(awaited)
                 guard try waitForMessages() else { return }
                 host.advance(until: until, into: &out)
+                if ahead > 0 { host.sendArrivals(before: ahead, into: &out) }
+                departures.sort(&out, next: host.next)
                 notes.removeAll()
                 for outgoing in out { notes.add(outgoing) }
                 try sendAll()
                 try sink.drain(force: false)
-                guard try control.send(.report(WindowReport(of: host, sent: notes.notes))) else { return }
+                guard try control.send(.report(WindowReport(of: host, sent: notes.notes, heldFrom: departures.heldFrom))) else { return }
             case .message(.stop), .closed: return
             case .message, .nothing: continue
             }

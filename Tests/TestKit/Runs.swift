@@ -63,6 +63,7 @@ public func runInWindows(_ plan: ClusterPlan, order: UInt64) -> (run: FinishedRu
     let hosts = makeHosts(plan) { buffers[$0.index] }
     var keeper = Timekeeper(layout, Lookahead(plan, layout))
     var random = RandomStream(seed: order, stream: 5)
+    var departures = hosts.map { _ in Departures(plan) }
     var arrivals = Array(repeating: Arrivals(nodes: hosts.count), count: hosts.count)
     /// By receiver and sender, what has been sent and has not arrived.
     var queues = Array(repeating: Array(repeating: [Envelope](), count: hosts.count), count: hosts.count)
@@ -83,13 +84,15 @@ public func runInWindows(_ plan: ClusterPlan, order: UInt64) -> (run: FinishedRu
         }
         var out: [Outgoing] = []
         hosts[node].advance(until: grant.until, into: &out)
+        if grant.ahead > 0 { hosts[node].sendArrivals(before: grant.ahead, into: &out) }
+        departures[node].sort(&out, next: hosts[node].next)
         var notes = SentNotes()
         for outgoing in out {
             queues[Int(outgoing.target)][node].append(outgoing.envelope)
             if random.below(2) == 0 { deliver(from: node, to: Int(outgoing.target)) }
             notes.add(outgoing)
         }
-        keeper.take(WindowReport(of: hosts[node], sent: notes.notes), from: node)
+        keeper.take(WindowReport(of: hosts[node], sent: notes.notes, heldFrom: departures[node].heldFrom), from: node)
         keeper.grant(into: &granted)
     }
     precondition(keeper.isQuiescent, "plan \(plan.name): no grant is out and something is left to happen:\n\(keeper)")

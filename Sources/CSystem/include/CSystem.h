@@ -34,4 +34,7 @@ int testbed_terminal_columns(int fd);
 /// Opens a file; `mode` counts when the file is made.
 int testbed_open(const char *path, int flags, mode_t mode);
 
+/// Keeps the calling thread on one processor, or lets it run on any again when `processor` is negative; -1 and errno on failure.
+int testbed_stay_on_processor(int processor);
+
 #endif

@@ -1,0 +1,41 @@
+import Cluster
+import Nodes
+import Quantities
+
+/// Messages on their way out of a node's process. Those that set nothing off, a stream's tokens, are held back and leave together:
+/// a frame costs far more than a message. They never wait longer than the node's next window, or `limit` of emulated time.
+///
+/// While messages are held back the node's report says that it may still send on `stream` from the oldest of them on, so nobody
+/// goes past them.
+public struct Departures: Sendable {
+    /// Messages held back at the most.
+    static let countLimit = 64
+    /// How far a node may go on past the oldest message that it holds back.
+    static let limit: Nanoseconds = 1_000_000_000
+
+    private let holdsBack: Bool
+    private var held: [Outgoing] = []
+
+    /// - Parameter plan: in a closed loop the client acts on what it receives, and nothing is held back.
+    public init(_ plan: ClusterPlan) { holdsBack = plan.workload.closedLoop == nil }
+
+    /// When the oldest message held back was sent; `Instant.never` when there is none.
+    public var heldFrom: Instant { held.first?.envelope.sent ?? .never }
+
+    /// Takes out of `out` what can wait, and puts in what must leave now.
+    ///
+    /// - Parameter next: when the node acts next: nothing waits for a window that may never come.
+    public mutating func sort(_ out: inout [Outgoing], next: Instant) {
+        guard holdsBack else { return }
+        let client = Int32(ClusterLayout.client)
+        if out.contains(where: { $0.target == client }) {
+            held.append(contentsOf: out.lazy.filter { $0.target == client })
+            out.removeAll { $0.target == client }
+        }
+        guard let oldest = held.first else { return }
+        if held.count >= Self.countLimit || next >= oldest.envelope.sent + Self.limit {
+            out.append(contentsOf: held)
+            held.removeAll(keepingCapacity: true)
+        }
+    }
+}
