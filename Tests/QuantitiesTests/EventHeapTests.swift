@@ -32,7 +32,8 @@ func heapSorts() {
             if let last { #expect(last < key) }
             last = key
         }
-        #expect(heap.isEmpty)
+        let isEmpty = heap.isEmpty
+        #expect(isEmpty)
         let none = heap.pop()
         #expect(none == nil)
     }
