@@ -9,6 +9,11 @@ int testbed_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0);
 
 int testbed_die_with_parent(int signal) { return prctl(PR_SET_PDEATHSIG, signal); }
 
+int testbed_is_ignored(int signal) {
+    struct sigaction action;
+    return sigaction(signal, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 int testbed_terminal_columns(int fd) {
     struct winsize size;
     if (ioctl(fd, TIOCGWINSZ, &size) != 0) return 0;

@@ -25,7 +25,8 @@ final class Events {
         sigemptyset(&mask)
         sigaddset(&mask, SIGINT)
         sigaddset(&mask, SIGTERM)
-        sigaddset(&mask, SIGHUP)
+        // Not when it is ignored, as under nohup, which asks for just that.
+        if testbed_is_ignored(SIGHUP) == 0 { sigaddset(&mask, SIGHUP) }
         pthread_sigmask(SIG_BLOCK, &mask, &previousMask)
         signals = signalfd(-1, &mask, Int32(SFD_CLOEXEC) | Int32(SFD_NONBLOCK))
         guard signals >= 0 else { throw SystemError("signalfd", code: errno) }
@@ -33,6 +34,8 @@ final class Events {
     }
 
     deinit {
+        // A signal that came when the run was over is not to end the process now.
+        _ = isInterrupted()
         close(signals)
         close(epoll)
         pthread_sigmask(SIG_SETMASK, &previousMask, nil)
@@ -61,9 +64,7 @@ final class Events {
         for place in 0..<Int(count) {
             let data = ready[place].data.u64
             if data == Self.signalNumber {
-                var information = signalfd_siginfo()
-                while read(signals, &information, MemoryLayout<signalfd_siginfo>.size) > 0 {}
-                events.append(.interrupted)
+                if isInterrupted() { events.append(.interrupted) }
             } else {
                 events.append(.readable(Int(data)))
             }
@@ -73,6 +74,8 @@ final class Events {
     /// Whether a signal that ends the run has come, without waiting.
     func isInterrupted() -> Bool {
         var information = signalfd_siginfo()
-        return read(signals, &information, MemoryLayout<signalfd_siginfo>.size) > 0
+        var found = false
+        while read(signals, &information, MemoryLayout<signalfd_siginfo>.size) > 0 { found = true }
+        return found
     }
 }

@@ -63,14 +63,22 @@ enum Files {
         return names.sorted()
     }
 
-    /// Removes a directory and all that is in it. What cannot be removed stays.
-    static func removeTree(_ path: String) {
-        for name in list(path) {
-            let entry = path + "/" + name
-            var status = stat()
-            if lstat(entry, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { removeTree(entry) } else { unlink(entry) }
+    /// Removes a file, or a directory and all that is in it. A link is removed, not followed; what cannot be removed stays.
+    static func remove(_ path: String) {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return }
+        guard status.st_mode & S_IFMT == S_IFDIR else {
+            unlink(path)
+            return
         }
+        for name in list(path) { remove(path + "/" + name) }
         rmdir(path)
+    }
+
+    /// Whether there is a directory, or a link to one.
+    static func isDirectory(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }

@@ -16,8 +16,7 @@ struct InProcessRun {
 
     /// Runs to the end, or until a signal comes.
     /// - Returns: how it ended, and what each node counted.
-    func run(into records: RecordSet) throws -> (outcome: RunOutcome, statistics: [NodeStatistics?]) {
-        let events = try Events()
+    func run(into records: RecordSet, _ events: Events) throws -> (outcome: RunOutcome, statistics: [NodeStatistics?]) {
         let rows = RecordBuffers()
         let transfers = plan.records.timeline ? try OutputFile(folder.transfers) : nil
         let hosts = layout.nodes.compactMap { node in NodeHost.make(node, of: plan, layout: layout, records: rows) { source } }

@@ -54,19 +54,20 @@ final class ProcessRun {
     /// Windows granted, for benchmarks.
     var grantCount: Int64 { keeper.grants }
 
-    init(plan: ClusterPlan, layout: ClusterLayout, folder: RunFolder, executable: String, onStatus: @escaping (RunStatus) -> Void) throws(SystemError)
-    {
+    init(
+        plan: ClusterPlan, layout: ClusterLayout, folder: RunFolder, executable: String, events: Events, onStatus: @escaping (RunStatus) -> Void
+    ) throws(SystemError) {
         self.plan = plan
         self.layout = layout
         self.folder = folder
         self.executable = executable
         self.onStatus = onStatus
         keeper = Timekeeper(layout, Lookahead(plan, layout))
-        events = try Events()
+        self.events = events
         socketDirectory = try Self.makeSocketDirectory()
     }
 
-    deinit { Files.removeTree(socketDirectory) }
+    deinit { Files.remove(socketDirectory) }
 
     /// A new directory that nobody else may enter, with a path short enough for a socket's address.
     private static func makeSocketDirectory() throws(SystemError) -> String {

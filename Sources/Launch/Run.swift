@@ -42,14 +42,28 @@ public struct Run {
         self.version = version
     }
 
-    /// Runs. Throws only for what keeps a run from starting or its records from being written.
+    /// Runs. Throws only for what keeps a run from starting or its records from being written; `FolderError` for a folder that the
+    /// user must not have meant.
     /// - Parameter onStatus: called now and then, for a progress line.
     public func execute(onStatus: @escaping (RunStatus) -> Void) throws -> Result {
         let layout = ClusterLayout(plan)
         let source = try requestSource(for: plan.workload, seed: plan.seed)
         let resolved = TopologyWriter.text(plan)
         let choice = try FolderChoice(plan: plan, resolved: resolved, out: out)
+        // From here to the end a signal is taken note of and no longer ends the process.
+        let events = try Events()
         let folder = try choice.make(resolved: resolved)
+        do {
+            return try execute(in: folder, movedTo: choice.path, layout, source, events, onStatus: onStatus)
+        } catch {
+            throw SystemError("\(error)\nwhat was written is in \(folder.path)")
+        }
+    }
+
+    private func execute(
+        in folder: RunFolder, movedTo path: String, _ layout: ClusterLayout, _ source: any RequestSource, _ events: Events,
+        onStatus: @escaping (RunStatus) -> Void
+    ) throws -> Result {
         NodeProcess.raiseDescriptorLimit()
         let started = monotonicNow()
         var (grants, startUp): (Int64, Nanoseconds) = (0, 0)
@@ -58,16 +72,16 @@ public struct Run {
         let statistics: [NodeStatistics?]
         if plan.clock == .inproc {
             (outcome, statistics) = try InProcessRun(plan: plan, layout: layout, folder: folder, source: source, onStatus: onStatus)
-                .run(into: records)
+                .run(into: records, events)
         } else {
-            let run = try ProcessRun(plan: plan, layout: layout, folder: folder, executable: executable, onStatus: onStatus)
+            let run = try ProcessRun(plan: plan, layout: layout, folder: folder, executable: executable, events: events, onStatus: onStatus)
             outcome = run.run()
             (grants, startUp) = (run.grantCount, run.startUp)
             try MergedParts(folder: folder, layout: layout).merge(into: records)
             statistics = try layout.nodes.map { node throws(SystemError) in try PartFiles.statistics(folder.parts, node) }
         }
         let hasWholeTimeline = plan.records.timeline ? try Timeline(folder: folder, layout: layout).write() : false
-        Files.removeTree(folder.parts)
+        Files.remove(folder.parts)
         let wall = seconds(monotonicNow() - started)
         let summary = SummaryBuilder(plan, layout).build(
             statistics, wall: wall, incomplete: outcome != .finished, digest: records.digest, energy: energy)
@@ -75,7 +89,7 @@ public struct Run {
         let manifest = Manifest(
             plan: plan, layout: layout, records: records, version: version, incomplete: outcome != .finished, hasWholeTimeline: hasWholeTimeline)
         try Files.write(Array((manifest.json.text(.pretty) + "\n").utf8), to: folder.path + "/manifest.json")
-        let final = try folder.moved(to: choice.path)
+        let final = try folder.moved(to: path)
         return Result(
             summary: summary, folder: final.path, failure: failure(in: outcome, summary, statistics, final, layout),
             wasInterrupted: outcome == .interrupted, grants: grants, events: statistics.reduce(0) { $0 + ($1?.events ?? 0) },

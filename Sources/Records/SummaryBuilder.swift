@@ -11,6 +11,17 @@ public struct SummaryBuilder {
         self.layout = layout
     }
 
+    /// The summary of a run in which nothing happened: what figures there will be.
+    public var blank: Summary {
+        let statistics = layout.nodes.map { node in
+            var counted = NodeStatistics()
+            if node.role.isWorker { counted.worker = WorkerStatistics() }
+            return counted
+        }
+        return build(statistics, wall: 0, incomplete: false, digest: "", energy: { _, _, _ in 0 })
+    }
+
+    /// Adds up.
     /// - Parameters:
     ///   - statistics: by node; `nil` for a node that left none.
     ///   - wall: host time that the run took, seconds.

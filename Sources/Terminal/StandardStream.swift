@@ -6,6 +6,11 @@ public enum StandardStream: Int32, Sendable {
     case output = 1
     case error = 2
 
+    /// Opens `/dev/null` in place of standard streams that the process was started without, lest a record become one of them.
+    public static func openMissing() {
+        for descriptor: Int32 in 0...2 where fcntl(descriptor, F_GETFD) < 0 { _ = open("/dev/null", O_RDWR) }
+    }
+
     /// Writes text without buffering.
     /// - Returns: whether all of it was written; a closed pipe is no reason to stop a run.
     @discardableResult

@@ -24,6 +24,7 @@ final class Arena {
 
     /// Zeroed by nobody; aligned for any C structure; `nil` beyond the limit.
     func take(_ size: Int) -> UnsafeMutableRawPointer? {
+        guard size >= 0, size <= limit else { return nil }
         let rounded = (max(size, 1) + 15) & ~15
         guard rounded <= limit - taken else { return nil }
         taken += rounded

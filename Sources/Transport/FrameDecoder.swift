@@ -13,6 +13,10 @@ public struct FrameError: Error, CustomStringConvertible {
 public final class FrameDecoder {
     private let arena = Arena()
     private let nodes: Int
+    /// What times and sizes stay below, so that sums of some of them are times too.
+    private static let limit = Instant.never / 4
+    /// Lengths of prompts and outputs in tokens.
+    private static let lengths: ClosedRange<Int32> = 1...(1 << 26)
 
     /// - Parameter nodes: number of nodes; indices beyond are refused.
     public init(nodes: Int) { self.nodes = nodes }
@@ -37,9 +41,9 @@ public final class FrameDecoder {
     }
 
     private func unpack(_ packed: Testbed__Envelope, source: Int32) throws(FrameError) -> Envelope {
-        let limit = Instant.never / 4
-        guard (0...limit).contains(packed.sent), (1...limit).contains(packed.flight), (0...limit).contains(packed.length),
-            (0...limit).contains(packed.bytes), packed.link < UInt32(LinkKind.allCases.count)
+        let times = 0...Self.limit
+        guard times.contains(packed.sent), (1...Self.limit).contains(packed.flight), times.contains(packed.length),
+            times.contains(packed.bytes), packed.link < UInt32(LinkKind.allCases.count)
         else { throw FrameError(description: "an envelope with times or sizes out of range") }
         let head = packed.sent + packed.flight
         return Envelope(
@@ -56,19 +60,21 @@ public final class FrameDecoder {
         case TESTBED__ENVELOPE__BODY_PREFILLED: return .prefilled(try unpack(packed.prefilled.pointee))
         case TESTBED__ENVELOPE__BODY_STATUS: return .status(unpack(packed.status.pointee))
         case TESTBED__ENVELOPE__BODY_TOKENS: return .tokens(try unpack(packed.tokens.pointee))
-        case TESTBED__ENVELOPE__BODY_MILESTONE: return .milestone(unpack(packed.milestone.pointee))
+        case TESTBED__ENVELOPE__BODY_MILESTONE: return .milestone(try unpack(packed.milestone.pointee))
         case TESTBED__ENVELOPE__BODY_REJECTED: return .rejected(id: packed.rejected.pointee.id, stream: packed.rejected.pointee.stream)
-        case TESTBED__ENVELOPE__BODY_PULL: return .pull(unpack(packed.pull.pointee))
-        case TESTBED__ENVELOPE__BODY_CACHE: return .cache(unpack(packed.cache.pointee))
-        case TESTBED__ENVELOPE__BODY_RELEASE: return .release(unpack(packed.release.pointee))
+        case TESTBED__ENVELOPE__BODY_PULL: return .pull(try unpack(packed.pull.pointee))
+        case TESTBED__ENVELOPE__BODY_CACHE: return .cache(try unpack(packed.cache.pointee))
+        case TESTBED__ENVELOPE__BODY_RELEASE: return .release(try unpack(packed.release.pointee))
         default: throw FrameError(description: "a body of an unknown kind")
         }
     }
 
+    /// Whether it is a node's index, or -1 for none.
+    private func isNode(_ index: Int32) -> Bool { (-1..<nodes).contains(Int(index)) }
+
     private func unpack(_ packed: Testbed__Request) throws(FrameError) -> Assignment {
-        let tokens: ClosedRange<Int32> = 1...(1 << 26)
-        guard tokens.contains(packed.prompt_tokens), tokens.contains(packed.output_tokens), packed.arrival >= 0, packed.arrival < .never,
-            Int(packed.decode_node) < nodes
+        guard Self.lengths.contains(packed.prompt_tokens), Self.lengths.contains(packed.output_tokens), (0...Self.limit).contains(packed.arrival),
+            isNode(packed.decode_node)
         else { throw FrameError(description: "a request with lengths, times or nodes out of range") }
         return Assignment(
             id: packed.id, stream: packed.stream, promptTokens: packed.prompt_tokens, outputTokens: packed.output_tokens,
@@ -99,16 +105,23 @@ public final class FrameDecoder {
     private func unpack(_ packed: Testbed__Tokens) throws(FrameError) -> [StreamToken] {
         let count = packed.n_ids
         guard packed.n_streams == count, packed.n_indices == count else { throw FrameError(description: "lists of tokens of different lengths") }
+        guard (0..<count).allSatisfy({ (0..<Self.lengths.upperBound).contains(packed.indices[$0]) }) else {
+            throw FrameError(description: "a token at a place that no output has")
+        }
         return (0..<count).map { StreamToken(id: packed.ids[$0], stream: packed.streams[$0], index: packed.indices[$0]) }
     }
 
-    private func unpack(_ packed: Testbed__Milestone) -> Milestone {
-        Milestone(
+    private func unpack(_ packed: Testbed__Milestone) throws(FrameError) -> Milestone {
+        guard (0..<Self.lengths.upperBound).contains(packed.index), packed.preemptions >= 0, (0...Self.limit).contains(packed.kv_transfer),
+            (-1...Self.limit).contains(packed.prefill_start), isNode(packed.prefill_node), isNode(packed.decode_node)
+        else { throw FrameError(description: "a milestone with places, times or nodes out of range") }
+        return Milestone(
             id: packed.id, stream: packed.stream, index: packed.index, isLast: packed.is_last != 0, prefillNode: packed.prefill_node,
             decodeNode: packed.decode_node, prefillStart: packed.prefill_start, preemptions: packed.preemptions, kvTransfer: packed.kv_transfer)
     }
 
-    private func unpack(_ packed: Testbed__Cache) -> CacheMessage {
+    private func unpack(_ packed: Testbed__Cache) throws(FrameError) -> CacheMessage {
+        guard (-1...Self.limit).contains(packed.prefill_start) else { throw FrameError(description: "a cache with times out of range") }
         var message = CacheMessage(id: packed.id, prefillSlot: packed.prefill_slot, decodeSlot: packed.decode_slot)
         message.isFinal = packed.is_final != 0
         message.prefillStart = packed.prefill_start

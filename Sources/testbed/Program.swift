@@ -6,6 +6,7 @@ import Terminal
 enum Program {
     static func main(_ arguments: [String]) -> Int32 {
         signal(SIGPIPE, SIG_IGN)
+        StandardStream.openMissing()
         do {
             switch try CommandTable.testbed.parse(arguments) {
             case .help(let verb):

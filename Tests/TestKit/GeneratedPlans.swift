@@ -8,26 +8,19 @@ import Workload
 /// requests are preempted.
 public func generatedPlan(_ number: UInt64) -> ClusterPlan {
     var random = RandomStream(seed: number, stream: 77)
-    let model = ModelShape(
-        name: "test-7b", layers: 32, hidden: 4096, queryHeads: 32, kvHeads: 8, headDimension: 128, feedForward: 14336, vocabulary: 128256,
-        contextLimit: 8192, source: "a shape for tests")
-    let device = DeviceShape(
-        name: "test-80g", flops16: 989e12, flops8: 1978e12, memory: 80_000_000_000, memoryBandwidth: 3_350_000_000_000,
-        scaleUpBandwidth: 450_000_000_000, nicBandwidth: 50_000_000_000, idlePower: 70, prefillPower: 700, decodePower: 380,
-        source: "a device for tests")
     let isTight = random.below(3) == 0
     let isLayerwise = random.below(3) == 0
     func engine() -> EnginePlan {
         EnginePlan(
             blockSize: [8, 16, 32][random.below(3)], tokenBudget: [512, 2048, 8192][random.below(3)], maxBatch: [2, 16, 256][random.below(3)],
             chunkedPrefill: random.below(4) != 0,
-            // 131,072 bytes a token: room for about 3,000 tokens when it is tight.
-            kvMemory: isTight ? 400_000_000 : nil, maxModelLength: isTight ? 2500 : nil,
+            // 131,072 bytes a token: room for about 2,300 tokens when it is tight.
+            kvMemory: isTight ? 300_000_000 : nil, maxModelLength: isTight ? 1100 : nil,
             transfer: isLayerwise ? .layerwise : .afterPrefill, reportInterval: [1_000_000, 50_000_000, 500_000_000][random.below(3)])
     }
     func pool(_ name: String, _ role: Role, _ count: Int) -> PoolPlan {
         PoolPlan(
-            name: name, role: role, count: count, model: model, device: device, tensorParallel: 1 << random.below(3),
+            name: name, role: role, count: count, model: testModel, device: testDevice, tensorParallel: 1 << random.below(3),
             pipelineParallel: 1 + random.below(2), engine: engine())
     }
     let pools =
@@ -46,7 +39,7 @@ public func generatedPlan(_ number: UInt64) -> ClusterPlan {
 }
 
 private func workload(_ random: inout RandomStream, isTight: Bool) -> WorkloadPlan {
-    let rate = [2.0, 20, 80][random.below(3)]
+    let rate = [isTight ? 200.0 : 2, 20, 80][random.below(3)]
     let arrivals: WorkloadPlan.Arrivals =
         switch random.below(5) {
         case 0: .gamma(rate: rate, burstiness: 3)
@@ -56,10 +49,12 @@ private func workload(_ random: inout RandomStream, isTight: Bool) -> WorkloadPl
         default: .poisson(rate: rate)
         }
     let lengths: [LengthDistribution] = [
-        .fixed(300), .uniform(from: 1, through: isTight ? 900 : 2000), .logNormal(median: 400, sigma: 1.2, limit: isTight ? 2000 : 6000),
+        .fixed(300), .uniform(from: 1, through: isTight ? 600 : 2000), .logNormal(median: 400, sigma: 1.2, limit: isTight ? 2000 : 6000),
     ]
-    let outputs: [LengthDistribution] = [.fixed(1), .uniform(from: 1, through: 120), .logNormal(median: 60, sigma: 1, limit: 900)]
+    let outputs: [LengthDistribution] = [
+        .fixed(1), .uniform(from: 1, through: 120), .logNormal(median: isTight ? 150 : 60, sigma: isTight ? 0.7 : 1, limit: isTight ? 450 : 900),
+    ]
     return WorkloadPlan(
         arrivals: arrivals, promptTokens: lengths[random.below(3)], outputTokens: outputs[isTight ? 2 : random.below(3)],
-        requestLimit: 60 + random.below(120))
+        requestLimit: 40 + random.below(50))
 }

@@ -6,7 +6,7 @@ import Time
 import Workload
 
 /// The rows that a run left behind: as written, and without regard to how rows of different nodes are interleaved.
-public struct RunRecords: Equatable {
+public struct RunRecords: Equatable, Sendable {
     public var requests: String
     public var iterations: [String]
     public var messages: [String]
@@ -35,6 +35,23 @@ public struct FinishedRun {
 
     /// What the workers counted.
     public var workers: [WorkerStatistics] { hosts.compactMap { $0.statistics.worker } }
+}
+
+extension FinishedRun {
+    /// What of the run does not add up, in words: requests without an end, tokens lost or doubled, blocks kept.
+    public var imbalances: [String] {
+        var found: [String] = []
+        let client = client
+        if client.offered != client.done + client.rejected + client.failed { found.append("\(client.offered) requests offered, others ended") }
+        if client.duplicatedTokens > 0 { found.append("\(client.duplicatedTokens) tokens came twice") }
+        if client.missingTokens > 0 { found.append("\(client.missingTokens) tokens never came") }
+        if !hosts[ClusterLayout.client].progress.isFinished { found.append("the client is not done") }
+        for worker in workers {
+            if worker.blocksAtEnd != 0 { found.append("\(worker.blocksAtEnd) blocks are still in use") }
+            if worker.kvPeakBlocks > worker.kvTotalBlocks { found.append("\(worker.kvPeakBlocks) of \(worker.kvTotalBlocks) blocks were used") }
+        }
+        return found
+    }
 }
 
 /// The nodes of a plan with generated requests.

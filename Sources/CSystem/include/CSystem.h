@@ -28,6 +28,9 @@ int testbed_pidfd_open(pid_t pid);
 /// Has the kernel send `signal` to this process when its parent dies.
 int testbed_die_with_parent(int signal);
 
+/// Whether this process ignores the signal.
+int testbed_is_ignored(int signal);
+
 /// Columns of the terminal at `fd`, or 0 when it is none.
 int testbed_terminal_columns(int fd);
 

@@ -4,15 +4,20 @@ import Quantities
 
 extension Engine {
     /// Chooses what the iteration at a place of the ring computes.
+    ///
+    /// When it comes out empty there is nothing that could be computed, now or until something else happens: what a preemption gave
+    /// back was offered to those that wait. The lookahead of the virtual clock rests on that.
     mutating func form(_ place: Int, at now: Instant) {
         var budget = plan.tokenBudget
         if plan.chunkedPrefill {
             addRunning(to: place, budget: &budget)
-            if ring[place].preemptions == 0 { admit(to: place, budget: &budget, at: now) }
+            // Room that had to be taken from one request is not for the next one, unless nothing else would run.
+            if ring[place].preemptions == 0 || ring[place].shape.isEmpty { admit(to: place, budget: &budget, at: now) }
         } else {
             // Without chunks a prompt is computed whole, in an iteration without decoding ones, and goes first.
             admit(to: place, budget: &budget, at: now)
             if ring[place].shape.isEmpty { addRunning(to: place, budget: &budget) }
+            if ring[place].shape.isEmpty { admit(to: place, budget: &budget, at: now) }
         }
     }
 

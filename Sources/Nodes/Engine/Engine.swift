@@ -69,6 +69,15 @@ struct Engine {
     @inline(__always)
     func hasFullCache(_ slot: Int32) -> Bool { requests[slot].computed == requests[slot].total }
 
+    /// The iteration that computes a request at present, and the part of it; `nil` when none does.
+    func underWay(_ slot: Int32) -> (Iteration, Chunk)? {
+        for step in 0..<inFlight {
+            let iteration = ring[(oldest + step) % stages]
+            if let chunk = iteration.chunks.first(where: { $0.slot == slot }) { return (iteration, chunk) }
+        }
+        return nil
+    }
+
     /// Puts a request in the queue. Its slot must be in phase `waiting`.
     mutating func enqueue(_ slot: Int32) {
         let entry = requests[slot]

@@ -15,6 +15,10 @@ struct Client {
         var firstToken: Instant = -1
         var prefillStart: Instant = -1
         var prefillNode: Int32 = -1
+        /// Tokens that came before the first one, which another worker sends over another way; and the end, if it came with them.
+        /// The user gets them with the first.
+        var early: Int32 = 0
+        var earlyEnd: Milestone?
     }
 
     let names: [String]
@@ -97,12 +101,16 @@ struct Client {
         }
     }
 
-    /// Counts a token. Answers whether it was the one that was due.
+    /// Counts a token. Answers whether the user has it now: not when it came before, and not while the first token is missing.
     @discardableResult
     @inline(__always)
     private mutating func receive(index: Int32, of handle: Int32, id: Int64, at now: Instant) -> Bool {
         guard let place = find(handle, id: id), index >= streams[place].nextIndex else {
             statistics.duplicatedTokens += 1
+            return false
+        }
+        if streams[place].nextIndex == 0, index > 0 {
+            hold(index, of: place)
             return false
         }
         statistics.missingTokens += Int64(index - streams[place].nextIndex)
@@ -113,6 +121,23 @@ struct Client {
         return true
     }
 
+    /// Keeps a token back that came before the first one.
+    private mutating func hold(_ index: Int32, of place: Int) {
+        let due = streams[place].early + 1
+        if index < due { statistics.duplicatedTokens += 1 } else { statistics.missingTokens += Int64(index - due) }
+        streams[place].early = max(index, streams[place].early)
+    }
+
+    /// The first token has come: the user gets those that were kept back with it.
+    private mutating func releaseEarly(of place: Int, at now: Instant, _ effects: inout Effects) {
+        let early = streams[place].early
+        guard early > 0 else { return }
+        statistics.outputTokens += Int64(early)
+        statistics.tbt.add(0, times: Int64(early))
+        streams[place].nextIndex = early + 1
+        if let end = streams[place].earlyEnd { finish(end, at: now, &effects) }
+    }
+
     @inline(__always)
     private func find(_ handle: Int32, id: Int64) -> Int? {
         let place = Int(handle)
@@ -121,14 +146,20 @@ struct Client {
     }
 
     private mutating func receive(_ milestone: Milestone, at now: Instant, _ effects: inout Effects) {
-        guard receive(index: milestone.index, of: milestone.stream, id: milestone.id, at: now) else { return }
+        guard receive(index: milestone.index, of: milestone.stream, id: milestone.id, at: now) else {
+            let place = find(milestone.stream, id: milestone.id)
+            if milestone.isLast, let place, streams[place].nextIndex == 0, milestone.index == streams[place].early {
+                streams[place].earlyEnd = milestone
+            }
+            return
+        }
         let place = Int(milestone.stream)
         if milestone.index == 0 {
             streams[place].firstToken = now
             streams[place].prefillStart = milestone.prefillStart
             streams[place].prefillNode = milestone.prefillNode
         }
-        if milestone.isLast { finish(milestone, at: now, &effects) }
+        if milestone.isLast { finish(milestone, at: now, &effects) } else if milestone.index == 0 { releaseEarly(of: place, at: now, &effects) }
     }
 
     private mutating func finish(_ milestone: Milestone, at now: Instant, _ effects: inout Effects) {

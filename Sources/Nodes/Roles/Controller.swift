@@ -37,8 +37,9 @@ struct Controller {
             views[place].runningRequests = Int64(load.runningRequests)
             views[place].waitingTokens = load.waitingTokens
             views[place].usedBlocks = load.usedBlocks
-            views[place].unseenRequests = sentRequests[place] - load.receivedRequests
-            views[place].unseenTokens = sentTokens[place] - load.receivedTokens
+            // No worker can have received more than was sent: a report that says so says nothing.
+            views[place].unseenRequests = sentRequests[place] - min(max(load.receivedRequests, 0), sentRequests[place])
+            views[place].unseenTokens = sentTokens[place] - min(max(load.receivedTokens, 0), sentTokens[place])
         }
     }
 

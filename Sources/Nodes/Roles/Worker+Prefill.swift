@@ -45,6 +45,8 @@ extension Worker {
         guard let slot = engine.requests.find(known, id: pull.id, in: .parked, .waiting, .running) else { return }
         startStreaming(slot, to: pull)
         if engine.requests[slot].phase == .parked { sendRest(of: slot, to: target, &effects) }
+        // The iteration that computes it has begun: what it has computed so far goes at once, the rest as it comes.
+        if engine.requests[slot].isStreaming, let (iteration, chunk) = engine.underWay(slot) { push(chunk, of: iteration, &effects) }
     }
 
     /// Sends what was not pushed yet of the cache of a prefilled request.
@@ -58,7 +60,7 @@ extension Worker {
 
     private mutating func startStreaming(_ slot: Int32, to pull: CacheMessage) {
         engine.requests[slot].peerSlot = pull.decodeSlot
-        engine.requests[slot].isStreaming = true
+        engine.requests[slot].isStreaming = engine.requests[slot].request.decodeNode >= 0
     }
 
     private func cacheMessage(_ slot: Int32, isFinal: Bool) -> Message {
@@ -69,23 +71,26 @@ extension Worker {
         return .cache(message)
     }
 
-    /// Pushes the cache that an iteration is about to compute, layer by layer: the first layer is ready after its share of the
-    /// iteration, the last one when it ends. What earlier iterations computed before the decode worker had room goes along.
+    /// Pushes the cache that an iteration is about to compute for requests whose decode workers have room.
     mutating func pushLayers(of place: Int, _ effects: inout Effects) {
         let iteration = engine.ring[place]
+        for chunk in iteration.chunks where engine.requests[chunk.slot].isStreaming { push(chunk, of: iteration, &effects) }
+    }
+
+    /// Pushes the cache of a chunk layer by layer: the first layer is ready after its share of the iteration, the last one when it
+    /// ends. What earlier iterations computed before the decode worker had room goes along.
+    private mutating func push(_ chunk: Chunk, of iteration: Iteration, _ effects: inout Effects) {
+        let entry = engine.requests[chunk.slot]
         let layers = Int64(shape.layers)
-        for chunk in iteration.chunks where engine.requests[chunk.slot].isStreaming {
-            let entry = engine.requests[chunk.slot]
-            let computed = entry.computed + chunk.tokens
-            let bytes = shape.cacheBytes(computed) - shape.cacheBytes(entry.pushed)
-            engine.requests[chunk.slot].pushed = computed
-            effects.sends.append(
-                Effects.Send(
-                    target: entry.request.decodeNode, bytes: bytes,
-                    message: cacheMessage(chunk.slot, isFinal: computed == entry.request.promptTokens),
-                    streaming: Effects.Streaming(
-                        first: iteration.start + (iteration.end - iteration.start) / layers, last: iteration.end, lastBytes: bytes / layers)))
-        }
+        let computed = entry.computed + chunk.tokens
+        let bytes = shape.cacheBytes(computed) - shape.cacheBytes(entry.pushed)
+        engine.requests[chunk.slot].pushed = computed
+        effects.sends.append(
+            Effects.Send(
+                target: entry.request.decodeNode, bytes: bytes,
+                message: cacheMessage(chunk.slot, isFinal: computed == entry.request.promptTokens),
+                streaming: Effects.Streaming(
+                    first: iteration.start + (iteration.end - iteration.start) / layers, last: iteration.end, lastBytes: bytes / layers)))
     }
 
     /// The decode worker has the cache: its blocks here are free.

@@ -13,9 +13,9 @@ public struct LeastKV: RoutingPolicy {
     public mutating func choose(for request: RequestView, among workers: [WorkerView]) -> Int {
         var best = 0
         for index in workers.indices.dropFirst() {
-            // Shares compared crosswise: a / b < c / d without division, so exactly.
-            let candidate = workers[index].expectedBlocks * workers[best].totalBlocks
-            if candidate < workers[best].expectedBlocks * workers[index].totalBlocks { best = index }
+            // Shares compared crosswise: a / b < c / d without division, so exactly, and without a product that overflows.
+            let candidate = Int128(workers[index].expectedBlocks) * Int128(workers[best].totalBlocks)
+            if candidate < Int128(workers[best].expectedBlocks) * Int128(workers[index].totalBlocks) { best = index }
         }
         return best
     }

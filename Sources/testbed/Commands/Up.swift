@@ -24,13 +24,17 @@ enum Up {
                 iterations: records.contains("iterations"), messages: records.contains("messages"), timeline: records.contains("timeline"))
         }
         do {
+            let requirements = try command.texts("require").map { text throws(UsageError) in try Requirement(text) }
+            if let code = refusal(of: requirements, plan) { return code }
             let scan = try scanTrace(plan)
             if command.has("dry-run") {
                 StandardStream.output.write(TopologyWriter.text(plan))
                 return 0
             }
-            return try run(plan, command, expected: scan)
+            return try run(plan, command, requirements, expected: scan)
         } catch let error as TraceError {
+            return fail("\(error)", code: 2)
+        } catch let error as FolderError {
             return fail("\(error)", code: 2)
         } catch {
             return fail("\(error)", code: 1)
@@ -55,8 +59,9 @@ enum Up {
         return scan
     }
 
-    private static func run(_ plan: ClusterPlan, _ command: ParsedCommand, expected: TraceScan?) throws -> Int32 {
-        let requirements = try command.texts("require").map { text throws(UsageError) in try Requirement(text) }
+    private static func run(
+        _ plan: ClusterPlan, _ command: ParsedCommand, _ requirements: [Requirement], expected: TraceScan?
+    ) throws -> Int32 {
         let capabilities = StandardStream.error.capabilities
         var state = ProgressState(expectedRequests: plan.workload.requestLimit ?? expected?.rows, expectedTime: expected?.duration)
         var display = ProgressDisplay(ProgressDisplay.Mode(capabilities, quiet: command.has("quiet")))
@@ -84,6 +89,22 @@ enum Up {
         StandardStream.output.write(text)
     }
 
+    /// Prints the requirements on figures that no summary of the plan has; the exit code, if there are any.
+    private static func refusal(of requirements: [Requirement], _ plan: ClusterPlan) -> Int32? {
+        let figures = SummaryBuilder(plan, ClusterLayout(plan)).blank.json.numbersByPath
+        var code: Int32?
+        for requirement in requirements {
+            guard case .unknownPath(let nearest) = requirement.verdict(on: figures) else { continue }
+            code = fail(unknown(requirement, nearest), code: 2)
+        }
+        return code
+    }
+
+    private static func unknown(_ requirement: Requirement, _ nearest: String?) -> String {
+        let hint = nearest.map { ", did you mean '\($0)'?" } ?? ""
+        return "required \(requirement.text): unknown figure '\(requirement.path)'\(hint)"
+    }
+
     /// Prints the requirements that do not hold. Answers the exit code.
     private static func judge(_ requirements: [Requirement], _ summary: Summary) -> Int32 {
         var code: Int32 = 0
@@ -93,9 +114,7 @@ enum Up {
             case .holds: continue
             case .fails(let actual): code = max(code, fail("required \(requirement.text): found \(actual)", code: 1))
             case .noValue: code = max(code, fail("required \(requirement.text): the run gives no value", code: 1))
-            case .unknownPath(let nearest):
-                let hint = nearest.map { ", did you mean '\($0)'?" } ?? ""
-                code = max(code, fail("required \(requirement.text): unknown figure '\(requirement.path)'\(hint)", code: 2))
+            case .unknownPath(let nearest): code = max(code, fail(unknown(requirement, nearest), code: 2))
             }
         }
         return code

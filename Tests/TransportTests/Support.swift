@@ -1,0 +1,112 @@
+import Cluster
+import Nodes
+import Quantities
+import Transport
+
+let nodeCount = 40
+
+/// A number drawn so that ends of its range and small numbers come often.
+func edgy(_ range: ClosedRange<Int64>, _ random: inout RandomStream) -> Int64 {
+    switch random.below(6) {
+    case 0: range.lowerBound
+    case 1: range.upperBound
+    case 2: min(range.upperBound, max(range.lowerBound, Int64(random.below(300))))
+    default:
+        range.lowerBound + Int64(truncatingIfNeeded: random.next() % UInt64(bitPattern: range.upperBound &- range.lowerBound &+ 1))
+    }
+}
+
+private let times = 0...(Instant.never / 4)
+
+func randomAssignment(_ random: inout RandomStream) -> Assignment {
+    Assignment(
+        id: edgy(-(1 << 60)...(1 << 60), &random), stream: Int32(edgy(0...Int64(Int32.max), &random)),
+        promptTokens: Int32(edgy(1...(1 << 26), &random)), outputTokens: Int32(edgy(1...(1 << 26), &random)),
+        priority: Int32(edgy(Int64(Int32.min)...Int64(Int32.max), &random)), arrival: edgy(times, &random),
+        decodeNode: Int32(edgy(-1...Int64(nodeCount - 1), &random)))
+}
+
+private func randomCache(_ random: inout RandomStream) -> CacheMessage {
+    var message = CacheMessage(
+        id: edgy(0...(1 << 60), &random), prefillSlot: Int32(edgy(-1...Int64(Int32.max), &random)),
+        decodeSlot: Int32(edgy(-1...Int64(Int32.max), &random)))
+    message.isFinal = random.below(2) == 0
+    message.prefillStart = edgy(-1...(Instant.never / 4), &random)
+    return message
+}
+
+private func randomLoad(_ random: inout RandomStream) -> LoadReport {
+    var load = LoadReport()
+    load.waitingRequests = Int32(edgy(0...Int64(Int32.max), &random))
+    load.runningRequests = Int32(edgy(0...Int64(Int32.max), &random))
+    load.waitingTokens = edgy(0...(1 << 30), &random)
+    load.usedBlocks = edgy(0...(1 << 30), &random)
+    load.receivedRequests = edgy(0...(1 << 50), &random)
+    load.receivedTokens = edgy(0...(1 << 50), &random)
+    return load
+}
+
+private func randomMilestone(_ random: inout RandomStream) -> Milestone {
+    Milestone(
+        id: edgy(0...(1 << 60), &random), stream: Int32(edgy(0...Int64(Int32.max), &random)), index: Int32(edgy(0...((1 << 26) - 1), &random)),
+        isLast: random.below(2) == 0, prefillNode: Int32(edgy(-1...Int64(nodeCount - 1), &random)),
+        decodeNode: Int32(edgy(-1...Int64(nodeCount - 1), &random)), prefillStart: edgy(-1...(Instant.never / 4), &random),
+        preemptions: Int32(edgy(0...Int64(Int32.max), &random)), kvTransfer: edgy(times, &random))
+}
+
+/// Kinds of messages that `randomMessage` makes.
+let messageKinds = 11
+
+/// A message of a kind, 0 ..< `messageKinds`, with contents that nodes send.
+func randomMessage(_ kind: Int, _ random: inout RandomStream) -> Message {
+    func placement() -> Placement {
+        Placement(
+            request: randomAssignment(&random), prefillNode: Int32(edgy(0...Int64(nodeCount - 1), &random)),
+            prefillSlot: Int32(edgy(-1...Int64(Int32.max), &random)))
+    }
+    switch kind {
+    case 0: return .submit(randomAssignment(&random))
+    case 1: return .assign(randomAssignment(&random))
+    case 2: return .place(placement())
+    case 3: return .prefilled(placement())
+    case 4: return .status(randomLoad(&random))
+    case 5:
+        return .tokens(
+            (0..<random.below(50)).map { _ in
+                StreamToken(
+                    id: edgy(0...(1 << 60), &random), stream: Int32(edgy(0...Int64(Int32.max), &random)),
+                    index: Int32(edgy(0...((1 << 26) - 1), &random)))
+            })
+    case 6: return .milestone(randomMilestone(&random))
+    case 7: return .rejected(id: edgy(0...(1 << 60), &random), stream: Int32(edgy(0...Int64(Int32.max), &random)))
+    case 8: return .pull(randomCache(&random))
+    case 9: return .cache(randomCache(&random))
+    default: return .release(randomCache(&random))
+    }
+}
+
+func randomEnvelope(source: Int32, kind: Int, _ random: inout RandomStream) -> Envelope {
+    let sent = edgy(times, &random)
+    let head = sent + edgy(1...(Instant.never / 4), &random)
+    let message = randomMessage(kind, &random)
+    return Envelope(
+        source: source, sequence: UInt32(truncatingIfNeeded: random.next()), sent: sent, head: head, tail: head + edgy(times, &random),
+        bytes: edgy(times, &random), link: UInt8(random.below(LinkKind.allCases.count)), isBulk: message.channel == .cache, message: message)
+}
+
+/// The bytes of a frame.
+func frame(source: Int32, _ envelopes: [Envelope], encoder: FrameEncoder = FrameEncoder()) -> [UInt8] {
+    encoder.encode(source: source, envelopes) { Array($0) } ?? []
+}
+
+/// What a decoder makes of bytes.
+func decoded(_ bytes: [UInt8], _ decoder: FrameDecoder) throws(FrameError) -> [Envelope] {
+    var found: [Envelope] = []
+    // The buffer must outlive the call, and a typed error cannot pass a generic closure.
+    var failure: FrameError?
+    bytes.withUnsafeBytes { buffer in
+        do throws(FrameError) { try decoder.decode(buffer) { found.append($0) } } catch { failure = error }
+    }
+    if let failure { throw failure }
+    return found
+}
