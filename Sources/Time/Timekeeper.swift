@@ -147,7 +147,9 @@ public struct Timekeeper: Sendable {
         for channel in inert { sends[Int(channel.rawValue)][node] = nodes[node].earliest[channel] }
         pending[node] = min(nodes[node].next, nodes[node].underWayFirst)
         var act = Instant.never
-        if !nodes[node].isRunning, nodes[node].role != .client || !isOpenLoop { for channel in lively { act = min(act, nodes[node].earliest[channel]) } }
+        if !nodes[node].isRunning, nodes[node].role != .client || !isOpenLoop {
+            for channel in lively { act = min(act, nodes[node].earliest[channel]) }
+        }
         acts[nodes[node].role.place][node] = act
     }
 

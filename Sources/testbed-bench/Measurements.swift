@@ -103,7 +103,9 @@ struct Measurements {
 
     /// The run of median host time.
     private func runs(_ count: Int, _ path: String, _ clock: ClockMode) throws -> Emulation {
-        let all = try (0..<count).map { try Emulation.measure(bench, topology: path, clock: clock, folder: "\(directory)/run-\(clock.rawValue)-\($0)") }
+        let all = try (0..<count).map {
+            try Emulation.measure(bench, topology: path, clock: clock, folder: "\(directory)/run-\(clock.rawValue)-\($0)")
+        }
         return all.sorted { $0.wall < $1.wall }[(count - 1) / 2]
     }
 

@@ -41,7 +41,8 @@ struct InputTests {
     @Test("a broken line of a trace is a place, exit code 2, and nothing launched")
     func brokenTrace() throws {
         let program = try Program()
-        let lines = ["TIMESTAMP,ContextTokens,GeneratedTokens"] + (0..<50).map { "2023-11-16 18:15:46.\(100 + $0)0000,\($0 == 30 ? "many" : "374"),44" }
+        let lines =
+            ["TIMESTAMP,ContextTokens,GeneratedTokens"] + (0..<50).map { "2023-11-16 18:15:46.\(100 + $0)0000,\($0 == 30 ? "many" : "374"),44" }
         let trace = try program.write(lines.joined(separator: "\n") + "\n", to: "trace.csv")
         let topology = "model: llama-3.1-8b\npools: {w: {role: colocated, device: h100-sxm}}\nworkload: {trace: trace.csv}\n"
         let path = try program.write(topology, to: "plan.yaml")
@@ -131,7 +132,7 @@ struct InputTests {
         #expect(try program.run("up", again, "--dry-run").output == outcome.output)
     }
 
-    @Test("runs of one request, of none, and of prompts that fit no worker end well", arguments: ["virtual", "inproc", "wall"])
+    @Test("runs of one request and of none end well", arguments: ["virtual", "inproc", "wall"])
     func extremes(clock: String) throws {
         let program = try Program()
         try program.write(smallTopology(requests: 1), to: "plan.yaml")
@@ -145,7 +146,5 @@ struct InputTests {
         #expect(try up()["done"] == 1)
         let none = try up("workload.arrivals={constant: 1/s}", "workload.duration=1ms")
         #expect(none["offered"] == 0)
-        let long = try up("workload.prompt-tokens=10000000", "workload.requests=3", "workload.prompt-scale=1000")
-        #expect(long["rejected"] == 3)
     }
 }

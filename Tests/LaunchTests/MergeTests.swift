@@ -43,7 +43,9 @@ struct MergeTests {
         let size = seed < 4 ? 30 : 12_000
         let all = (2..<6).map { rows(of: $0, count: random.below(size), &random) }
         // Nodes are in order and so are their rows: a sort that keeps the order of equals is the model.
-        let expected = all.flatMap { $0 }.enumerated().sorted { ($0.element.time, $0.element.node, $0.offset) < ($1.element.time, $1.element.node, $1.offset) }
+        let expected = all.flatMap { $0 }.enumerated().sorted {
+            ($0.element.time, $0.element.node, $0.offset) < ($1.element.time, $1.element.node, $1.offset)
+        }
         let parts = Dictionary(uniqueKeysWithValues: zip(2..<6, all.map { $0.map(\.text).joined() }))
         let text = try withDirectory { try merged(parts, in: $0) }
         #expect(text == expected.map(\.element.text).joined())
@@ -110,7 +112,9 @@ struct RowFieldsTests {
 
     @Test(
         "are no number and no time where they are not written as one",
-        arguments: ["", ".", "1", "-1", "1.0", ".000000000", "1,000000000", "x.000000000", "1.00000000x", "12345678901234567890.000000000", "1.0000000000"])
+        arguments: [
+            "", ".", "1", "-1", "1.0", ".000000000", "1,000000000", "x.000000000", "1.00000000x", "12345678901234567890.000000000", "1.0000000000",
+        ])
     func notATime(text: String) {
         #expect(RowFields.time(row(text), field: 0) == nil)
         if text != "1" { #expect(RowFields.number(row(text), field: 0) == nil || text.hasPrefix("1,")) }

@@ -66,7 +66,8 @@ struct EngineTests {
     @Test("runs whole prompts alone where they may not be cut, even above the budget, and before decoding")
     func wholePrompts() throws {
         let jobs = [
-            Job(id: 1, arrival: 0, prompt: 60, output: 2), Job(id: 2, arrival: 0, prompt: 40, output: 1), Job(id: 3, arrival: 0, prompt: 300, output: 1),
+            Job(id: 1, arrival: 0, prompt: 60, output: 2), Job(id: 2, arrival: 0, prompt: 40, output: 1),
+            Job(id: 3, arrival: 0, prompt: 300, output: 1),
         ]
         var driver = try EngineDriver(jobs, plan: EnginePlan(tokenBudget: 100, chunkedPrefill: false), blocks: 1000)
         driver.run()

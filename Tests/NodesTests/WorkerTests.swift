@@ -83,7 +83,8 @@ struct WorkerTests {
         links.control.bandwidth = 100_000
         let engine = EnginePlan(transfer: .layerwise)
         let plan = testPlan(
-            [testPool(.prefill, engine: engine), testPool(.decode, count: 4, engine: engine)], links: links, arrivals: .closedLoop(concurrency: 24, think: 0),
+            [testPool(.prefill, engine: engine), testPool(.decode, count: 4, engine: engine)], links: links,
+            arrivals: .closedLoop(concurrency: 24, think: 0),
             requests: 96, prompt: 20, output: 3)
         let run = runInProcess(plan)
         #expect(run.client.done == 96)

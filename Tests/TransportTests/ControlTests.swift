@@ -36,7 +36,7 @@ struct ControlMessageTests {
         case 5: .start(epoch: edgy(0...(1 << 62), &random))
         case 6:
             .grant(
-                until: edgy(0...Instant.never, &random),
+                until: edgy(0...Instant.never, &random), ahead: edgy(0...Instant.never, &random),
                 awaited: (0..<random.below(40)).map { _ in
                     Grant.Awaited(source: Int32(random.below(4096)), count: UInt32(truncatingIfNeeded: random.next()))
                 })
