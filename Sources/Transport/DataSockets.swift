@@ -24,7 +24,6 @@ public final class DataSockets {
     private let inbound: UnsafeMutableRawPointer
     private var outbound: [UnsafeMutableRawPointer?]
     private let directory: String
-    private let lingerMilliseconds: Int32 = 10_000
     private var message = zmq_msg_t()
 
     /// Binds node `node` of `count`.
@@ -65,7 +64,9 @@ public final class DataSockets {
         guard let socket = zmq_socket(context, ZMQ_PUSH) else { throw SystemError("zmq_socket", code: zmq_errno()) }
         outbound[target] = socket
         try Self.set(socket, ZMQ_SNDHWM, to: 0)
-        try Self.set(socket, ZMQ_LINGER, to: lingerMilliseconds)
+        // A node ends when the run is over and every message has come, or when it has failed: nothing that is left is awaited, and
+        // what goes to a node that has died would be waited for in vain.
+        try Self.set(socket, ZMQ_LINGER, to: 0)
         guard zmq_connect(socket, Self.endpoint(directory, target)) == 0 else {
             throw SystemError("connect \(Self.endpoint(directory, target))", code: zmq_errno())
         }
