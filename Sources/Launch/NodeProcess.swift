@@ -20,6 +20,7 @@ public enum NodeProcess {
         guard getppid() == parent else { return 1 }
         signal(SIGINT, SIG_IGN)
         signal(SIGPIPE, SIG_IGN)
+        endOnCrash()
         raiseDescriptorLimit()
         let control = ControlChannel(descriptor: ControlChannel.nodeDescriptor)
         do {
@@ -55,6 +56,13 @@ public enum NodeProcess {
         try parts.finish(host)
         if let problem = source.problem { throw SystemError(problem) }
         _ = try control.send(.finished)
+    }
+
+    /// Has a crash end the process at once. The runtime's own handlers take seconds for a backtrace while the cluster waits, and let a
+    /// process live on that got its signal from outside. Who wants the backtrace in the log asks for it by SWIFT_BACKTRACE.
+    private static func endOnCrash() {
+        guard getenv("SWIFT_BACKTRACE") == nil else { return }
+        for crash in [SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE, SIGABRT, SIGQUIT] { signal(crash, SIG_DFL) }
     }
 
     /// Sockets to many peers need many descriptors.
