@@ -103,18 +103,19 @@ struct RowReader {
 
     private mutating func fill() throws -> Bool {
         guard !isAtEnd else { return false }
-        buffer.removeFirst(start)
-        start = 0
+        let kept = buffer.count - start
         let size = 1 << 18
-        let kept = buffer.count
-        buffer.append(contentsOf: repeatElement(0, count: size))
-        let count = buffer.withUnsafeMutableBytes { memory in
-            var count: Int
-            repeat { count = read(descriptor.number, memory.baseAddress.map { $0 + kept }, size) } while count < 0 && errno == EINTR
-            return count
+        var count = 0
+        buffer = buffer.withUnsafeBytes { old in
+            [UInt8](unsafeUninitializedCapacity: kept + size) { memory, filled in
+                let room = UnsafeMutableRawBufferPointer(memory)
+                room.copyMemory(from: UnsafeRawBufferPointer(rebasing: old[start...]))
+                repeat { count = read(descriptor.number, room.baseAddress.map { $0 + kept }, size) } while count < 0 && errno == EINTR
+                filled = kept + max(count, 0)
+            }
         }
+        start = 0
         guard count >= 0 else { throw SystemError("read \(descriptor.path)", code: errno) }
-        buffer.removeLast(size - count)
         isAtEnd = count == 0
         return count > 0
     }
