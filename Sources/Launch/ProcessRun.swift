@@ -71,10 +71,13 @@ final class ProcessRun {
 
     /// A new directory that nobody else may enter, with a path short enough for a socket's address.
     private static func makeSocketDirectory() throws(SystemError) -> String {
-        let parent = getenv("XDG_RUNTIME_DIR").map { String(cString: $0) } ?? "/tmp"
-        var template = Array((parent.utf8.count < 60 ? parent : "/tmp").utf8CString.dropLast()) + Array("/testbed-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw SystemError("make a directory for sockets", code: errno) }
-        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        // The user's runtime directory may be set and not be there, as in a container that was entered.
+        let preferred = getenv("XDG_RUNTIME_DIR").map { String(cString: $0) } ?? ""
+        for parent in [preferred, "/tmp"] where (1..<60).contains(parent.utf8.count) {
+            var template = Array((parent + "/testbed-XXXXXX").utf8CString)
+            if mkdtemp(&template) != nil { return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self) }
+        }
+        throw SystemError("make a directory for sockets in /tmp", code: errno)
     }
 
     /// Runs to the end. Whatever happens, no process is left when it returns.

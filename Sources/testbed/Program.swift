@@ -5,7 +5,9 @@ import Terminal
 /// Reads the command line and does what it asks for.
 enum Program {
     static func main(_ arguments: [String]) -> Int32 {
+        // Writing then fails with an error, which says what could not be written.
         signal(SIGPIPE, SIG_IGN)
+        signal(SIGXFSZ, SIG_IGN)
         StandardStream.openMissing()
         do {
             switch try CommandTable.testbed.parse(arguments) {
