@@ -34,12 +34,24 @@ struct ClockEqualityTests {
     @Test("of the topology that a run leaves in its folder give the run again", arguments: ["pd-layerwise", "pd-4x8", "colo-8-whole-prompts"])
     func resolved(name: String) throws {
         let program = try Program()
-        let first = try program.run("up", name, "--requests", "40", "--seed", "9", "--clock", "inproc", "--out", program.path("first"))
+        let first = try program.run("up", bundled(name), "--requests", "40", "--seed", "9", "--clock", "inproc", "--out", program.path("first"))
         try #require(first.code == 0, "\(first.error)")
         let second = try program.run("up", program.path("first/topology.yaml"), "--out", program.path("second"))
         try #require(second.code == 0, "\(second.error)")
         #expect(try program.digest("first") == program.digest("second"))
         #expect(try program.read("first/topology.yaml") == program.read("second/topology.yaml"))
+    }
+
+    @Test("draw other requests under another seed")
+    func seeds() throws {
+        let program = try Program()
+        try program.write(smallTopology(requests: 10), to: "plan.yaml")
+        for (seed, folder) in [("1", "a"), ("1", "b"), ("2", "c")] {
+            let outcome = try program.run("up", program.path("plan.yaml"), "--seed", seed, "--out", program.path(folder))
+            #expect(outcome.code == 0, "\(outcome.error)")
+        }
+        #expect(try program.digest("a") == program.digest("b"))
+        #expect(try program.digest("a") != program.digest("c"))
     }
 
     @Test("wall runs to its end with a balanced account")

@@ -19,7 +19,6 @@ struct InputTests {
           arrivals: {poisson: fast}
           requests: 0
         slo: {ttft: 1s, tbt: [1]}
-        seed: minus one
 
         """
 
@@ -32,8 +31,7 @@ struct InputTests {
         #expect(outcome.output.isEmpty)
         let places = outcome.error.split(separator: "\n").filter { $0.hasPrefix(path + ":") }
         let lines = places.compactMap { $0.dropFirst(path.count + 1).split(separator: ":").first.flatMap { Int($0) } }
-        #expect(Set(lines).isSuperset(of: [2, 4, 5, 6, 8, 9, 11, 13, 14, 15, 16].dropLast()), "\(outcome.error)")
-        #expect(places.count == Set(places).count)
+        #expect(lines.sorted() == [2, 4, 5, 6, 8, 9, 11, 13, 14, 15], "\(outcome.error)")
         #expect(program.list() == ["plan.yaml"])
         #expect(program.processes.isEmpty)
     }
@@ -41,8 +39,8 @@ struct InputTests {
     @Test("a broken line of a trace is a place, exit code 2, and nothing launched")
     func brokenTrace() throws {
         let program = try Program()
-        let lines =
-            ["TIMESTAMP,ContextTokens,GeneratedTokens"] + (0..<50).map { "2023-11-16 18:15:46.\(100 + $0)0000,\($0 == 30 ? "many" : "374"),44" }
+        let rows = (0..<50).map { "2023-11-16 18:15:46.\(100 + $0)0000,\($0 == 30 ? "many" : "374"),44" }
+        let lines = ["TIMESTAMP,ContextTokens,GeneratedTokens"] + rows
         let trace = try program.write(lines.joined(separator: "\n") + "\n", to: "trace.csv")
         let topology = "model: llama-3.1-8b\npools: {w: {role: colocated, device: h100-sxm}}\nworkload: {trace: trace.csv}\n"
         let path = try program.write(topology, to: "plan.yaml")
@@ -132,7 +130,7 @@ struct InputTests {
         #expect(try program.run("up", again, "--dry-run").output == outcome.output)
     }
 
-    @Test("runs of one request and of none end well", arguments: ["virtual", "inproc", "wall"])
+    @Test("runs of one request, of none, and of prompts that fit no worker end well", arguments: ["virtual", "inproc", "wall"])
     func extremes(clock: String) throws {
         let program = try Program()
         try program.write(smallTopology(requests: 1), to: "plan.yaml")
@@ -146,5 +144,8 @@ struct InputTests {
         #expect(try up()["done"] == 1)
         let none = try up("workload.arrivals={constant: 1/s}", "workload.duration=1ms")
         #expect(none["offered"] == 0)
+        let long = try up("workload.prompt-tokens={empirical: [{tokens: 10000000, weight: 3}, {tokens: 100}]}", "workload.requests=20")
+        #expect(long["rejected", default: 0] > 0 && long["done", default: 0] > 0)
+        #expect(long["rejected", default: 0] + long["done", default: 0] == 20)
     }
 }

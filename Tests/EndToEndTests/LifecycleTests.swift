@@ -23,7 +23,7 @@ struct LifecycleTests {
         let text = try program.read("run/requests.csv")
         #expect(text.hasSuffix("\n"))
         for row in text.split(separator: "\n") { #expect(row.split(separator: ",", omittingEmptySubsequences: false).count == 14) }
-        #expect(program.list().allSatisfy { !$0.contains("partial") })
+        #expect(program.list() == ["plan.yaml", "run"])
         #expect(!program.exists("run/parts"))
     }
 
@@ -75,7 +75,7 @@ struct LifecycleTests {
         #expect(program.within(1) { program.processes.isEmpty })
     }
 
-    @Test("fail as a whole when one of them is killed, naming it and the signal", arguments: [(SIGKILL, "Killed")])
+    @Test("fail as a whole when one of them is killed, naming it and the signal", arguments: [(SIGKILL, "Killed"), (SIGSEGV, "Segmentation fault")])
     func killedNode(signal: Int32, name: String) throws {
         for (clock, node, title) in [("virtual", 4, "decode-0"), ("wall", 2, "prefill-0"), ("virtual", 0, "client")] {
             let program = try Program()
@@ -121,6 +121,26 @@ struct LifecycleTests {
         #expect(other.code == 0)
         #expect(try program.digest("run") == program.digest("other"))
         #expect(try program.read("run/requests.csv") == program.read("other/requests.csv"))
+    }
+
+    @Test("find room for their sockets where the runtime directory is set and not there")
+    func runtimeDirectory() throws {
+        let program = try Program()
+        try program.write(smallTopology(requests: 5), to: "plan.yaml")
+        let outcome = try program.run(
+            "up", program.path("plan.yaml"), "--out", program.path("run"), shell: "XDG_RUNTIME_DIR=/nowhere exec \"$0\" \"$@\"")
+        #expect(outcome.code == 0, "\(outcome.error)")
+    }
+
+    @Test("fail with what could not be written where files may not grow", arguments: ["virtual", "inproc"])
+    func fileLimit(clock: String) throws {
+        let program = try Program()
+        try program.write(smallTopology(requests: 100_000_000), to: "plan.yaml")
+        let outcome = try program.run(
+            "up", program.path("plan.yaml"), "--clock", clock, "--out", program.path("run"), shell: "ulimit -f 100; exec \"$0\" \"$@\"")
+        #expect(outcome.code == 1)
+        #expect(outcome.error.contains("File too large"), "\(outcome.error)")
+        #expect(program.processes.isEmpty)
     }
 
     @Test("go on under nohup when the terminal goes")

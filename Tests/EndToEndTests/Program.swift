@@ -85,8 +85,10 @@ final class Program {
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 1, path("harness-\(runs)-output"), O_WRONLY | O_CREAT | O_TRUNC, 0o644)
         posix_spawn_file_actions_addopen(&actions, 2, path("harness-\(runs)-error"), O_WRONLY | O_CREAT | O_TRUNC, 0o644)
-        // A crash is to end a process, not to be explained at length.
-        let environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("SWIFT_BACKTRACE") }.map { "\($0.key)=\($0.value)" }
+        // A crash is to end a process, not to be explained at length; sockets are to be here, so that one left behind is seen.
+        var variables = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("SWIFT_BACKTRACE") }
+        variables["XDG_RUNTIME_DIR"] = directory
+        let environment = variables.map { "\($0.key)=\($0.value)" }
         let script = "cd '\(directory)' && " + (shell ?? "exec \"$0\" \"$@\"")
         let command = ["/bin/sh", "-c", script, Self.executable] + arguments
         var process: pid_t = 0

@@ -1,3 +1,11 @@
+import Foundation
+
+/// The path of a topology that comes with the program.
+func bundled(_ name: String) -> String {
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    return root.path + "/Topologies/\(name).yaml"
+}
+
 /// A small cluster of two prefill and two decode workers that serves so many requests.
 func smallTopology(requests: Int, rate: Int = 200, extra: String = "") -> String {
     """

@@ -43,8 +43,8 @@ struct MergeTests {
         let size = seed < 4 ? 30 : 12_000
         let all = (2..<6).map { rows(of: $0, count: random.below(size), &random) }
         // Nodes are in order and so are their rows: a sort that keeps the order of equals is the model.
-        let expected = all.flatMap { $0 }.enumerated().sorted {
-            ($0.element.time, $0.element.node, $0.offset) < ($1.element.time, $1.element.node, $1.offset)
+        let expected = all.flatMap { $0 }.enumerated().sorted { left, right in
+            (left.element.time, left.element.node, left.offset) < (right.element.time, right.element.node, right.offset)
         }
         let parts = Dictionary(uniqueKeysWithValues: zip(2..<6, all.map { $0.map(\.text).joined() }))
         let text = try withDirectory { try merged(parts, in: $0) }

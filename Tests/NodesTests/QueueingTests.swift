@@ -40,7 +40,8 @@ struct QueueingTests {
     /// The standard error of such samples is 0.5%, 1% and 6%: at a load of 0.9 waiting times hang together over thousands of
     /// requests. So the last seed is one whose sample lies near the mean; that every sample is served as it should be shows `lindley`.
     @Test(
-        "the mean time to the first token is D + R D^2 / (2 (1 - R D)) within 2%", arguments: [(0.3, 12_000, 1), (0.6, 20_000, 1), (0.9, 50_000, 6)])
+        "the mean time to the first token is D + R D^2 / (2 (1 - R D)) within 2%",
+        arguments: [(0.3, 12_000, 1), (0.6, 20_000, 1), (0.9, 50_000, 6)])
     func meanWait(load: Double, requests: Int, seed: UInt64) throws {
         let (service, rows) = try run(load: load, requests: requests, seed: seed)
         let mean = rows.reduce(0.0) { $0 + Double($1.firstToken - $1.arrival) } / Double(rows.count)

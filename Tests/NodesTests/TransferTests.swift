@@ -19,9 +19,8 @@ struct TransferTests {
     }
 
     private let latency: Nanoseconds = 5_000
-    private let prompt = 4000
 
-    private func transfer(_ mode: TransferMode, bandwidth: BytesPerSecond) throws -> Transfer {
+    private func transfer(_ mode: TransferMode, bandwidth: BytesPerSecond, prompt: Int = 4000) throws -> Transfer {
         let engine = EnginePlan(transfer: mode)
         var links = LinkPlan()
         links.interNode = LinkClass(latency: latency, bandwidth: bandwidth)
@@ -34,17 +33,18 @@ struct TransferTests {
             cache: try #require(records.messageRows.first { $0.channel == "cache" }), row: try #require(records.requestRows.first))
     }
 
-    private func time(_ bandwidth: BytesPerSecond) -> Double {
+    private func time(_ bandwidth: BytesPerSecond, prompt: Int = 4000) -> Double {
         Double(prompt) * Double(testModel.cacheBytesPerToken) / Double(bandwidth) * 1e9
     }
 
     /// From slow links, where the port is the bottleneck, to fast ones, where the last layer is all that remains.
     static let bandwidths: [BytesPerSecond] = [1_000_000_000, 4_000_000_000, 8_000_000_000, 50_000_000_000, 400_000_000_000]
 
-    @Test("layer-wise, the time exposed after the prefill is max(S - t (L - 1) / L, S / L) and the latency", arguments: bandwidths)
-    func layerwise(bandwidth: BytesPerSecond) throws {
-        let transfer = try transfer(.layerwise, bandwidth: bandwidth)
-        let (size, iteration, layers) = (time(bandwidth), Double(transfer.iteration), Double(testModel.layers))
+    /// The pull of the long prompt is there before the prompt itself is, that of the short one when its iteration has begun.
+    @Test("layer-wise, the time exposed after the prefill is max(S - t (L - 1) / L, S / L) and the latency", arguments: bandwidths, [4000, 500])
+    func layerwise(bandwidth: BytesPerSecond, prompt: Int) throws {
+        let transfer = try transfer(.layerwise, bandwidth: bandwidth, prompt: prompt)
+        let (size, iteration, layers) = (time(bandwidth, prompt: prompt), Double(transfer.iteration), Double(testModel.layers))
         let exposed = max(size - iteration * (layers - 1) / layers, size / layers)
         #expect(abs(Double(transfer.cache.delivered - transfer.prefillEnd - latency) - exposed) < 4)
     }
