@@ -151,19 +151,17 @@ func silent() throws {
     dup2(kept, 1)
     close(opened)
     let printed = try String(contentsOf: file, encoding: .utf8)
-    // Other tests may print meanwhile.
+    // Other tests may print meanwhile: what they said is passed on.
+    print(printed, terminator: "")
     for word in ["Clp", "Coin", "Primal", "Optimal", "Presolve"] { #expect(!printed.contains(word)) }
 }
 
-@Test("a programme of LPLB's size takes well under a millisecond")
-func speed() throws {
+@Test("a programme of LPLB's size is solved in fewer pivots than it has columns")
+func pivots() throws {
     var random = RandomStream(seed: 13, stream: 0)
-    let programs = (0..<500).map { _ in publishedProgram(&random) }
-    #expect(programs[0].rowCount == 24 && programs[0].columnCount == 42)
-    let start = ContinuousClock.now
-    var pivots = 0
-    for program in programs { pivots += try SimplexSolver.solve(program).iterations }
-    let each = (ContinuousClock.now - start) / programs.count
-    print("a programme of 24 rows and 42 columns: \(each), \(Double(pivots) / Double(programs.count)) pivots")
-    #expect(each < .milliseconds(5))
+    for _ in 0..<100 {
+        let program = publishedProgram(&random)
+        #expect(program.rowCount == 24 && program.columnCount == 42)
+        #expect(try SimplexSolver.solve(program).iterations < program.columnCount)
+    }
 }
