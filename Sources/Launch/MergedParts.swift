@@ -18,7 +18,11 @@ struct MergedParts {
     }
 
     private func merge(_ kind: String, timeField: Int, into record: RecordFile) throws {
-        var readers = try layout.nodes.compactMap { node in try RowReader(PartFiles.path(folder.parts, node, kind), timeField: timeField) }
+        // All parts are open at once: together they read ahead by 16 MB at the most.
+        let chunk = min(1 << 18, max(1 << 14, (1 << 24) / layout.nodes.count))
+        var readers = try layout.nodes.compactMap { node in
+            try RowReader(PartFiles.path(folder.parts, node, kind), timeField: timeField, chunk: chunk)
+        }
         var heap = EventHeap<Int>()
         for (place, reader) in readers.enumerated() {
             if let time = reader.time { heap.push(place, at: EventKey(time: time, source: Int32(place), sequence: 0)) }
@@ -36,6 +40,8 @@ struct MergedParts {
 struct RowReader {
     private let descriptor: Descriptor
     private let timeField: Int
+    /// Bytes to read at once.
+    private let chunk: Int
     private var buffer: [UInt8] = []
     /// The next row is at `start ..< end` of the buffer; both are equal at the end of the file.
     private var start = 0
@@ -57,7 +63,7 @@ struct RowReader {
     }
 
     /// `nil` when there is no such part.
-    init?(_ path: String, timeField: Int) throws {
+    init?(_ path: String, timeField: Int, chunk: Int = 1 << 18) throws {
         let number = testbed_open(path, O_RDONLY, 0)
         guard number >= 0 else {
             if errno == ENOENT { return nil }
@@ -65,6 +71,7 @@ struct RowReader {
         }
         descriptor = Descriptor(number, path)
         self.timeField = timeField
+        self.chunk = chunk
         try advance()
     }
 
@@ -104,7 +111,7 @@ struct RowReader {
     private mutating func fill() throws -> Bool {
         guard !isAtEnd else { return false }
         let kept = buffer.count - start
-        let size = 1 << 18
+        let size = chunk
         var count = 0
         buffer = buffer.withUnsafeBytes { old in
             [UInt8](unsafeUninitializedCapacity: kept + size) { memory, filled in

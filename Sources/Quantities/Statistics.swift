@@ -85,15 +85,29 @@ public struct Distribution: Sendable, Equatable {
 /// Mean and maximum are exact. A percentile is the middle of its bucket: at most 1/1024 of its value off.
 public struct LogLinearHistogram: Sendable {
     private static let subBits = 9
-    private var counts: [Int64]
+    private static let bucketCount = (64 - subBits) << subBits
+    /// Counts of the buckets up to the largest that was used: in hundreds of nodes the whole range would take more memory than all
+    /// the rest.
+    private var counts: [Int64] = []
     private var total = WideSum()
     private var largest: Int64 = 0
 
     /// Number of samples.
     public private(set) var count: Int64 = 0
 
-    public init() {
-        counts = Array(repeating: 0, count: (64 - Self.subBits) << Self.subBits)
+    public init() {}
+
+    /// Makes room for a bucket and those that share its power of two.
+    @inline(never)
+    private mutating func makeRoom(for bucket: Int) {
+        let end = (bucket | ((1 << Self.subBits) - 1)) + 1
+        counts.append(contentsOf: repeatElement(0, count: end - counts.count))
+    }
+
+    @inline(__always)
+    private mutating func add(_ number: Int64, toBucket bucket: Int) {
+        if bucket >= counts.count { makeRoom(for: bucket) }
+        counts[bucket] &+= number
     }
 
     /// Adds a sample so many times (no less than 0); a negative sample counts as 0.
@@ -101,7 +115,7 @@ public struct LogLinearHistogram: Sendable {
     public mutating func add(_ sample: Int64, times: Int64 = 1) {
         guard times > 0 else { return }
         let value = Swift.max(sample, 0)
-        counts[Self.bucket(value)] &+= times
+        add(times, toBucket: Self.bucket(value))
         count &+= times
         total.add(value, times: times)
         if value > largest { largest = value }
@@ -109,7 +123,7 @@ public struct LogLinearHistogram: Sendable {
 
     /// Adds all samples of another histogram.
     public mutating func merge(_ other: LogLinearHistogram) {
-        for index in counts.indices where other.counts[index] != 0 { counts[index] += other.counts[index] }
+        for (place, number) in other.counts.enumerated() where number != 0 { add(number, toBucket: place) }
         count += other.count
         total.add(other.total)
         largest = Swift.max(largest, other.largest)
@@ -120,9 +134,9 @@ public struct LogLinearHistogram: Sendable {
         guard count > 0 else { return nil }
         func at(_ share: Int) -> Double {
             var left = Int64(rank(share, of: Int(count))) + 1
-            for (index, bucket) in counts.enumerated() where bucket != 0 {
-                left -= bucket
-                if left <= 0 { return Swift.min(Self.middle(index), Double(largest)) }
+            for (place, number) in counts.enumerated() where number != 0 {
+                left -= number
+                if left <= 0 { return Swift.min(Self.middle(place), Double(largest)) }
             }
             return Double(largest)
         }
@@ -166,7 +180,7 @@ extension LogLinearHistogram {
     /// Appends the buckets that hold anything.
     public func encode(into words: inout [Int64]) {
         words += [count, largest, total.low, total.high, Int64(counts.count { $0 != 0 })]
-        for (index, bucket) in counts.enumerated() where bucket != 0 { words += [Int64(index), bucket] }
+        for (place, number) in counts.enumerated() where number != 0 { words += [Int64(place), number] }
     }
 
     /// Reads what `encode` appended; buckets that cannot be are left out.
@@ -177,9 +191,9 @@ extension LogLinearHistogram {
         let low = reader.next()
         total = WideSum(low: low, high: reader.next())
         for _ in 0..<reader.count(of: 2) {
-            let index = Int(reader.next())
-            let bucket = reader.next()
-            if counts.indices.contains(index) { counts[index] = bucket }
+            let bucket = Int(reader.next())
+            let number = reader.next()
+            if (0..<Self.bucketCount).contains(bucket) { add(number, toBucket: bucket) }
         }
     }
 }
