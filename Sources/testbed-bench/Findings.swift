@@ -24,9 +24,9 @@ struct Findings {
     var text: String {
         var lines = ["load average before: \(Figures.number(load))", ""]
         for part in parts {
-            var table = TextTable([.init(part), .init("", .right), .init("")])
-            for finding in list where finding.part == part { table.add([finding.name, figure(finding.value), finding.unit]) }
-            lines += table.lines() + [""]
+            var table = TextTable([.init(""), .init("", .right), .init("")])
+            for finding in list where finding.part == part { table.add(["  " + finding.name, figure(finding.value), finding.unit]) }
+            lines += [part] + table.lines() + [""]
         }
         return lines.joined(separator: "\n")
     }
