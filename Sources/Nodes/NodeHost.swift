@@ -164,10 +164,11 @@ extension NodeHost {
     }
 
     /// The earliest time of the messages of each channel that the node holds and has not handled; `Instant.never` for none.
-    public func held(into times: inout ChannelTimes) {
-        times = ChannelTimes()
+    public var held: ChannelTimes {
+        var times = ChannelTimes()
         inbox.forEach { key, envelope in times.lower(envelope.message.channel, to: key.time) }
         ready.forEach { key, envelope in times.lower(envelope.message.channel, to: key.time) }
+        return times
     }
 
     /// For the client: requests that have ended, and whether none is open or to come.

@@ -38,17 +38,31 @@ public struct TextBuffer: Sendable {
 
     private mutating func appendDigits(_ number: UInt64, atLeast width: Int) {
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
-            var rest = number
-            var start = 20
-            while rest != 0 || 20 - start < width {
-                let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
-                start -= 1
-                digits[start] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: digit)
-                rest = quotient
-            }
-            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: digits[start..<20]))
+            guard let start = digits.baseAddress else { return }
+            bytes.append(contentsOf: UnsafeBufferPointer(start: start, count: writeDigits(number, atLeast: width, to: start)))
         }
     }
+}
+
+/// Writes a number in decimal, with zeros in front up to `width` digits (1 or 9), and answers how many digits there are: 20 at most.
+@inline(__always)
+private func writeDigits(_ number: UInt64, atLeast width: Int, to start: UnsafeMutablePointer<UInt8>) -> Int {
+    var length = width
+    var bound: UInt64 = width == 1 ? 10 : 1_000_000_000
+    while number >= bound, length < 20 {
+        length += 1
+        if length == 20 { break }
+        bound *= 10
+    }
+    var rest = number
+    var place = length
+    while place > 0 {
+        place -= 1
+        let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
+        start[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: digit)
+        rest = quotient
+    }
+    return length
 }
 
 /// The fields of one row, written into memory of a fixed size and appended to a text in one piece: rows are the most frequent
@@ -106,22 +120,7 @@ public struct RowWriter {
             end.pointee = UInt8(ascii: "-")
             end += 1
         }
-        var length = width
-        var bound: UInt64 = width == 1 ? 10 : 1_000_000_000
-        while number >= bound, length < 20 {
-            length += 1
-            if length == 20 { break }
-            bound *= 10
-        }
-        var rest = number
-        var place = length
-        while place > 0 {
-            place -= 1
-            let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
-            end[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: digit)
-            rest = quotient
-        }
-        end += length
+        end += writeDigits(number, atLeast: width, to: end)
     }
 }
 

@@ -14,8 +14,6 @@ public struct Style: Sendable, Equatable {
     public func faint(_ text: String) -> String { escaped(text, "2") }
     /// For errors.
     public func red(_ text: String) -> String { escaped(text, "31") }
-    /// For verdicts that hold.
-    public func green(_ text: String) -> String { escaped(text, "32") }
     /// For warnings.
     public func yellow(_ text: String) -> String { escaped(text, "33") }
 

@@ -42,9 +42,7 @@ public struct WindowReport: Sendable, Equatable {
         var earliest = ChannelTimes()
         for channel in Channel.allCases { earliest[channel] = host.earliestSend(on: channel) }
         earliest.lower(.stream, to: heldFrom)
-        var held = ChannelTimes()
-        host.held(into: &held)
-        self.init(next: host.next, earliest: earliest, held: held, sent: sent, progress: host.progress)
+        self.init(next: host.next, earliest: earliest, held: host.held, sent: sent, progress: host.progress)
     }
 }
 

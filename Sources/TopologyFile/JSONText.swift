@@ -56,7 +56,7 @@ enum JSON {
         let inner = String(repeating: "  ", count: indent + 1)
         let outer = String(repeating: "  ", count: indent)
         switch self {
-        case .text(let text): return Self.quote(text)
+        case .text(let text): return YAMLWriter.escaped(text)
         case .number(let digits): return digits
         case .flag(let flag): return flag ? "true" : "false"
         case .list(let items):
@@ -64,7 +64,8 @@ enum JSON {
             return "[\n" + items.map { inner + $0.render(indent: indent + 1) }.joined(separator: ",\n") + "\n\(outer)]"
         case .object(let entries):
             guard !entries.isEmpty else { return "{}" }
-            return "{\n" + entries.map { inner + Self.quote($0.0) + ": " + $0.1.render(indent: indent + 1) }.joined(separator: ",\n") + "\n\(outer)}"
+            return "{\n" + entries.map { inner + YAMLWriter.escaped($0.0) + ": " + $0.1.render(indent: indent + 1) }.joined(separator: ",\n")
+                + "\n\(outer)}"
         case .definition(let definition): return JSON.object([("$ref", .text("#/definitions/" + definition.name))]).render(indent: indent)
         }
     }
@@ -74,25 +75,6 @@ enum JSON {
         case .list, .object, .definition: true
         default: false
         }
-    }
-
-    private static func quote(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case "\n": result += "\\n"
-            default:
-                if scalar.value < 0x20 {
-                    let digits = String(scalar.value, radix: 16)
-                    result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-                } else {
-                    result.unicodeScalars.append(scalar)
-                }
-            }
-        }
-        return result + "\""
     }
 }
 

@@ -6,7 +6,7 @@ import Quantities
 /// A prefilled request stays parked with its blocks until the decode worker has pulled its cache (DistServe): memory that is
 /// not pulled is not there for new prompts, which is the back-pressure between the phases.
 extension Worker {
-    mutating func accept(_ request: Assignment, at now: Instant, _ effects: inout Effects) {
+    mutating func accept(_ request: Assignment) {
         reporting.receivedRequests += 1
         reporting.receivedTokens += Int64(request.promptTokens)
         let slot = engine.requests.insert(EngineRequest(request, phase: .waiting))

@@ -40,8 +40,8 @@ struct Worker {
 
     mutating func handle(_ envelope: Envelope, at now: Instant, _ effects: inout Effects) {
         switch envelope.message {
-        case .assign(let request): accept(request, at: now, &effects)
-        case .place(let placement): accept(placement, at: now, &effects)
+        case .assign(let request): accept(request)
+        case .place(let placement): accept(placement)
         case .pull(let message): sendCache(for: message, to: envelope.source, at: now, &effects)
         case .cache(let message): receiveCache(message, sent: envelope.sent, from: envelope.source, at: now, &effects)
         case .release(let message): release(message)

@@ -43,6 +43,17 @@ extension BalancePolicy {
     public var decisionTime: Nanoseconds { 0 }
 }
 
+extension ParameterDescription {
+    /// What a policy's decision takes on the emulated device.
+    static let decisionTime = ParameterDescription(
+        "decision_us", unit: "us", defaultValue: 20, range: 0...100_000, summary: "time of the decision, a layer and batch")
+}
+
+extension PolicyParameters {
+    /// The value of `ParameterDescription.decisionTime`.
+    var decisionTime: Nanoseconds { nanoseconds(fromSeconds: self["decision_us"] / 1e6) }
+}
+
 extension [Int32] {
     /// Makes the array `count` zeros, in its own storage when that is large enough.
     mutating func reset(count: Int) {

@@ -25,8 +25,7 @@ public struct ExpertParallelLoadBalancer: BalancePolicy {
     }
 
     public mutating func place(layer: Int, loads: [Double]) -> ExpertPlacement {
-        let slots = ReplicaPlanner.place(loads, on: fleet, withinHosts: withinHosts)
-        return ExpertPlacement(slots: slots, slotsPerRank: fleet.slotsPerRank, experts: fleet.experts)
+        ReplicaPlanner.placement(loads, on: fleet, withinHosts: withinHosts)
     }
 
     public mutating func split(layer: Int, counts: [Int32], placement: ExpertPlacement, into tokensPerSlot: inout [Int32]) {

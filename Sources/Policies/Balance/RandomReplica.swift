@@ -18,8 +18,7 @@ public struct RandomReplica: BalancePolicy {
     }
 
     public mutating func place(layer: Int, loads: [Double]) -> ExpertPlacement {
-        let slots = ReplicaPlanner.place(loads, on: fleet, withinHosts: false)
-        return ExpertPlacement(slots: slots, slotsPerRank: fleet.slotsPerRank, experts: fleet.experts)
+        ReplicaPlanner.placement(loads, on: fleet, withinHosts: false)
     }
 
     public mutating func split(layer: Int, counts: [Int32], placement: ExpertPlacement, into tokensPerSlot: inout [Int32]) {

@@ -48,6 +48,12 @@ public enum ReplicaPlanner {
         return experts
     }
 
+    /// The placement of `place`, as policies give it.
+    static func placement(_ loads: [Double], on fleet: ExpertFleet, withinHosts: Bool) -> ExpertPlacement {
+        let slots = place(loads, on: fleet, withinHosts: withinHosts)
+        return ExpertPlacement(slots: slots, slotsPerRank: fleet.slotsPerRank, experts: fleet.experts)
+    }
+
     /// Places the experts of one layer as EPLB does: groups are packed to hosts, experts replicated within each host, and the replicas
     /// packed to the host's ranks. Where groups do not divide over hosts, or hosts do not count, all ranks are one host and all
     /// experts one group.

@@ -12,10 +12,7 @@ import Quantities
 public struct TokenBalancer: BalancePolicy {
     public static let description = PolicyDescription(
         name: "token-balanced", summary: "tokens to the replica on the rank with the fewest tokens", source: "baseline of Janus, 2512.13525",
-        parameters: [
-            ParameterDescription(
-                "decision_us", unit: "us", defaultValue: 20, range: 0...100_000, summary: "time of the decision, a layer and batch")
-        ])
+        parameters: [.decisionTime])
 
     private let fleet: ExpertFleet
     public let decisionTime: Nanoseconds
@@ -26,12 +23,11 @@ public struct TokenBalancer: BalancePolicy {
 
     public init(parameters: PolicyParameters, fleet: ExpertFleet, random: RandomStream, solver: @escaping LinearSolver) {
         self.fleet = fleet
-        decisionTime = nanoseconds(fromSeconds: parameters["decision_us"] / 1e6)
+        decisionTime = parameters.decisionTime
     }
 
     public mutating func place(layer: Int, loads: [Double]) -> ExpertPlacement {
-        let slots = ReplicaPlanner.place(loads, on: fleet, withinHosts: false)
-        return ExpertPlacement(slots: slots, slotsPerRank: fleet.slotsPerRank, experts: fleet.experts)
+        ReplicaPlanner.placement(loads, on: fleet, withinHosts: false)
     }
 
     public mutating func split(layer: Int, counts: [Int32], placement: ExpertPlacement, into tokensPerSlot: inout [Int32]) {

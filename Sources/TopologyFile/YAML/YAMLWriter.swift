@@ -43,7 +43,8 @@ struct YAMLWriter {
 
     private static func key(_ name: String) -> String { flow(.text(name)) }
 
-    private static func escaped(_ text: String) -> String {
+    /// Text in double quotes, with escapes that YAML and JSON have in common.
+    static func escaped(_ text: String) -> String {
         var result = "\""
         for scalar in text.unicodeScalars {
             switch scalar {
