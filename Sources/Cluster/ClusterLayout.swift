@@ -28,6 +28,8 @@ public struct ClusterLayout: Sendable, Equatable {
     public static let controller = 1
 
     public let nodes: [NodePlan]
+    /// Nodes that compute the layers of an iteration together.
+    public let gangs: [Gang]
 
     /// Lays a plan out: workers fill hosts in order; one that does not fit starts the next host.
     public init(_ plan: ClusterPlan) {
@@ -57,7 +59,11 @@ public struct ClusterLayout: Sendable, Equatable {
             }
         }
         self.nodes = nodes
+        gangs = plan.pools.enumerated().compactMap { place, pool in Gang(place, pool, of: plan, nodes: nodes) }
     }
+
+    /// The gang that a node belongs to; `nil` for nodes that compute alone.
+    public func gang(of node: Int) -> Gang? { gangs.first { $0.attention.contains(node) || $0.experts.contains(node) } }
 
     /// The class of the link between two nodes.
     public func link(from source: Int, to target: Int) -> LinkKind {
@@ -81,4 +87,35 @@ extension LinkPlan {
         case .control: control
         }
     }
+}
+
+/// The nodes that share every layer of an iteration: none of them gets past a layer before the slowest has done its part.
+public struct Gang: Sendable, Equatable {
+    /// Place of the pool whose workers hold caches, and of the one whose workers hold experts: the same under expert parallelism.
+    public let pool: Int
+    public let expertPool: Int
+    /// Nodes that compute attention, by rank, and nodes that compute experts, by rank.
+    public let attention: [Int]
+    public let experts: [Int]
+
+    /// `nil` when the pool has no mixture, or names a pool of experts that is not there.
+    init?(_ place: Int, _ pool: PoolPlan, of plan: ClusterPlan, nodes: [NodePlan]) {
+        guard let mixture = pool.mixture else { return nil }
+        self.pool = place
+        if let name = mixture.expertPool {
+            guard let found = plan.pools.firstIndex(where: { $0.name == name && $0.role == .expert }) else { return nil }
+            expertPool = found
+        } else {
+            expertPool = place
+        }
+        let expertPlace = expertPool
+        attention = nodes.filter { $0.pool == place }.map(\.index)
+        experts = nodes.filter { $0.pool == expertPlace }.map(\.index)
+    }
+
+    /// Whether attention and experts are on different nodes.
+    public var isDisaggregated: Bool { pool != expertPool }
+
+    /// All nodes, each once.
+    public var members: [Int] { isDisaggregated ? attention + experts : attention }
 }

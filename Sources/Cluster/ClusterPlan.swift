@@ -52,12 +52,44 @@ public enum ClockMode: String, Sendable, CaseIterable {
 /// What a node does.
 public enum Role: String, Sendable, CaseIterable {
     case client, controller, prefill, decode, colocated
+    /// Data-parallel attention with the experts spread over the pool's own workers. Decodes where there is a prefill pool, else does both.
+    case ep
+    /// Attention, cache and gate, with the experts in another pool. Decodes where there is a prefill pool, else does both.
+    case attention
+    /// Experts for the nodes of an attention pool.
+    case expert
 
     /// Roles that a pool may have.
-    public static let workers: [Role] = [.prefill, .decode, .colocated]
+    public static let workers: [Role] = [.prefill, .decode, .colocated, .ep, .attention, .expert]
 
     /// Whether the node computes.
     public var isWorker: Bool { Role.workers.contains(self) }
+
+    /// Whether requests are assigned to the node: it has a batch and a cache.
+    public var servesRequests: Bool { isWorker && self != .expert }
+}
+
+/// What a worker does with the requests that it gets.
+public enum Duty: Sendable, Equatable {
+    /// Computes prompts and hands their caches over.
+    case prefill
+    /// Computes outputs, with caches that it pulls.
+    case decode
+    /// Both.
+    case colocated
+}
+
+extension ClusterPlan {
+    /// What the workers of a role do with requests; `nil` for those that get none.
+    public func duty(of role: Role) -> Duty? {
+        switch role {
+        case .client, .controller, .expert: nil
+        case .prefill: .prefill
+        case .decode: .decode
+        case .colocated: .colocated
+        case .ep, .attention: pools.contains { $0.role == .prefill } ? .decode : .colocated
+        }
+    }
 }
 
 /// A pool of equal workers.
@@ -74,13 +106,16 @@ public struct PoolPlan: Sendable, Equatable {
     public var engine: EnginePlan
     /// A measured table that replaces the roofline; its path, for the record.
     public var measuredTable: MeasuredTable?
+    /// How experts are spread over ranks; `nil` where every worker holds the whole model. Always there for the roles `ep` and `attention`,
+    /// possible for `prefill`, `decode` and `colocated` (the same as `ep` in one phase).
+    public var mixture: MixturePlan?
 
     /// Devices of one worker.
     public var devices: Int { tensorParallel * pipelineParallel }
 
     public init(
         name: String, role: Role, count: Int, model: ModelShape, device: DeviceShape, tensorParallel: Int = 1, pipelineParallel: Int = 1,
-        engine: EnginePlan = EnginePlan(), measuredTable: MeasuredTable? = nil
+        engine: EnginePlan = EnginePlan(), measuredTable: MeasuredTable? = nil, mixture: MixturePlan? = nil
     ) {
         self.name = name
         self.role = role
@@ -91,6 +126,7 @@ public struct PoolPlan: Sendable, Equatable {
         self.pipelineParallel = pipelineParallel
         self.engine = engine
         self.measuredTable = measuredTable
+        self.mixture = mixture
     }
 }
 
@@ -223,10 +259,13 @@ public struct RecordPlan: Sendable, Equatable {
     public var messages: Bool
     /// `trace.perfetto-trace`.
     public var timeline: Bool
+    /// `layers.csv`: a row for each rank, layer and micro-batch.
+    public var layers: Bool
 
-    public init(iterations: Bool = true, messages: Bool = false, timeline: Bool = true) {
+    public init(iterations: Bool = true, messages: Bool = false, timeline: Bool = true, layers: Bool = false) {
         self.iterations = iterations
         self.messages = messages
         self.timeline = timeline
+        self.layers = layers
     }
 }

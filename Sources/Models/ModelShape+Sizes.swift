@@ -35,6 +35,16 @@ extension ModelShape {
         return integer((Double(parameterCount) - routed) * weightElementBytes + routed * expertElementBytes)
     }
 
+    /// Bytes of all weights but those of routed experts: what an attention node holds.
+    public var attentionSideBytes: ByteCount {
+        weightBytes - integer(Double(expertLayers) * Double(experts?.count ?? 0) * Double(expertParameters) * expertElementBytes)
+    }
+
+    /// Bytes of `slots` routed experts in every layer that has experts.
+    public func expertSlotBytes(_ slots: Int) -> ByteCount {
+        integer(Double(expertLayers) * Double(max(0, slots)) * Double(expertParameters) * expertElementBytes)
+    }
+
     /// Bytes of cache that a token adds while every layer keeps it (no sliding window is full), in all layers.
     public var cacheBytesPerToken: ByteCount { integer(Double(layers) * cacheElements * cacheElementBytes) }
 

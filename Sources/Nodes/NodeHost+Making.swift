@@ -21,7 +21,7 @@ extension NodeHost {
         case .controller:
             guard let controller = makeController(plan, layout) else { return nil }
             state = .controller(Box(controller))
-        case .prefill, .decode, .colocated:
+        case .prefill, .decode, .colocated, .ep, .attention, .expert:
             guard let worker = makeWorker(node, of: plan) else { return nil }
             state = .worker(Box(worker))
         }

@@ -108,6 +108,10 @@ public struct RowWriter {
         comma()
     }
 
+    /// Adds a comma.
+    @inline(__always)
+    public mutating func emptyField() { comma() }
+
     @inline(__always)
     private mutating func comma() {
         end.pointee = UInt8(ascii: ",")

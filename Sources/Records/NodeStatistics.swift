@@ -13,6 +13,8 @@ public struct WorkerStatistics: Sendable {
     public var iterationTimes = LogLinearHistogram()
     /// Blocks in use at the end: zero when every request has ended.
     public var blocksAtEnd: Int64 = 0
+    /// For ranks that share their layers with others.
+    public var barrier: BarrierStatistics?
 
     public init() {}
 }

@@ -82,7 +82,8 @@ public struct RequestRow: Sendable {
 public struct IterationRow: Sendable {
     /// The header line.
     public static let header = """
-        node,iteration,start_s,end_s,prefill_tokens,decode_tokens,requests,waiting,kv_blocks,kv_blocks_total,preemptions
+        node,iteration,start_s,end_s,prefill_tokens,decode_tokens,requests,waiting,kv_blocks,kv_blocks_total,preemptions,\
+        attention_s,experts_s,await_attention_s,await_experts_s,await_network_s,routed_tokens
 
         """
 
@@ -101,6 +102,8 @@ public struct IterationRow: Sendable {
     public var kvBlocksTotal: Int64
     /// Requests that were thrown out to form the batch.
     public var preemptions: Int64
+    /// How the iteration divides, for a rank that shares its layers with others; the fields are empty for a worker that computes alone.
+    public var shares: IterationShares?
 
     public init(
         iteration: Int64, start: Instant, end: Instant, prefillTokens: Int64, decodeTokens: Int64, requests: Int64, waiting: Int64, kvBlocks: Int64,
@@ -132,8 +135,94 @@ public struct IterationRow: Sendable {
             row.field(kvBlocks)
             row.field(kvBlocksTotal)
             row.field(preemptions)
+            guard let shares else {
+                for _ in 0..<IterationShares.columns { row.emptyField() }
+                return
+            }
+            for time in [shares.attention, shares.experts, shares.awaitingAttention, shares.awaitingExperts, shares.awaitingNetwork] {
+                row.field(seconds: time)
+            }
+            row.field(shares.routedTokens)
         }
     }
+}
+
+/// What a rank did in an iteration whose layers it shared with others: time computed and time idle by cause.
+public struct IterationShares: Sendable, Equatable {
+    static let columns = 6
+
+    public var attention: Nanoseconds = 0
+    public var experts: Nanoseconds = 0
+    /// Idle until the last attention rank, or the last expert rank, had sent what this one waited for; then while that was under way.
+    public var awaitingAttention: Nanoseconds = 0
+    public var awaitingExperts: Nanoseconds = 0
+    public var awaitingNetwork: Nanoseconds = 0
+    /// Pairs of token and expert computed on the rank.
+    public var routedTokens: Int64 = 0
+
+    public init() {}
+}
+
+/// A row of `layers.csv`: what one rank computed of one layer for one micro-batch, and what it waited for before.
+public struct LayerRow: Sendable {
+    /// The header line.
+    public static let header = """
+        node,iteration,layer,micro_batch,part,start_s,end_s,tokens,distinct,await_rank_s,await_network_s,last
+
+        """
+
+    /// Number of the iteration of the gang, place of the layer among those with experts, and micro-batch, each from 0.
+    public var iteration: Int64
+    public var layer: Int64
+    public var microBatch: Int64
+    /// Whether it computed attention (and sent a dispatch) or experts (and sent a combine).
+    public var isAttention: Bool
+    public var start: Instant
+    public var end: Instant
+    /// Tokens attended to, or pairs of token and expert.
+    public var tokens: Int64
+    /// Experts that at least one token picked; 0 for attention.
+    public var distinct: Int64
+    /// Idle before until the last message awaited had been sent, and from then until it was there.
+    public var awaitedRank: Nanoseconds
+    public var awaitedNetwork: Nanoseconds
+    /// Index of the node whose message was the last; -1 where nothing was awaited.
+    public var last: Int64
+
+    public init(iteration: Int64, layer: Int64, microBatch: Int64, isAttention: Bool) {
+        self.iteration = iteration
+        self.layer = layer
+        self.microBatch = microBatch
+        self.isAttention = isAttention
+        start = 0
+        end = 0
+        tokens = 0
+        distinct = 0
+        awaitedRank = 0
+        awaitedNetwork = 0
+        last = -1
+    }
+
+    /// Appends the row; `node` is the rank's name in UTF-8.
+    public func write(to text: inout TextBuffer, node: [UInt8]) {
+        text.appendRow { row in
+            row.field(node)
+            row.field(iteration)
+            row.field(layer)
+            row.field(microBatch)
+            row.field(isAttention ? Self.attention : Self.experts)
+            row.field(seconds: start)
+            row.field(seconds: end)
+            row.field(tokens)
+            row.field(distinct)
+            row.field(seconds: awaitedRank)
+            row.field(seconds: awaitedNetwork)
+            row.field(last)
+        }
+    }
+
+    private static let attention = Array("attention".utf8)
+    private static let experts = Array("experts".utf8)
 }
 
 /// A cache transfer, for the timeline: node, request, start, end, bytes.

@@ -180,6 +180,9 @@ extension Role {
         case .prefill: 2
         case .decode: 3
         case .colocated: 4
+        case .ep: 5
+        case .attention: 6
+        case .expert: 7
         }
     }
 }

@@ -36,12 +36,14 @@ public struct MemoryBudget: Sendable, Equatable {
     ///   - pipelineParallel: stages that the layers are split over, at least 1.
     ///   - utilization: share of each device's memory that the engine may use, above 0 and at most 1.
     ///   - cacheMemory: cache of the whole worker in bytes; `nil`: what weights and reserve leave of `utilization`.
+    ///   - weights: bytes of weights that the worker holds where that is not the whole model (one stage only then).
     public init(
         model: ModelShape, device: DeviceShape, tensorParallel: Int = 1, pipelineParallel: Int = 1, utilization: Double = 0.9,
-        cacheMemory: ByteCount? = nil
+        cacheMemory: ByteCount? = nil, weights heldWeights: ByteCount? = nil
     ) {
         let devices = max(1, tensorParallel) * max(1, pipelineParallel)
-        let weights = model.stageWeightBytes(pipelineParallel: pipelineParallel) / Double(max(1, tensorParallel))
+        let held = heldWeights.map { Double($0) } ?? model.stageWeightBytes(pipelineParallel: pipelineParallel)
+        let weights = held / Double(max(1, tensorParallel))
         let reserve = Self.runtimeReserve + (devices > 1 ? Self.collectiveReserve : 0)
         let limit = Double(device.memory) * (cacheMemory == nil ? utilization : 1)
         let needed = weights + Double(reserve) + Double(cacheMemory ?? 0) / Double(devices)
