@@ -48,7 +48,7 @@ let package = Package(
         core("Cluster", ["Quantities", "Models", "Policies", "Workload"]),
         core("Records", ["Quantities", "Cluster"]),
         core("Bounds", ["Quantities", "Policies", "CClp"]),
-        core("Nodes", ["Quantities", "Models", "Policies", "Workload", "Cluster", "Records"]),
+        core("Nodes", ["Quantities", "Models", "Policies", "Workload", "Cluster", "Records", "Bounds"]),
         core("Time", ["Quantities", "Cluster", "Nodes"]),
 
         // Shell: files, sockets, processes, terminal

@@ -20,6 +20,10 @@ public enum Channel: UInt8, Sendable, CaseIterable {
     case cache
     /// Decode worker to prefill worker: the cache is here, free yours.
     case release
+    /// Rank of a sleeping gang to the others: an iteration begins.
+    case wake
+    /// Between the ranks of a gang, in an iteration. Apart from the virtual clock: nothing else can change what is in these messages.
+    case layer
 
     /// What records call it.
     public var name: StaticString {
@@ -33,6 +37,8 @@ public enum Channel: UInt8, Sendable, CaseIterable {
         case .pull: "pull"
         case .cache: "cache"
         case .release: "release"
+        case .wake: "wake"
+        case .layer: "layer"
         }
     }
 }
@@ -170,6 +176,9 @@ public enum Message: Sendable, Equatable {
     case pull(CacheMessage)
     case cache(CacheMessage)
     case release(CacheMessage)
+    /// When the first iteration of a gang begins that was asleep.
+    case wake(Instant)
+    case layer(LayerMessage)
 
     /// The conversation that the message belongs to.
     public var channel: Channel {
@@ -183,6 +192,8 @@ public enum Message: Sendable, Equatable {
         case .pull: .pull
         case .cache: .cache
         case .release: .release
+        case .wake: .wake
+        case .layer: .layer
         }
     }
 }

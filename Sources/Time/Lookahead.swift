@@ -12,10 +12,12 @@ public struct Lookahead: Sendable {
     static func receivers(of channel: Channel) -> [Role] {
         switch channel {
         case .submit, .prefilled, .status: [.controller]
-        case .assign: [.prefill, .colocated]
-        case .place, .cache: [.decode]
+        case .assign: [.prefill, .colocated, .ep, .attention]
+        case .place, .cache: [.decode, .ep, .attention]
         case .stream: [.client]
         case .pull, .release: [.prefill]
+        case .wake: [.prefill, .decode, .colocated, .ep, .attention]
+        case .layer: []
         }
     }
 
@@ -24,9 +26,10 @@ public struct Lookahead: Sendable {
         case .submit: [.client]
         case .assign, .place: [.controller]
         case .prefilled, .cache: [.prefill]
-        case .status: [.prefill, .decode, .colocated]
-        case .stream: [.controller, .prefill, .decode, .colocated]
-        case .pull, .release: [.decode]
+        case .status, .wake: [.prefill, .decode, .colocated, .ep, .attention]
+        case .stream: [.controller, .prefill, .decode, .colocated, .ep, .attention]
+        case .pull, .release: [.decode, .ep, .attention]
+        case .layer: []
         }
     }
 

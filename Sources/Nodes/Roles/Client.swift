@@ -97,7 +97,7 @@ struct Client {
             for token in tokens { receive(index: token.index, of: token.stream, id: token.id, at: now) }
         case .milestone(let milestone): receive(milestone, at: now, &effects)
         case .rejected(let id, let stream): reject(id, stream, at: now, &effects)
-        case .submit, .assign, .place, .prefilled, .status, .pull, .cache, .release: break
+        case .submit, .assign, .place, .prefilled, .status, .pull, .cache, .release, .wake, .layer: break
         }
     }
 

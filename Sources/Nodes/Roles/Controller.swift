@@ -77,7 +77,7 @@ struct Controller {
             let place = Int(places[Int(envelope.source)])
             if place > 0 { entry.update(place - 1, with: load, sent: envelope.sent) }
             if place < 0 { decode?.update(-place - 1, with: load, sent: envelope.sent) }
-        case .assign, .place, .tokens, .milestone, .rejected, .pull, .cache, .release: break
+        case .assign, .place, .tokens, .milestone, .rejected, .pull, .cache, .release, .wake, .layer: break
         }
     }
 

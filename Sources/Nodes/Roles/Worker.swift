@@ -45,7 +45,7 @@ struct Worker {
         case .pull(let message): sendCache(for: message, to: envelope.source, at: now, &effects)
         case .cache(let message): receiveCache(message, sent: envelope.sent, from: envelope.source, at: now, &effects)
         case .release(let message): release(message)
-        case .submit, .prefilled, .status, .tokens, .milestone, .rejected: return
+        case .submit, .prefilled, .status, .tokens, .milestone, .rejected, .wake, .layer: return
         }
         run(at: now, &effects)
         report(at: now, &effects)
@@ -191,7 +191,7 @@ extension Worker {
         case .status: return reporting.isDirty ? reporting.due : max(nextEvent, reporting.due)
         case .cache: return role == .prefill && shape.engine.transfer == .layerwise ? nextEvent : .never
         case .pull: return role == .decode && !placed.isEmpty ? nextEvent : .never
-        case .submit, .assign, .place, .release: return .never
+        case .submit, .assign, .place, .release, .wake, .layer: return .never
         }
     }
 }

@@ -1,0 +1,119 @@
+import Bounds
+import Models
+import Policies
+import Quantities
+
+/// Where the tokens of a rank go: the gate picks experts, the balancing policy places them and chooses among replicas.
+///
+/// Every rank has its own, and where a decision is made for all ranks they all come to the same one.
+struct ExpertRouter {
+    private let shape: GangShape
+    private var gate: Gate
+    private var policy: any BalancePolicy
+    private(set) var placements: [ExpertPlacement]
+    /// Picks of this rank by layer and expert since the last plan; empty where no plan is ever made anew.
+    private(set) var counters: [Int64]
+    /// Policies that ask for the tokens of all ranks, and what their decision takes.
+    let isGlobal: Bool
+    let decisionTime: Nanoseconds
+
+    /// `nil` when the policy cannot serve the gang, which a checked plan never has.
+    init?(_ shape: GangShape, rank: Int, seed: UInt64) {
+        self.shape = shape
+        let experts = shape.fleet.experts
+        let plan = shape.mixture.gate
+        guard plan.problems(experts: experts, topK: shape.topK, layers: shape.layers).isEmpty else { return nil }
+        gate = Gate(plan: plan, experts: experts, topK: shape.topK, layers: shape.layers, seed: seed)
+        let choice = shape.mixture.balance.policy
+        func make(_ rank: Int) -> (any BalancePolicy)? {
+            let random = RandomStream(seed: seed, stream: RandomPurpose.balancing(pool: shape.gang.pool, rank: rank))
+            return BalanceRegistry.make(choice, fleet: shape.fleet, random: random) { SimplexSolver.values($0) }
+        }
+        // Placements, and decisions for all ranks, must not depend on the rank.
+        guard var planner = make(0) else { return nil }
+        isGlobal = planner.needsGlobalCounts
+        decisionTime = planner.decisionTime
+        var placements: [ExpertPlacement] = []
+        for layer in 0..<shape.layers {
+            let isInformed = shape.mixture.balance.startsInformed
+            let loads = isInformed ? gate.expectedShares(layer: layer, at: 0) : [Double](repeating: 0, count: experts)
+            placements.append(planner.place(layer: layer, loads: loads))
+        }
+        self.placements = placements
+        if !isGlobal, rank > 0 {
+            guard let own = make(rank) else { return nil }
+            policy = own
+        } else {
+            policy = planner
+        }
+        counters = shape.mixture.balance.replanInterval == nil ? [] : [Int64](repeating: 0, count: shape.layers * experts)
+    }
+
+    /// Tokens of this rank by expert.
+    /// - Returns: picks that were dropped.
+    mutating func route(layer: Int, batch: Int64, rank: Int, tokens: Int64, at start: Instant, into counts: inout [Int32]) -> Int {
+        let dropped = gate.route(layer: layer, batch: batch, rank: rank, tokens: Int(tokens), at: start, into: &counts)
+        if !counters.isEmpty {
+            let base = layer * counts.count
+            for expert in counts.indices { counters[base + expert] += Int64(counts[expert]) }
+        }
+        return dropped
+    }
+
+    /// Tokens by slot, for tokens by expert: of this rank, or of all ranks where the policy decides for all.
+    mutating func split(layer: Int, counts: [Int32], into slots: inout [Int32]) {
+        policy.split(layer: layer, counts: counts, placement: placements[layer], into: &slots)
+    }
+
+    /// The part of one rank's tokens in each slot, where `slots` is the decision on the tokens of all ranks: in proportion, and each expert's
+    /// parts add up to its tokens.
+    func share(layer: Int, counts: [Int32], of slots: [Int32], into part: inout [Int32]) {
+        let placement = placements[layer]
+        if part.count != slots.count { part = [Int32](repeating: 0, count: slots.count) }
+        part.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
+        for expert in counts.indices where counts[expert] > 0 {
+            let replicas = placement.replicas(of: expert)
+            let total = replicas.reduce(Int64(0)) { $0 + Int64(slots[Int($1)]) }
+            var sum: Int64 = 0
+            var given: Int64 = 0
+            for slot in replicas {
+                sum += Int64(slots[Int(slot)])
+                let upTo = total > 0 ? Int64(counts[expert]) * sum / total : Int64(counts[expert])
+                part[Int(slot)] = Int32(upTo - given)
+                given = upTo
+            }
+        }
+    }
+
+    /// Places all experts anew, by what all ranks counted since the last time.
+    /// - Returns: how long the weights of moved experts are under way, and how many bytes they are.
+    mutating func replan(counters total: [Int64]) -> (time: Nanoseconds, bytes: ByteCount) {
+        let experts = shape.fleet.experts
+        var moves = Array(repeating: (nearIn: ByteCount(0), farIn: ByteCount(0), nearOut: ByteCount(0), farOut: ByteCount(0)), count: shape.expertRanks)
+        for layer in 0..<shape.layers {
+            let loads = (0..<experts).map { Double(total[layer * experts + $0]) }
+            let new = policy.place(layer: layer, loads: loads)
+            for fetch in new.fetches(from: placements[layer]) {
+                let isNear = shape.hosts[shape.member(ofExpert: fetch.rank)] == shape.hosts[shape.member(ofExpert: fetch.source)]
+                if isNear {
+                    moves[fetch.rank].nearIn += shape.expertBytes
+                    moves[fetch.source].nearOut += shape.expertBytes
+                } else {
+                    moves[fetch.rank].farIn += shape.expertBytes
+                    moves[fetch.source].farOut += shape.expertBytes
+                }
+            }
+            placements[layer] = new
+        }
+        counters = [Int64](repeating: 0, count: counters.count)
+        var time: Nanoseconds = 0
+        var bytes: ByteCount = 0
+        for move in moves {
+            let near = max(move.nearIn, move.nearOut)
+            let far = max(move.farIn, move.farOut)
+            time = max(time, shape.weightPaths.time(scaleUp: near, scaleOut: far))
+            bytes += move.nearIn + move.farIn
+        }
+        return (time, bytes)
+    }
+}

@@ -1,0 +1,145 @@
+import Models
+import Quantities
+
+/// What a rank does for everybody's tokens.
+extension LayerMember {
+    /// The spreading rank has the tokens of all hosts: each rank of its host gets them.
+    mutating func spread() -> Bool {
+        guard let host = shape.relays.expertHost(of: member) else { return true }
+        guard let messages = take(.put, step, count: shape.relays.attention.count) else { return false }
+        for (sender, leg) in messages {
+            if let place = shape.relays.place(ofLeader: Int(sender)) { units[part][place] = leg.units }
+        }
+        let (near, far) = incoming(messages)
+        let arrived = core.receive(near: near, far: far, over: shape.dispatch.receiving, fromExperts: false)
+        let members = shape.relays.experts[host]
+        let tokens = messages.reduce(0) { $0 + $1.leg.units }
+        let bytes = shape.bytes(tokens, of: shape.dispatch)
+        let passed = core.pass(arrived, near: bytes * Int64(members.count - 1), far: 0, over: shape.dispatch)
+        let counts = Self.sum(messages)
+        for target in members {
+            let isOwn = target == member
+            send(
+                LayerLeg(
+                    kind: .spread, step: step, flight: isOwn ? Flight(head: arrived.done, tail: arrived.done) : passed.near.flight,
+                    origin: arrived.last, originSent: arrived.sent, bytes: isOwn ? 0 : bytes, units: tokens, counts: counts), to: target)
+        }
+        stage = .experts
+        return true
+    }
+
+    /// Experts for a micro-batch of all attention ranks, once it is there.
+    mutating func computeExperts(_ router: inout ExpertRouter?) -> Bool {
+        guard let rank = expertRank else { return true }
+        let isRelayed = shape.mixture.transfer == .twoPhase
+        guard let messages = take(isRelayed ? .spread : .dispatch, step, count: isRelayed ? 1 : shape.attentionRanks) else { return false }
+        var arrived: Arrived
+        if relays, let own = messages.first?.leg {
+            arrived = Arrived(done: own.flight.tail, last: own.origin, sent: own.originSent)
+        } else {
+            let (near, far) = incoming(messages)
+            arrived = core.receive(near: near, far: far, over: shape.dispatch.receiving, fromExperts: false)
+        }
+        let (pairs, distinct, decision) = load(of: rank, messages, &router)
+        notes.append(
+            core.compute(
+                decision + shape.experts.expertTime(distinct: Int(distinct), routed: pairs), after: arrived, isAttention: false, step: step,
+                tokens: pairs, distinct: distinct))
+        if isRelayed {
+            reduce(pairs, tokens: messages.first?.leg.units ?? 0)
+            if relays {
+                stage = .giveBack
+                return true
+            }
+        } else {
+            for (sender, leg) in messages { units[part][Int(sender)] = leg.units }
+            combine(pairs)
+        }
+        endExperts()
+        return true
+    }
+
+    /// Pairs and distinct experts on the rank, and what deciding on replicas takes where that is done here.
+    private mutating func load(
+        of rank: Int, _ messages: [(sender: Int32, leg: LayerLeg)], _ router: inout ExpertRouter?
+    ) -> (pairs: Int64, distinct: Int32, decision: Nanoseconds) {
+        var all = Self.sum(messages)
+        var decision: Nanoseconds = 0
+        var range = all.indices
+        if let isGlobal = router?.isGlobal, isGlobal, shape.sendsEverything {
+            let byExpert = all
+            router?.split(layer: layer, counts: byExpert, into: &all)
+            decision = router?.decisionTime ?? 0
+        }
+        if all.count == shape.fleet.slots { range = shape.slots(ofExpert: rank) }
+        var pairs: Int64 = 0
+        var distinct: Int32 = 0
+        for slot in range {
+            pairs += Int64(all[slot])
+            if all[slot] > 0 { distinct += 1 }
+        }
+        return (pairs, distinct, decision)
+    }
+
+    /// Straight back to each attention rank.
+    private mutating func combine(_ load: Int64) {
+        let way = shape.combine
+        var sum = UnitMatrix.Sum()
+        for rank in 0..<shape.attentionRanks where rank != member || shape.mixture.fabric != nil {
+            sum.all += units[part][rank]
+            if shape.hosts[rank] == shape.hosts[member] { sum.near += units[part][rank] }
+        }
+        let bytes = shape.bytes(sum, of: way, others: shape.attention(around: member))
+        let departure = core.port.depart(core.free, near: bytes.near, far: bytes.far, over: way.sending)
+        for rank in 0..<shape.attentionRanks {
+            let isNear = shape.hosts[rank] == shape.hosts[member]
+            send(
+                LayerLeg(
+                    kind: .combine, step: step, flight: isNear ? departure.near : departure.far, origin: Int32(member), originSent: departure.sent,
+                    bytes: shape.bytes(units[part][rank], of: way, from: member, to: rank), units: units[part][rank], loadSum: load,
+                    loadMost: load), to: rank)
+        }
+    }
+
+    /// To the rank of the host that reduces.
+    private mutating func reduce(_ load: Int64, tokens: Int64) {
+        guard let host = shape.relays.expertHost(of: member) else { return }
+        let relay = shape.relays.experts[host][0]
+        let sent = core.free
+        var leg = LayerLeg(
+            kind: .reduce, step: step, flight: Flight(head: sent, tail: sent), origin: Int32(member), originSent: sent, bytes: 0, units: tokens,
+            loadSum: load, loadMost: load)
+        if relay != member {
+            leg.bytes = shape.bytes(tokens, of: shape.combine)
+            leg.flight = core.port.depart(sent, near: leg.bytes, far: 0, over: shape.combine.sending).near
+        }
+        send(leg, to: relay)
+    }
+
+    /// The reducing rank has its host's outputs: one message to each host of attention ranks.
+    mutating func giveBack() -> Bool {
+        guard let host = shape.relays.expertHost(of: member) else { return true }
+        guard let messages = take(.reduce, step, count: shape.relays.experts[host].count) else { return false }
+        let (near, far) = incoming(messages)
+        let arrived = core.receive(near: near, far: far, over: shape.combine.receiving, fromExperts: true)
+        let leaders = shape.relays.attention.map { $0[0] }
+        let bytes = leaders.indices.map { shape.bytes(units[part][$0], of: shape.combine) }
+        var nearBytes: ByteCount = 0
+        var farBytes: ByteCount = 0
+        for (place, leader) in leaders.enumerated() {
+            if shape.hosts[leader] == shape.hosts[member] { nearBytes += bytes[place] } else { farBytes += bytes[place] }
+        }
+        let passed = core.pass(arrived, near: nearBytes, far: farBytes, over: shape.combine)
+        let sum = messages.reduce(0) { $0 + $1.leg.loadSum }
+        let most = messages.reduce(0) { max($0, $1.leg.loadMost) }
+        for (place, leader) in leaders.enumerated() {
+            let relayed = shape.hosts[leader] == shape.hosts[member] ? passed.near : passed.far
+            send(
+                LayerLeg(
+                    kind: .giveBack, step: step, flight: relayed.flight, origin: relayed.origin, originSent: relayed.originSent,
+                    bytes: bytes[place], units: units[part][place], loadSum: sum, loadMost: most), to: leader)
+        }
+        endExperts()
+        return true
+    }
+}
