@@ -11,6 +11,8 @@ public enum TimerKind: Int, Sendable, CaseIterable {
     case report
     /// The next request arrives.
     case arrival
+    /// The gang's next iteration begins.
+    case gangStart
 }
 
 /// What a node wants done to the world. The host of the node carries it out; the node itself touches nothing.
@@ -35,6 +37,10 @@ struct Effects {
     }
 
     var sends: [Send] = []
+    /// Messages within a gang, outside of the virtual clock.
+    var layerSends: [LayerSend] = []
+    /// What a gang's iteration sent, in messages and bytes.
+    var traffic = Traffic()
     var timers = TimerTable()
     /// Rows for the run's records.
     let records: RecordBuffers
@@ -56,6 +62,7 @@ struct TimerTable {
     private var stageFree: Instant = .never
     private var report: Instant = .never
     private var arrival: Instant = .never
+    private var gangStart: Instant = .never
 
     subscript(kind: TimerKind) -> Instant {
         @inline(__always) get {
@@ -64,6 +71,7 @@ struct TimerTable {
             case .stageFree: stageFree
             case .report: report
             case .arrival: arrival
+            case .gangStart: gangStart
             }
         }
         @inline(__always) set {
@@ -72,6 +80,7 @@ struct TimerTable {
             case .stageFree: stageFree = newValue
             case .report: report = newValue
             case .arrival: arrival = newValue
+            case .gangStart: gangStart = newValue
             }
         }
     }
@@ -84,6 +93,7 @@ struct TimerTable {
         if stageFree < time { (kind, time) = (.stageFree, stageFree) }
         if report < time { (kind, time) = (.report, report) }
         if arrival < time { (kind, time) = (.arrival, arrival) }
+        if gangStart < time { (kind, time) = (.gangStart, gangStart) }
         return (kind, time)
     }
 }

@@ -21,9 +21,12 @@ extension NodeHost {
         case .controller:
             guard let controller = makeController(plan, layout) else { return nil }
             state = .controller(Box(controller))
-        case .prefill, .decode, .colocated, .ep, .attention, .expert:
-            guard let worker = makeWorker(node, of: plan) else { return nil }
+        case .prefill, .decode, .colocated, .ep, .attention:
+            guard let worker = makeWorker(node, of: plan, layout) else { return nil }
             state = .worker(Box(worker))
+        case .expert:
+            guard let gang = makeGang(node, of: plan, layout) else { return nil }
+            state = .expert(Box(ExpertNode(plan: node, records: plan.records, gang: gang)))
         }
         let host = NodeHost(
             plan: node, state: state, network: NodeNetwork(node: node.index, plan: plan, layout: layout), recordsMessages: plan.records.messages,
@@ -33,10 +36,10 @@ extension NodeHost {
     }
 
     private static func makeController(_ plan: ClusterPlan, _ layout: ClusterLayout) -> Controller? {
-        let shapes = plan.pools.map(WorkerShape.init)
-        func workers(_ roles: Role...) -> [(node: Int32, shape: WorkerShape)] {
+        let shapes = plan.pools.map { WorkerShape($0, of: plan) }
+        func workers(_ duties: Duty...) -> [(node: Int32, shape: WorkerShape)] {
             layout.nodes.compactMap { node in
-                guard roles.contains(node.role), let pool = node.pool else { return nil }
+                guard let duty = plan.duty(of: node.role), duties.contains(duty), let pool = node.pool else { return nil }
                 return (Int32(node.index), shapes[pool])
             }
         }
@@ -50,11 +53,24 @@ extension NodeHost {
             entry: entry, decode: workers(.decode), routing: routing, decodeRouting: decodeRouting, nodes: layout.nodes.count)
     }
 
-    private static func makeWorker(_ node: NodePlan, of plan: ClusterPlan) -> Worker? {
-        guard let poolIndex = node.pool else { return nil }
+    private static func makeGang(_ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout) -> GangRank? {
+        guard let gang = layout.gang(of: node.index), let shape = GangShape(gang, plan: plan, layout: layout),
+            let member = gang.members.firstIndex(of: node.index)
+        else { return nil }
+        return GangRank(shape, member: member, nodes: layout.nodes.count, seed: plan.seed)
+    }
+
+    private static func makeWorker(_ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout) -> Worker? {
+        guard let poolIndex = node.pool, let duty = plan.duty(of: node.role) else { return nil }
         let pool = plan.pools[poolIndex]
         let random = RandomStream(seed: plan.seed, stream: RandomPurpose.worker(node.index))
         guard let scheduler = SchedulingRegistry.make(pool.engine.scheduling, random: random) else { return nil }
-        return Worker(plan: node, shape: WorkerShape(pool), records: plan.records, scheduler: scheduler)
+        var gang: GangRank?
+        if pool.mixture != nil {
+            gang = makeGang(node, of: plan, layout)
+            guard gang != nil else { return nil }
+        }
+        return Worker(
+            plan: node, duty: duty, shape: WorkerShape(pool, of: plan), records: plan.records, scheduler: scheduler, gang: gang)
     }
 }

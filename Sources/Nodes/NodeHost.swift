@@ -20,6 +20,7 @@ public final class NodeHost {
         case client(Box<Client>)
         case controller(Box<Controller>)
         case worker(Box<Worker>)
+        case expert(Box<ExpertNode>)
     }
 
     final class Box<Node> {
@@ -38,6 +39,8 @@ public final class NodeHost {
     private var ready = EventHeap<Envelope>()
     private let recordsMessages: Bool
     private var counters = NodeStatistics()
+    /// Whether the node shares its layers with others.
+    private let isPartOfGang: Bool
 
     init(plan: NodePlan, state: State, network: NodeNetwork, recordsMessages: Bool, records: RecordBuffers) {
         effects = Effects(records: records)
@@ -45,14 +48,23 @@ public final class NodeHost {
         self.state = state
         self.network = network
         self.recordsMessages = recordsMessages
+        switch state {
+        case .client, .controller: isPartOfGang = false
+        case .worker(let box): isPartOfGang = box.node.gang != nil
+        case .expert: isPartOfGang = true
+        }
     }
 
-    /// When the node can act next: its earliest timer or message.
-    public var next: Instant { min(inbox.firstTime, min(ready.firstTime, effects.timers.first.time)) }
+    /// When the node can act next: its earliest timer or message. While it waits for messages of its gang: when these have come.
+    public var next: Instant {
+        if isPartOfGang, let next = nextOfGang { return next }
+        return min(inbox.firstTime, min(ready.firstTime, effects.timers.first.time))
+    }
 
     /// Hands a message to the node.
     @inline(__always)
     public func receive(_ envelope: Envelope) {
+        if case .layer(let message) = envelope.message { return receive(message) }
         inbox.push(envelope, at: EventKey(time: envelope.head, source: envelope.source, sequence: envelope.sequence))
     }
 
@@ -62,6 +74,7 @@ public final class NodeHost {
     ///   when it is due, whichever is later. `nil` for clocks that stand still until everything has happened.
     public func advance(until bound: Instant, clock: Instant? = nil, into out: inout [Outgoing]) {
         while true {
+            if isPartOfGang, !goOnWithLayers(into: &out) { return }
             let timer = effects.timers.first
             let heads = inbox.firstTime
             let readyTime = ready.firstTime
@@ -118,6 +131,7 @@ public final class NodeHost {
         case .client(let box): box.node.handle(envelope.message, at: now, &effects)
         case .controller(let box): box.node.handle(envelope, at: now, &effects)
         case .worker(let box): box.node.handle(envelope, at: now, &effects)
+        case .expert: break
         }
         depart(at: now, into: &out)
     }
@@ -127,6 +141,7 @@ public final class NodeHost {
         case .client(let box): box.node.handle(timer, at: now, &effects)
         case .controller: break
         case .worker(let box): box.node.handle(timer, at: now, &effects)
+        case .expert(let box): box.node.handle(timer, &effects)
         }
         depart(at: now, into: &out)
     }
@@ -150,6 +165,69 @@ public final class NodeHost {
     }
 }
 
+// MARK: - Layers of a gang
+
+extension NodeHost {
+    /// Whether the node has begun an iteration and waits for messages of its gang to know how it ends. Nothing else can be handled before.
+    public var isWaiting: Bool {
+        guard isPartOfGang, case .worker(let box) = state else { return false }
+        return box.node.gang?.isUnderWay == true
+    }
+
+    private func receive(_ message: LayerMessage) {
+        switch state {
+        case .worker(let box): box.node.gang?.receive(message)
+        case .expert(let box): box.node.gang.receive(message)
+        case .client, .controller: break
+        }
+    }
+
+    private var nextOfGang: Instant? {
+        switch state {
+        case .worker(let box):
+            guard let gang = box.node.gang, gang.isUnderWay else { return nil }
+            return gang.isReady ? gang.start : .never
+        case .expert(let box): return box.node.gang.isReady ? min(box.node.gang.lastStart, effects.timers.first.time) : nil
+        case .client, .controller: return nil
+        }
+    }
+
+    /// Takes the node through its layers as far as messages allow. Answers whether other events can be handled.
+    private func goOnWithLayers(into out: inout [Outgoing]) -> Bool {
+        switch state {
+        case .worker(let box):
+            guard let gang = box.node.gang, gang.isUnderWay else { return true }
+            if gang.isReady { box.node.runLayers(&effects) }
+            departLayers(into: &out)
+            depart(at: gang.start, into: &out)
+            return box.node.gang?.isUnderWay != true
+        case .expert(let box):
+            // The end of an iteration is handled before the next one begins.
+            guard box.node.gang.isReady, effects.timers.first.time == .never else { return true }
+            box.node.runLayers(&effects)
+            departLayers(into: &out)
+            return true
+        case .client, .controller: return true
+        }
+    }
+
+    private func departLayers(into out: inout [Outgoing]) {
+        counters.messages += effects.traffic.messages
+        counters.bytes += effects.traffic.bytes
+        effects.traffic = Traffic()
+        for send in effects.layerSends {
+            out.append(
+                Outgoing(
+                    target: send.target,
+                    envelope: Envelope(
+                        source: Int32(plan.index), sequence: 0, sent: send.message.start, head: max(send.flight.head, send.message.start),
+                        tail: max(send.flight.tail, send.message.start), bytes: send.bytes, link: LinkIndex(LinkKind.intraNode.rawValue),
+                        isBulk: false, message: .layer(send.message))))
+        }
+        effects.layerSends.removeAll(keepingCapacity: true)
+    }
+}
+
 // MARK: - What the owner of the clock asks
 
 extension NodeHost {
@@ -158,7 +236,7 @@ extension NodeHost {
     public func earliestSend(on channel: Channel) -> Instant {
         switch state {
         case .client(let box): box.node.earliestSend(on: channel)
-        case .controller: .never
+        case .controller, .expert: .never
         case .worker(let box): box.node.earliestSend(on: channel)
         }
     }
@@ -186,6 +264,7 @@ extension NodeHost {
         case .client(let box): result.client = box.node.statistics
         case .controller: break
         case .worker(let box): result.worker = box.node.finalStatistics()
+        case .expert(let box): result.worker = box.node.finalStatistics
         }
         return result
     }

@@ -17,7 +17,7 @@ public struct WorkerShape: Sendable {
     public let lengthLimit: Int
 
     /// Never fails: a plan is checked when it is read; one whose model does not fit has no blocks and rejects every request.
-    public init(_ pool: PoolPlan) {
+    public init(_ pool: PoolPlan, of plan: ClusterPlan) {
         engine = pool.engine
         model = pool.model
         stages = pool.pipelineParallel
@@ -25,11 +25,25 @@ public struct WorkerShape: Sendable {
         cost = CostModel(
             model: pool.model, device: pool.device, tensorParallel: pool.tensorParallel, pipelineParallel: pool.pipelineParallel,
             table: pool.measuredTable)
-        blocks = pool.memory.cacheBlocks(of: pool.engine.blockSize)
+        blocks = plan.memory(of: pool).cacheBlocks(of: pool.engine.blockSize)
         let held = Int(clamping: blocks) * pool.engine.blockSize
         lengthLimit = min(pool.engine.maxModelLength ?? pool.model.contextLimit, held)
     }
 
     /// Bytes of the cache of `tokens` tokens.
     func cacheBytes(_ tokens: Int32) -> ByteCount { model.cacheBytes(context: Int64(tokens)) }
+}
+
+extension NodeHost {
+    /// No iteration of a pool's workers is shorter.
+    public static func leastIteration(of place: Int, _ plan: ClusterPlan, _ layout: ClusterLayout) -> Nanoseconds {
+        let pool = plan.pools[place]
+        if pool.mixture != nil, let gang = layout.gangs.first(where: { $0.pool == place }) {
+            return GangShape(gang, plan: plan, layout: layout)?.leastIteration ?? 1
+        }
+        return CostModel(
+            model: pool.model, device: pool.device, tensorParallel: pool.tensorParallel, pipelineParallel: pool.pipelineParallel,
+            table: pool.measuredTable
+        ).minimumIterationTime
+    }
 }

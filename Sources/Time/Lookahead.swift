@@ -39,9 +39,10 @@ public struct Lookahead: Sendable {
     private(set) var reactions: [ChannelTimes] = Array(repeating: ChannelTimes(), count: Channel.allCases.count)
 
     public init(_ plan: ClusterPlan, _ layout: ClusterLayout) {
-        let shapes = plan.pools.map(WorkerShape.init)
-        func least(_ roles: Role...) -> Nanoseconds {
-            zip(plan.pools, shapes).filter { roles.contains($0.0.role) }.map(\.1.cost.minimumIterationTime).min() ?? .never
+        func least(_ duties: Duty...) -> Nanoseconds {
+            plan.pools.indices
+                .filter { place in plan.duty(of: plan.pools[place].role).map(duties.contains) == true }
+                .map { NodeHost.leastIteration(of: $0, plan, layout) }.min() ?? .never
         }
         for channel in Channel.allCases { latency[channel] = Self.latency(of: channel, plan, layout) }
 
@@ -57,13 +58,21 @@ public struct Lookahead: Sendable {
             for effect in effects { react(to: cause, with: effect, after: iteration) }
         }
         // Layer-wise transfer pushes at the start of an iteration, and an assignment can start one.
-        let pushes = plan.pools.contains { $0.role == .prefill && $0.engine.transfer == .layerwise }
+        let pushes = plan.pools.contains { plan.duty(of: $0.role) == .prefill && $0.engine.transfer == .layerwise }
         for cause in [Channel.assign, .release] where pushes { react(to: cause, with: .cache, after: 0) }
         react(to: .pull, with: .cache, after: 0)
         react(to: .place, with: .pull, after: 0)
         react(to: .cache, with: .pull, after: 0)
         react(to: .cache, with: .release, after: 0)
         for cause in [Channel.assign, .place, .cache, .pull, .release] { react(to: cause, with: .status, after: 0) }
+        if !layout.gangs.isEmpty { reactOfGangs(least: least(.prefill, .decode, .colocated), pushes: pushes) }
+    }
+
+    /// A sleeping gang wakes when one of its ranks gets work, and then its ranks do what they have to do.
+    private mutating func reactOfGangs(least: Nanoseconds, pushes: Bool) {
+        for cause in [Channel.assign, .cache, .release] { react(to: cause, with: .wake, after: 0) }
+        for effect in [Channel.prefilled, .stream, .status, .pull] { react(to: .wake, with: effect, after: least) }
+        if pushes { react(to: .wake, with: .cache, after: 0) }
     }
 
     private mutating func react(to cause: Channel, with effect: Channel, after delay: Nanoseconds) {

@@ -91,11 +91,12 @@ extension Engine {
     private mutating func add(_ slot: Int32, tokens: Int32, to iteration: Int) {
         let entry = requests[slot]
         // One token after a full cache is decoding; a prompt of one token is not, for its cache starts empty.
-        if tokens == 1, entry.computed > 0, entry.computed + 1 == entry.total, entry.generated > 0 {
+        let isDecode = tokens == 1 && entry.computed > 0 && entry.computed + 1 == entry.total && entry.generated > 0
+        if isDecode {
             ring[iteration].shape.addDecode(context: Int64(entry.computed) + 1)
         } else {
             ring[iteration].shape.addPrefill(tokens: Int64(tokens), context: Int64(entry.computed))
         }
-        ring[iteration].chunks.append(Chunk(slot: slot, tokens: tokens))
+        ring[iteration].chunks.append(Chunk(slot: slot, tokens: tokens, context: entry.computed, isDecode: isDecode))
     }
 }

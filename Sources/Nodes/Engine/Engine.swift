@@ -7,6 +7,9 @@ import Quantities
 struct Chunk: Sendable {
     var slot: Int32
     var tokens: Int32
+    /// Tokens whose cache is there already, and whether the request decodes.
+    var context: Int32
+    var isDecode: Bool
 }
 
 /// An iteration on its way through the pipeline stages.
@@ -110,7 +113,8 @@ struct Engine {
     }
 
     /// Forms the next iteration and starts it. Answers its place in `ring`, or `nil` when there is nothing to compute.
-    mutating func startIteration(at now: Instant) -> Int? {
+    /// - Parameter isOpen: whether its end is told later (`close`), because others have a say in it.
+    mutating func startIteration(at now: Instant, isOpen: Bool = false) -> Int? {
         let place = (oldest + inFlight) % stages
         ring[place].chunks.removeAll(keepingCapacity: true)
         ring[place].shape = BatchShape()
@@ -122,11 +126,14 @@ struct Engine {
         iterations += 1
         ring[place].usedBlocks = pool.used
         ring[place].start = now
-        ring[place].end = passThroughStages(cost.iterationTime(ring[place].shape), from: now)
+        ring[place].end = isOpen ? .never : passThroughStages(cost.iterationTime(ring[place].shape), from: now)
         if stages > 1 { for chunk in ring[place].chunks { requests[chunk.slot].isInFlight = true } }
         inFlight += 1
         return place
     }
+
+    /// Says when an open iteration ends.
+    mutating func close(_ place: Int, at end: Instant) { ring[place].end = end }
 
     /// Ends the oldest iteration. Answers its place in `ring`, where it stays until the next one starts.
     mutating func endIteration() -> Int {

@@ -46,7 +46,7 @@ struct ExpertRouter {
         } else {
             policy = planner
         }
-        counters = shape.mixture.balance.replanInterval == nil ? [] : [Int64](repeating: 0, count: shape.layers * experts)
+        counters = shape.mixture.balance.replanInterval == nil && plan.biasRate == 0 ? [] : [Int64](repeating: 0, count: shape.layers * experts)
     }
 
     /// Tokens of this rank by expert.
@@ -55,9 +55,22 @@ struct ExpertRouter {
         let dropped = gate.route(layer: layer, batch: batch, rank: rank, tokens: Int(tokens), at: start, into: &counts)
         if !counters.isEmpty {
             let base = layer * counts.count
-            for expert in counts.indices { counters[base + expert] += Int64(counts[expert]) }
+            for expert in counts.indices { self.counters[base + expert] += Int64(counts[expert]) }
         }
         return dropped
+    }
+
+    /// What the rank counted since it was last asked.
+    mutating func takeCounters() -> [Int64] {
+        defer { for place in counters.indices { counters[place] = 0 } }
+        return counters
+    }
+
+    /// Moves the gate's bias by what all ranks counted in an iteration.
+    mutating func updateBias(_ counters: [Int64]) {
+        let experts = shape.fleet.experts
+        guard counters.count == shape.layers * experts else { return }
+        for layer in 0..<shape.layers { gate.updateBias(layer: layer, loads: (0..<experts).map { Int(counters[layer * experts + $0]) }) }
     }
 
     /// Tokens by slot, for tokens by expert: of this rank, or of all ranks where the policy decides for all.
@@ -105,7 +118,6 @@ struct ExpertRouter {
             }
             placements[layer] = new
         }
-        counters = [Int64](repeating: 0, count: counters.count)
         var time: Nanoseconds = 0
         var bytes: ByteCount = 0
         for move in moves {

@@ -144,15 +144,16 @@ struct GangShape: Sendable {
     var sendsEverything: Bool { mixture.transfer != .pointToPoint }
 
     /// A rank's tokens cut into micro-batches, requests as a whole, each to the one with the fewest tokens so far.
-    func microBatches(of chunks: [(tokens: Int64, context: Int64, isDecode: Bool)]) -> [BatchShape] {
+    func divide(_ iteration: Iteration) -> [BatchShape] {
+        guard microBatches > 1 else { return [iteration.shape] }
         var shapes = Array(repeating: BatchShape(), count: microBatches)
-        for chunk in chunks {
+        for chunk in iteration.chunks {
             var place = 0
-            for other in 1..<max(1, microBatches) where shapes[other].tokens < shapes[place].tokens { place = other }
+            for other in 1..<microBatches where shapes[other].tokens < shapes[place].tokens { place = other }
             if chunk.isDecode {
-                shapes[place].addDecode(context: chunk.context)
+                shapes[place].addDecode(context: Int64(chunk.context) + 1)
             } else {
-                shapes[place].addPrefill(tokens: chunk.tokens, context: chunk.context)
+                shapes[place].addPrefill(tokens: Int64(chunk.tokens), context: Int64(chunk.context))
             }
         }
         return shapes

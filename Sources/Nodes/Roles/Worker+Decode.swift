@@ -4,7 +4,7 @@ import Records
 /// A worker that computes the outputs of requests that were prefilled elsewhere. It pulls a cache when it has room for it.
 extension Worker {
     mutating func accept(_ placement: Placement) {
-        guard role == .decode else { return }
+        guard duty == .decode else { return }
         reporting.receivedRequests += 1
         reporting.receivedTokens += Int64(placement.request.promptTokens)
         var entry = EngineRequest(placement.request, phase: .placed)

@@ -36,7 +36,7 @@ extension Worker {
 
     /// A decode worker has room for a cache: sends it, or has it pushed while the prompt is computed.
     mutating func sendCache(for pull: CacheMessage, to target: Int32, at now: Instant, _ effects: inout Effects) {
-        guard role == .prefill else { return }
+        guard duty == .prefill else { return }
         let known = pull.prefillSlot >= 0 ? pull.prefillSlot : slots[pull.id]
         guard let known else {
             earlyPulls[pull.id] = pull

@@ -8,7 +8,7 @@ import Records
 /// (`Worker+Prefill.swift`, `Worker+Decode.swift`); the engine loop is one.
 struct Worker {
     let node: Int32
-    let role: Role
+    let duty: Duty
     let shape: WorkerShape
     let name: [UInt8]
     let records: RecordPlan
@@ -26,10 +26,15 @@ struct Worker {
     /// Prefill, layer-wise: slots by request, for pulls that do not know the slot; and pulls that overtook their assignment.
     var slots: [Int64: Int32] = [:]
     var earlyPulls: [Int64: CacheMessage] = [:]
+    /// For a worker that shares its layers with others.
+    var gang: GangRank?
+    /// The iteration that its gang computes at present, by its place in the engine's ring; `nil` for an empty batch.
+    var openPlace: Int?
 
-    init(plan: NodePlan, shape: WorkerShape, records: RecordPlan, scheduler: any SchedulingPolicy) {
+    init(plan: NodePlan, duty: Duty, shape: WorkerShape, records: RecordPlan, scheduler: any SchedulingPolicy, gang: GangRank?) {
         node = Int32(plan.index)
-        role = plan.role
+        self.duty = duty
+        self.gang = gang
         self.shape = shape
         self.records = records
         name = Array(plan.name.utf8)
@@ -45,8 +50,13 @@ struct Worker {
         case .pull(let message): sendCache(for: message, to: envelope.source, at: now, &effects)
         case .cache(let message): receiveCache(message, sent: envelope.sent, from: envelope.source, at: now, &effects)
         case .release(let message): release(message)
-        case .submit, .prefilled, .status, .tokens, .milestone, .rejected, .wake, .layer: return
+        case .wake(let start):
+            gang?.wake(for: start)
+            effects.timers[.gangStart] = gang?.nextStart ?? .never
+            return
+        case .submit, .prefilled, .status, .tokens, .milestone, .rejected, .layer: return
         }
+        if gang != nil, [.assign, .cache, .release].contains(envelope.message.channel) { noteWork(at: now, &effects) }
         run(at: now, &effects)
         report(at: now, &effects)
     }
@@ -57,6 +67,9 @@ struct Worker {
         case .report:
             sendReport(at: now, &effects)
             return
+        case .gangStart:
+            startLayers(at: now, &effects)
+            return
         case .stageFree, .arrival: break
         }
         run(at: now, &effects)
@@ -65,9 +78,13 @@ struct Worker {
 
     /// Starts what can be started and sets the timers.
     private mutating func run(at now: Instant, _ effects: inout Effects) {
-        if role == .decode { pullCaches(at: now, &effects) }
+        if duty == .decode { pullCaches(at: now, &effects) }
+        if gang != nil {
+            effects.timers[.iterationEnd] = engine.nextEnd
+            return
+        }
         while engine.isStageFree(at: now), let place = engine.startIteration(at: now) {
-            if shape.engine.transfer == .layerwise, role == .prefill { pushLayers(of: place, &effects) }
+            if shape.engine.transfer == .layerwise, duty == .prefill { pushLayers(of: place, &effects) }
         }
         effects.timers[.iterationEnd] = engine.nextEnd
         let mayStart = engine.stages > 1 && engine.inFlight > 0 && engine.inFlight < engine.stages
@@ -97,7 +114,7 @@ struct Worker {
         } else {
             outbox.append(StreamToken(id: entry.request.id, stream: entry.request.stream, index: entry.generated - 1))
         }
-        if role == .prefill {
+        if duty == .prefill {
             finishPrefill(of: slot, isLast: isLast, &effects)
         } else if isLast {
             engine.leave(slot)
@@ -109,7 +126,7 @@ struct Worker {
     private func milestone(_ entry: EngineRequest, isLast: Bool) -> Milestone {
         Milestone(
             id: entry.request.id, stream: entry.request.stream, index: entry.generated - 1, isLast: isLast,
-            prefillNode: role == .decode ? entry.prefillNode : node, decodeNode: role == .prefill ? -1 : node, prefillStart: entry.prefillStart,
+            prefillNode: duty == .decode ? entry.prefillNode : node, decodeNode: duty == .prefill ? -1 : node, prefillStart: entry.prefillStart,
             preemptions: entry.preemptions, kvTransfer: entry.kvTransfer)
     }
 
@@ -119,14 +136,16 @@ struct Worker {
         let time = end - start
         statistics.iterations += 1
         statistics.iterationTimes.add(time)
-        // Stages overlap: each iteration accounts for its share of the worker.
-        let busy = engine.stages == 1 ? time : time / Nanoseconds(engine.stages)
+        // Stages overlap: each iteration accounts for its share of the worker. A rank of a gang counts what it computes.
+        let shares = gang?.tally.shares
+        let busy = shares.map { $0.attention + $0.experts } ?? (engine.stages == 1 ? time : time / Nanoseconds(engine.stages))
         if shape.prefillTokens > 0 { statistics.busyPrefill += busy } else { statistics.busyDecode += busy }
         guard records.iterations else { return }
-        let row = IterationRow(
+        var row = IterationRow(
             iteration: engine.ring[place].number, start: start, end: end, prefillTokens: shape.prefillTokens, decodeTokens: shape.decodeRequests,
             requests: Int64(engine.ring[place].chunks.count), waiting: engine.ring[place].waiting, kvBlocks: engine.ring[place].usedBlocks,
             kvBlocksTotal: engine.pool.total, preemptions: engine.ring[place].preemptions)
+        row.shares = shares
         row.write(to: &effects.records.iterations, node: name)
     }
 
@@ -136,6 +155,7 @@ struct Worker {
         result.kvPeakBlocks = engine.pool.peak
         result.preemptions = engine.preemptions
         result.blocksAtEnd = engine.pool.used
+        result.barrier = gang?.tally.statistics
         return result
     }
 }
@@ -183,15 +203,18 @@ extension Worker {
 
     /// The earliest time at which the worker may send on a channel if nothing more arrives.
     func earliestSend(on channel: Channel) -> Instant {
-        let iterationEnd = engine.nextEnd
-        let nextEvent = min(iterationEnd, nextStart)
+        let iterationEnd = gang == nil ? engine.nextEnd : nextGangEnd
+        let nextEvent = gang == nil ? min(iterationEnd, nextStart) : min(engine.nextEnd, gang?.nextStart ?? .never)
         switch channel {
         case .stream: return iterationEnd
-        case .prefilled: return role == .prefill ? iterationEnd : .never
+        case .prefilled: return duty == .prefill ? iterationEnd : .never
         case .status: return reporting.isDirty ? reporting.due : max(nextEvent, reporting.due)
-        case .cache: return role == .prefill && shape.engine.transfer == .layerwise ? nextEvent : .never
-        case .pull: return role == .decode && !placed.isEmpty ? nextEvent : .never
-        case .submit, .assign, .place, .release, .wake, .layer: return .never
+        case .cache: return duty == .prefill && shape.engine.transfer == .layerwise ? nextEvent : .never
+        case .pull: return duty == .decode && !placed.isEmpty ? nextEvent : .never
+        case .wake:
+            guard let gang, gang.sleepsNext, gang.hasNews else { return .never }
+            return gang.nextStart
+        case .submit, .assign, .place, .release, .layer: return .never
         }
     }
 }

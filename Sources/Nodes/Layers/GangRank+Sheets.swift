@@ -1,0 +1,110 @@
+import Models
+import Quantities
+
+/// Iterations in which ranks exchange loads, and one or all of them work out the times.
+extension GangRank {
+    mutating func runSheets(_ sends: inout [LayerSend]) -> Outcome? {
+        if groupsSent == 0, hasAttention { sendSheet(&sends) }
+        guard evaluator != nil else { return takeVerdict() }
+        while groupsDone < iterationGroups.count {
+            guard let sheets = inbox.takeSheets(of: iteration, group: groupsDone, count: shape.attentionRanks) else { return nil }
+            evaluate(sheets)
+            if groupsSent < iterationGroups.count { sendSheet(&sends) }
+        }
+        return judge(&sends)
+    }
+
+    /// Routes the tokens of the next group of layers, and sends the loads to whoever works out the times.
+    private mutating func sendSheet(_ sends: inout [LayerSend]) {
+        let group = groupsSent
+        groupsSent += 1
+        let isLast = groupsSent == iterationGroups.count
+        let message = message(.sheet(sheet(for: iterationGroups[group], counts: isLast), group: Int32(group)))
+        let isForAll = iterationGroups.count > 1 || shape.mixture.granularity != .iteration
+        for target in 0..<shape.attentionRanks where target != member && (isForAll || target == Self.leader) {
+            sends.append(LayerSend(target: shape.members[target], message: message, flight: Flight(head: start, tail: start), bytes: 0))
+        }
+        if isForAll || member == Self.leader { inbox.receive(message, shape, isFirst: false) }
+    }
+
+    private mutating func sheet(for layers: Range<Int>, counts withCounters: Bool) -> LoadSheet {
+        guard var router else { return LoadSheet(parts: parts, counts: [], dropped: 0, counters: []) }
+        // So that there is one owner, and nothing is copied.
+        self.router = nil
+        defer { self.router = router }
+        var all: [Int32] = []
+        let width = router.isGlobal ? shape.fleet.experts : shape.fleet.slots
+        all.reserveCapacity(layers.count * shape.microBatches * width)
+        var dropped: Int64 = 0
+        for layer in layers {
+            for part in 0..<shape.microBatches {
+                let batch = iteration * Int64(shape.microBatches) + Int64(part)
+                dropped += Int64(
+                    router.route(layer: layer, batch: batch, rank: member, tokens: parts[part].tokens, at: start, into: &exact.counts))
+                if router.isGlobal {
+                    all.append(contentsOf: exact.counts)
+                } else {
+                    router.split(layer: layer, counts: exact.counts, into: &exact.slots)
+                    all.append(contentsOf: exact.slots)
+                }
+            }
+        }
+        tally.statistics.droppedTokens += dropped
+        let counters = withCounters && replanning.needsExchange(start: start) ? router.takeCounters() : []
+        return LoadSheet(parts: parts, counts: all, dropped: dropped, counters: counters)
+    }
+
+    private mutating func evaluate(_ sheets: [LoadSheet]) {
+        let layers = iterationGroups[groupsDone]
+        if groupsDone == 0 { evaluator?.begin(at: start) }
+        groupsDone += 1
+        lastSheets = sheets
+        let width = router?.isGlobal == true ? shape.fleet.experts : shape.fleet.slots
+        // Sheets of another shape come from nobody who has read the same plan.
+        guard sheets.allSatisfy({ $0.counts.count == layers.count * shape.microBatches * width }), var router, var evaluator else { return }
+        // So that there is one owner, and nothing is copied.
+        self.router = nil
+        self.evaluator = nil
+        evaluator.evaluate(layers, sheets, router: &router)
+        self.evaluator = evaluator
+        self.router = router
+    }
+
+    /// All layers are through: the outcome for this rank, and for those that cannot work it out.
+    private mutating func judge(_ sends: inout [LayerSend]) -> Outcome? {
+        let finishes = evaluator?.finish(lastSheets) ?? []
+        let lastFinish = finishes.reduce(start, max)
+        let isEmpty = lastSheets.allSatisfy { sheet in sheet.parts.allSatisfy { $0.tokens == 0 } }
+        let counters = Self.sum(lastSheets.map(\.counters))
+        guard let evaluator else { return nil }
+        func verdict(_ member: Int) -> LayerVerdict {
+            var traffic = evaluator.traffic[member]
+            if member < shape.attentionRanks { addEndTraffic(to: &traffic) }
+            return LayerVerdict(
+                notes: evaluator.notes[member], traffic: traffic, imbalances: member == Self.leader ? evaluator.imbalances : [],
+                lastFinish: lastFinish, isEmpty: isEmpty, counters: member < shape.attentionRanks ? counters : [])
+        }
+        if member == Self.leader {
+            let knowThemselves = shape.mixture.granularity == .iteration ? 1 : shape.attentionRanks
+            for other in shape.members.indices where other >= knowThemselves {
+                sends.append(
+                    LayerSend(
+                        target: shape.members[other], message: message(.verdict(verdict(other))), flight: Flight(head: start, tail: start),
+                        bytes: 0))
+            }
+        }
+        lastSheets = []
+        return conclude(verdict(member))
+    }
+
+    private mutating func takeVerdict() -> Outcome? { inbox.takeVerdict(of: iteration).map { conclude($0) } }
+
+    private mutating func conclude(_ verdict: LayerVerdict) -> Outcome {
+        if member == Self.leader {
+            for imbalance in verdict.imbalances { tally.statistics.imbalance.add(imbalance) }
+        }
+        exact.notes = verdict.notes
+        let finish = close(verdict.notes, lastFinish: verdict.lastFinish, isEmpty: verdict.isEmpty, counters: verdict.counters)
+        return Outcome(finish: finish, traffic: verdict.traffic)
+    }
+}

@@ -1,0 +1,227 @@
+import Cluster
+import Models
+import Quantities
+import Records
+
+/// A rank's place in the iterations of its gang.
+///
+/// All attention ranks of a gang begin an iteration at the same time, each with its own batch, possibly an empty one. What happens up to its end
+/// depends on these batches alone, so the ranks work it out among themselves by messages outside of the virtual clock. The next iteration begins
+/// when the last rank is done and all know it (SGLang gathers the ranks' batch sizes before each step in the same way). After an iteration with
+/// nothing but empty batches the gang sleeps until one of its ranks gets work and wakes the others.
+struct GangRank {
+    /// What came of an iteration.
+    struct Outcome {
+        /// When the rank was done.
+        var finish: Instant
+        var traffic: Traffic
+    }
+
+    let shape: GangShape
+    let member: Int
+    let iterationGroups: [Range<Int>]
+    var router: ExpertRouter?
+    var tally: GangTally
+    var exact: LayerMember
+    /// For ranks that work out the times of all.
+    var evaluator: LayerEvaluator?
+
+    /// Number and start of the last iteration begun.
+    private(set) var iteration: Int64 = -1
+    private(set) var start: Instant = 0
+    private(set) var follows = false
+    /// Whether an iteration has begun and its outcome is not known, and whether messages have come since that was last looked at.
+    private(set) var isUnderWay = false
+    private(set) var isReady = false
+
+    /// Start of the iteration that the latest message belongs to.
+    private(set) var lastStart: Instant = 0
+
+    /// When the next iteration begins; `Instant.never` while the gang sleeps.
+    private(set) var nextStart: Instant = .never
+    /// Whether the gang goes to sleep then instead, and whether the next iteration follows the last one at once.
+    private(set) var sleepsNext = false
+    private var nextFollows = false
+    /// Whether requests have come that the last batch could not know.
+    private(set) var hasNews = false
+
+    var inbox = GangInbox()
+    var replanning: Replanning
+    /// Of the present iteration.
+    var parts: [LoadSheet.Part] = []
+    var isEmpty = true
+    var isThrough = false
+    var endSent = false
+    var groupsSent = 0
+    var groupsDone = 0
+    var lastSheets: [LoadSheet] = []
+    /// An expert rank's end of the last iteration; -1 when it is counted.
+    private var openTail: Instant = -1
+
+    var hasAttention: Bool { exact.hasAttention }
+    /// The rank that works out the times of all, where only one does.
+    static let leader = 0
+
+    /// `nil` when a policy cannot serve the gang, which a checked plan never has.
+    init?(_ shape: GangShape, member: Int, nodes: Int, seed: UInt64) {
+        self.shape = shape
+        self.member = member
+        exact = LayerMember(shape, member: member)
+        tally = GangTally(shape, nodes: nodes)
+        replanning = Replanning(shape)
+        let whole = 0..<shape.layers
+        var needsRouter = exact.hasAttention
+        switch shape.mixture.granularity {
+        case .exact:
+            iterationGroups = []
+            // Where all tokens go to all expert ranks, those choose among replicas.
+            needsRouter = needsRouter || shape.sendsEverything
+        case .grouped(let layers):
+            iterationGroups = stride(from: 0, to: shape.layers, by: max(1, layers)).map { $0..<min($0 + max(1, layers), shape.layers) }
+            if exact.hasAttention { evaluator = LayerEvaluator(shape) }
+        case .iteration:
+            iterationGroups = [whole]
+            if member == Self.leader { evaluator = LayerEvaluator(shape) }
+        }
+        if needsRouter {
+            guard let router = ExpertRouter(shape, rank: exact.hasAttention ? member : 0, seed: seed) else { return nil }
+            if exact.hasAttention || router.isGlobal { self.router = router }
+        }
+    }
+
+    var isExact: Bool { shape.mixture.granularity == .exact }
+}
+
+// MARK: - When iterations begin
+
+extension GangRank {
+    /// Requests have come, or room for those that wait. Answers when the gang is to begin, if it sleeps and must be woken.
+    mutating func noteWork(at now: Instant) -> Instant? {
+        hasNews = true
+        return wake(at: now)
+    }
+
+    private mutating func wake(at now: Instant) -> Instant? {
+        guard !isUnderWay, nextStart == .never else { return nil }
+        nextStart = now + shape.wakeLatency
+        nextFollows = false
+        return nextStart
+    }
+
+    /// Another rank has woken the gang: it begins at the earliest time that any rank says.
+    mutating func wake(for start: Instant) {
+        guard !isUnderWay, nextStart == .never || (!nextFollows && start < nextStart) else { return }
+        nextStart = start
+        nextFollows = false
+    }
+
+    /// The time of the next iteration has come.
+    /// - Returns: whether it begins; otherwise the gang sleeps, unless the time of waking it is given.
+    mutating func reachStart(at now: Instant) -> (begins: Bool, wakes: Instant?) {
+        nextStart = .never
+        guard sleepsNext else { return (true, nil) }
+        sleepsNext = false
+        return (false, hasNews ? wake(at: now) : nil)
+    }
+
+    /// An attention rank begins an iteration with a batch, divided into micro-batches.
+    mutating func begin(at now: Instant, _ batches: [BatchShape]) {
+        parts = shape.parts(of: batches)
+        isEmpty = batches.allSatisfy(\.isEmpty)
+        hasNews = false
+        open(at: now, follows: nextFollows)
+    }
+
+    /// An expert rank begins what attention ranks have begun.
+    private mutating func join(at start: Instant, follows: Bool) {
+        if follows, openTail >= 0 { tally.addTail(start - openTail) }
+        openTail = -1
+        parts = []
+        open(at: start, follows: follows)
+    }
+
+    private mutating func open(at now: Instant, follows: Bool) {
+        iteration += 1
+        start = now
+        self.follows = follows
+        isUnderWay = true
+        isReady = true
+        isThrough = false
+        endSent = false
+        groupsSent = 0
+        groupsDone = 0
+        if isExact { exact.begin(iteration, at: now, follows: follows, parts: parts) }
+    }
+
+    /// The outcome is known.
+    mutating func close(_ notes: [StepNote], lastFinish: Instant, isEmpty: Bool, counters: [Int64]) -> Instant {
+        isUnderWay = false
+        tally.add(notes)
+        let finish = notes.last?.end ?? start
+        guard hasAttention else {
+            openTail = finish
+            replanning.pass(start: start)
+            return finish
+        }
+        nextStart = lastFinish + shape.syncLatency
+        if !counters.isEmpty, let time = replanning.learn(counters, start: start, router: &router) {
+            nextStart += time.time
+            if member == Self.leader {
+                tally.statistics.replans += 1
+                tally.statistics.fetchedBytes += time.bytes
+            }
+        }
+        nextFollows = true
+        sleepsNext = isEmpty
+        tally.addTail(nextStart - finish)
+        return finish
+    }
+}
+
+// MARK: - Messages
+
+extension GangRank {
+    /// A message of another rank, or of the rank itself.
+    mutating func receive(_ message: LayerMessage) {
+        guard message.sender >= 0, Int(message.sender) < shape.members.count, message.iteration >= iteration else { return }
+        isReady = true
+        lastStart = message.start
+        let isFirst = !hasAttention && Int(message.sender) < shape.attentionRanks && message.iteration > iteration
+        inbox.receive(message, shape, isFirst: isFirst)
+        if case .leg(let leg) = message.body, isExact, inbox.accepts(leg, shape) {
+            exact.receive(leg, of: message.iteration, from: message.sender)
+        }
+    }
+
+    /// Goes on as far as messages allow.
+    mutating func run(_ sends: inout [LayerSend]) -> Outcome? {
+        isReady = false
+        if !isUnderWay {
+            guard !hasAttention, let next = inbox.takeStart(of: iteration + 1) else { return nil }
+            if replanning.needsCounters(expertRouter: router) {
+                guard let counters = inbox.takeCounters(of: iteration + 1) else {
+                    inbox.putBack(next, of: iteration + 1)
+                    return nil
+                }
+                replanning.replanExperts(counters, router: &router)
+            }
+            join(at: next.start, follows: next.follows)
+            isReady = false
+        }
+        return isExact ? runExact(&sends) : runSheets(&sends)
+    }
+
+    /// A message of this rank in the present iteration.
+    func message(_ body: LayerMessage.Body) -> LayerMessage {
+        LayerMessage(iteration: iteration, start: start, follows: follows, sender: Int32(member), body: body)
+    }
+}
+
+/// A message to another rank, on its way to the network.
+struct LayerSend {
+    /// Node of the receiver.
+    var target: Int32
+    var message: LayerMessage
+    var flight: Flight
+    var bytes: ByteCount
+}
