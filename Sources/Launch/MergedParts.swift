@@ -154,7 +154,8 @@ enum RowFields {
         guard let field = field(row, number), field.count > 10, field[field.endIndex - 10] == UInt8(ascii: "."),
             let whole = digits(field.dropLast(10)), let fraction = digits(field.suffix(9))
         else { return nil }
-        return whole * nanosecondsPerSecond + fraction
+        let (product, isTooLarge) = whole.multipliedReportingOverflow(by: nanosecondsPerSecond)
+        return isTooLarge ? nil : product.addingClamped(fraction)
     }
 
     private static func digits(_ field: ArraySlice<UInt8>) -> Int64? {
