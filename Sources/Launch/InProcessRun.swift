@@ -19,6 +19,7 @@ struct InProcessRun {
     func run(into records: RecordSet, _ events: Events) throws -> (outcome: RunOutcome, statistics: [NodeStatistics?]) {
         let rows = RecordBuffers()
         let transfers = plan.records.timeline ? try OutputFile(folder.transfers) : nil
+        let layers = plan.records.layers ? try LayerParts(directory: folder.parts, layout: layout) : nil
         let hosts = layout.nodes.compactMap { node in NodeHost.make(node, of: plan, layout: layout, records: rows) { source } }
         var clock = InProcess(hosts)
         var outcome = RunOutcome.finished
@@ -29,12 +30,15 @@ struct InProcessRun {
             try take(&rows.iterations) { try records.iterations?.write($0) }
             try take(&rows.messages) { try records.messages?.write($0) }
             try take(&rows.transfers) { try transfers?.write($0) }
+            try take(&rows.layers) { try layers?.write($0) }
             onStatus(RunStatus(now: clock.now, progress: hosts[ClusterLayout.client].progress))
             if events.isInterrupted() {
                 outcome = .interrupted
                 break
             }
         }
+        try layers?.finish()
+        try MergedParts(folder: folder, layout: layout).mergeLayers(into: records)
         if let problem = source.problem { outcome = .failed(problem) }
         return (outcome, hosts.map(\.statistics))
     }

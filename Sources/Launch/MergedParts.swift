@@ -15,6 +15,12 @@ struct MergedParts {
         try merge("requests", timeField: 8, into: records.requests)
         if let iterations = records.iterations { try merge("iterations", timeField: 3, into: iterations) }
         if let messages = records.messages { try merge("messages", timeField: 5, into: messages) }
+        try mergeLayers(into: records)
+    }
+
+    /// Moves the rows of layers, which every clock leaves in parts.
+    func mergeLayers(into records: RecordSet) throws {
+        if let layers = records.layers { try merge("layers", timeField: 6, into: layers) }
     }
 
     private func merge(_ kind: String, timeField: Int, into record: RecordFile) throws {
@@ -148,7 +154,8 @@ enum RowFields {
         guard let field = field(row, number), field.count > 10, field[field.endIndex - 10] == UInt8(ascii: "."),
             let whole = digits(field.dropLast(10)), let fraction = digits(field.suffix(9))
         else { return nil }
-        return whole * nanosecondsPerSecond + fraction
+        let (product, isTooLarge) = whole.multipliedReportingOverflow(by: nanosecondsPerSecond)
+        return isTooLarge ? nil : product.addingClamped(fraction)
     }
 
     private static func digits(_ field: ArraySlice<UInt8>) -> Int64? {

@@ -39,7 +39,7 @@ public enum NodeProcess {
         guard layout.nodes.indices.contains(index) else { throw SystemError("no node \(index) in \(plan.name)") }
         let node = layout.nodes[index]
         let rows = RecordBuffers()
-        let parts = try PartFiles(directory: folder.parts, node: node, records: plan.records, rows: rows)
+        let parts = try PartFiles(directory: folder.parts, node: node, of: plan, rows: rows)
         let source = node.role == .client ? try requestSource(for: plan.workload, seed: plan.seed) : NoRequests()
         guard let host = NodeHost.make(node, of: plan, layout: layout, records: rows, source: { source }) else {
             throw SystemError("the topology names a policy that does not exist")

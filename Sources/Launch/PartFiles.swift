@@ -14,18 +14,21 @@ final class PartFiles: RecordSink {
     private let iterations: OutputFile?
     private let messages: OutputFile?
     private let transfers: OutputFile?
+    private let layers: OutputFile?
     private let statisticsPath: String
 
     /// - Parameters:
     ///   - directory: the run's directory of parts, which must be there.
     ///   - rows: what the node writes into.
-    init(directory: String, node: NodePlan, records: RecordPlan, rows: RecordBuffers) throws(SystemError) {
+    init(directory: String, node: NodePlan, of plan: ClusterPlan, rows: RecordBuffers) throws(SystemError) {
+        let records = plan.records
         func path(_ kind: String) -> String { PartFiles.path(directory, node, kind) }
         self.rows = rows
         requests = node.role == .client ? try OutputFile(path("requests")) : nil
         iterations = node.role.isWorker && records.iterations ? try OutputFile(path("iterations")) : nil
         messages = records.messages ? try OutputFile(path("messages")) : nil
-        transfers = node.role == .decode && records.timeline ? try OutputFile(path("transfers")) : nil
+        transfers = plan.duty(of: node.role) == .decode && records.timeline ? try OutputFile(path("transfers")) : nil
+        layers = node.role.isWorker && records.layers ? try OutputFile(path("layers")) : nil
         statisticsPath = path("statistics")
     }
 
@@ -37,6 +40,7 @@ final class PartFiles: RecordSink {
         try take(&rows.iterations) { try iterations?.write($0) }
         try take(&rows.messages) { try messages?.write($0) }
         try take(&rows.transfers) { try transfers?.write($0) }
+        try take(&rows.layers) { try layers?.write($0) }
     }
 
     /// Writes out the last rows and the statistics.

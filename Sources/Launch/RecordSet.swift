@@ -33,15 +33,17 @@ final class RecordSet {
     let requests: RecordFile
     let iterations: RecordFile?
     let messages: RecordFile?
+    let layers: RecordFile?
 
     init(folder: RunFolder, records: RecordPlan) throws {
         requests = try RecordFile(folder: folder, name: "requests.csv", header: RequestRow.header)
         iterations = records.iterations ? try RecordFile(folder: folder, name: "iterations.csv", header: IterationRow.header) : nil
         messages = records.messages ? try RecordFile(folder: folder, name: "messages.csv", header: MessageRow.header) : nil
+        layers = records.layers ? try RecordFile(folder: folder, name: "layers.csv", header: LayerRow.header) : nil
     }
 
     /// The files, in a fixed order.
-    var files: [RecordFile] { [requests] + [iterations, messages].compactMap { $0 } }
+    var files: [RecordFile] { [requests] + [iterations, messages, layers].compactMap { $0 } }
 
     /// One digest for all: of names and digests, in order.
     var digest: String {

@@ -92,14 +92,15 @@ public struct Run {
         let final = try folder.moved(to: path)
         return Result(
             summary: summary, folder: final.path, failure: failure(in: outcome, summary, statistics, final, layout),
-            wasInterrupted: outcome == .interrupted, grants: grants, events: statistics.reduce(0) { $0 + ($1?.events ?? 0) },
+            wasInterrupted: outcome == .interrupted, grants: grants, events: statistics.reduce(0) { $0.addingClamped($1?.events ?? 0) },
             startUp: startUp)
     }
 
     private func energy(of node: NodePlan, _ counted: WorkerStatistics, over duration: Nanoseconds) -> Double {
         guard let pool = node.pool.map({ plan.pools[$0] }) else { return 0 }
-        return EnergyModel(device: pool.device, devices: pool.devices).joules(
-            prefill: counted.busyPrefill, decode: counted.busyDecode, total: duration)
+        // A rank that waits at a barrier draws what an idle one does.
+        let (prefill, decode) = counted.computing
+        return EnergyModel(device: pool.device, devices: pool.devices).joules(prefill: prefill, decode: decode, total: duration)
     }
 
     /// Why a run failed, with the end of the log of the node that failed; `nil` when it did not.

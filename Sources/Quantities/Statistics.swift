@@ -32,7 +32,8 @@ public struct SampleSet: Sendable {
 /// The place of a percentile among `count` sorted samples by the nearest-rank rule; `share` in thousandths.
 @inlinable
 func rank(_ share: Int, of count: Int) -> Int {
-    max(0, (count * share + 999) / 1000 - 1)
+    // By thousands and the rest: the product with the whole count may be too large.
+    max(0, count / 1000 * share + (count % 1000 * share + 999) / 1000 - 1)
 }
 
 /// A sum of 64-bit numbers that does not overflow.
@@ -52,6 +53,9 @@ struct WideSum: Sendable {
     mutating func add(_ number: Int64, times count: Int64) { total += Int128(number) * Int128(count) }
 
     mutating func add(_ other: WideSum) { total += other.total }
+
+    /// Whether it can be the sum of so many numbers from 0 to `largest`.
+    func canBe(sumOf count: Int64, upTo largest: Int64) -> Bool { total >= 0 && total <= Int128(count) * Int128(largest) }
 
     func mean(over count: Int) -> Double { Double(total) / Double(count) }
 }
@@ -183,17 +187,22 @@ extension LogLinearHistogram {
         for (place, number) in counts.enumerated() where number != 0 { words += [Int64(place), number] }
     }
 
-    /// Reads what `encode` appended; buckets that cannot be are left out.
+    /// Samples that a histogram of one node may have: those of all nodes can still be counted.
+    private static let mostSamples: Int64 = 1 << 48
+
+    /// Reads what `encode` appended. What no samples can have led to is refused, so that histograms can be merged without a check.
     public init(decoding reader: inout WordReader) {
         self.init()
-        count = reader.next()
-        largest = reader.next()
+        let samples = reader.amount(upTo: Self.mostSamples)
+        largest = reader.amount()
         let low = reader.next()
         total = WideSum(low: low, high: reader.next())
         for _ in 0..<reader.count(of: 2) {
-            let bucket = Int(reader.next())
-            let number = reader.next()
-            if (0..<Self.bucketCount).contains(bucket) { add(number, toBucket: bucket) }
+            let bucket = reader.amount(upTo: Int64(Self.bucketCount - 1))
+            let number = reader.amount(upTo: samples - count)
+            add(number, toBucket: Int(bucket))
+            count += number
         }
+        if count != samples || !total.canBe(sumOf: samples, upTo: largest) { reader.refuse() }
     }
 }

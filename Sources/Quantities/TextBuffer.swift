@@ -68,8 +68,9 @@ private func writeDigits(_ number: UInt64, atLeast width: Int, to start: UnsafeM
 /// The fields of one row, written into memory of a fixed size and appended to a text in one piece: rows are the most frequent
 /// thing that a run writes.
 public struct RowWriter {
-    /// Bytes that a row may have.
-    public static let capacity = 512
+    /// Bytes that a row may have: text of `longestText`, and 24 fields of the longest number or time.
+    public static let capacity = 1024
+    private static let longestText = 256
 
     private let start: UnsafeMutablePointer<UInt8>
     private var end: UnsafeMutablePointer<UInt8>
@@ -81,10 +82,10 @@ public struct RowWriter {
 
     var count: Int { end - start }
 
-    /// Adds text of at most a hundred bytes or so and a comma.
+    /// Adds text, of which the first 256 bytes count, and a comma. A row may have one long text.
     @inline(__always)
     public mutating func field(_ text: [UInt8]) {
-        let length = min(text.count, Self.capacity - 256)
+        let length = min(text.count, Self.longestText)
         for place in 0..<length { end[place] = text[place] }
         end += length
         comma()

@@ -44,3 +44,12 @@ public func transmissionTime(_ bytes: ByteCount, at rate: BytesPerSecond) -> Nan
     guard quotient < Instant.never.magnitude else { return .never }
     return Nanoseconds(quotient) + (remainder == 0 ? 0 : 1)
 }
+
+extension Int64 {
+    /// The sum, or the nearest number there is: for counts and times that come from a file.
+    public func addingClamped(_ other: Int64) -> Int64 {
+        let (sum, isTooLarge) = addingReportingOverflow(other)
+        guard isTooLarge else { return sum }
+        return other < 0 ? .min : .max
+    }
+}

@@ -34,4 +34,20 @@ public struct BarrierStatistics: Sendable {
 
     /// Idle time, whatever the cause.
     public var idle: Nanoseconds { span - attention - experts }
+
+    /// The same, cause by cause.
+    var awaited: Nanoseconds { awaitingAttention.addingClamped(awaitingExperts).addingClamped(awaitingNetwork) }
+
+    /// Adds what another rank counted. Sums stop at the largest number there is.
+    mutating func merge(_ other: BarrierStatistics) {
+        let sums: [WritableKeyPath<BarrierStatistics, Int64>] = [
+            \.count, \.span, \.attention, \.experts, \.awaitingAttention, \.awaitingExperts, \.awaitingNetwork, \.routedTokens, \.droppedTokens,
+            \.replans, \.fetchedBytes,
+        ]
+        for sum in sums { self[keyPath: sum] = self[keyPath: sum].addingClamped(other[keyPath: sum]) }
+        if last.count < other.last.count { last.append(contentsOf: repeatElement(0, count: other.last.count - last.count)) }
+        for (node, times) in other.last.enumerated() { last[node] = last[node].addingClamped(times) }
+        waits.merge(other.waits)
+        imbalance.merge(other.imbalance)
+    }
 }

@@ -3,7 +3,7 @@ import Quantities
 /// Statistics as 64-bit words: how a node hands them to its launcher, through a file of the run's folder.
 extension NodeStatistics {
     /// Changes whenever the layout does; a file of another version is refused.
-    private static let version: Int64 = 1
+    private static let version: Int64 = 2
 
     /// The words.
     public func encoded() -> [Int64] {
@@ -21,9 +21,9 @@ extension NodeStatistics {
         var reader = WordReader(words)
         guard reader.next() == Self.version else { return nil }
         self.init()
-        messages = reader.next()
-        bytes = reader.next()
-        events = reader.next()
+        messages = reader.amount()
+        bytes = reader.amount()
+        events = reader.amount()
         slip = LogLinearHistogram(decoding: &reader)
         if reader.next() == 1 { worker = WorkerStatistics(decoding: &reader) }
         if reader.next() == 1 { client = ClientStatistics(decoding: &reader) }
@@ -35,18 +35,49 @@ extension WorkerStatistics {
     fileprivate func encode(into words: inout [Int64]) {
         words += [busyPrefill, busyDecode, kvPeakBlocks, kvTotalBlocks, preemptions, iterations, blocksAtEnd]
         iterationTimes.encode(into: &words)
+        words.append(barrier == nil ? 0 : 1)
+        barrier?.encode(into: &words)
     }
 
     fileprivate init(decoding reader: inout WordReader) {
         self.init()
-        busyPrefill = reader.next()
-        busyDecode = reader.next()
-        kvPeakBlocks = reader.next()
-        kvTotalBlocks = reader.next()
-        preemptions = reader.next()
-        iterations = reader.next()
-        blocksAtEnd = reader.next()
+        busyPrefill = reader.amount()
+        busyDecode = reader.amount()
+        kvPeakBlocks = reader.amount()
+        kvTotalBlocks = reader.amount()
+        preemptions = reader.amount()
+        iterations = reader.amount()
+        blocksAtEnd = reader.amount()
         iterationTimes = LogLinearHistogram(decoding: &reader)
+        if reader.next() == 1 { barrier = BarrierStatistics(decoding: &reader) }
+    }
+}
+
+extension BarrierStatistics {
+    fileprivate func encode(into words: inout [Int64]) {
+        words += [count, span, attention, experts, awaitingAttention, awaitingExperts, awaitingNetwork]
+        words += [routedTokens, droppedTokens, replans, fetchedBytes, Int64(last.count)]
+        words += last
+        waits.encode(into: &words)
+        imbalance.encode(into: &words)
+    }
+
+    fileprivate init(decoding reader: inout WordReader) {
+        self.init()
+        count = reader.amount()
+        span = reader.amount()
+        attention = reader.amount()
+        experts = reader.amount()
+        awaitingAttention = reader.amount()
+        awaitingExperts = reader.amount()
+        awaitingNetwork = reader.amount()
+        routedTokens = reader.amount()
+        droppedTokens = reader.amount()
+        replans = reader.amount()
+        fetchedBytes = reader.amount()
+        for _ in 0..<reader.count(of: 1) { last.append(reader.amount()) }
+        waits = LogLinearHistogram(decoding: &reader)
+        imbalance = LogLinearHistogram(decoding: &reader)
     }
 }
 
@@ -59,16 +90,16 @@ extension ClientStatistics {
 
     fileprivate init(decoding reader: inout WordReader) {
         self.init()
-        offered = reader.next()
-        done = reader.next()
-        rejected = reader.next()
-        failed = reader.next()
-        duplicatedTokens = reader.next()
-        missingTokens = reader.next()
-        promptTokens = reader.next()
-        outputTokens = reader.next()
-        withinObjective = reader.next()
-        lastEnd = reader.next()
+        offered = reader.amount()
+        done = reader.amount()
+        rejected = reader.amount()
+        failed = reader.amount()
+        duplicatedTokens = reader.amount()
+        missingTokens = reader.amount()
+        promptTokens = reader.amount()
+        outputTokens = reader.amount()
+        withinObjective = reader.amount()
+        lastEnd = reader.amount()
         ttft = SampleSet(decoding: &reader)
         e2e = SampleSet(decoding: &reader)
         kvTransfer = SampleSet(decoding: &reader)

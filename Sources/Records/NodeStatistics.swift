@@ -2,7 +2,7 @@ import Quantities
 
 /// What a worker counted over a run.
 public struct WorkerStatistics: Sendable {
-    /// Time in iterations that prefilled, and in iterations that only decoded.
+    /// Time in iterations that prefilled, and in iterations that only decoded; without the time at barriers, and 0 on nodes that hold experts only.
     public var busyPrefill: Nanoseconds = 0
     public var busyDecode: Nanoseconds = 0
     public var kvPeakBlocks: Int64 = 0
@@ -17,6 +17,15 @@ public struct WorkerStatistics: Sendable {
     public var barrier: BarrierStatistics?
 
     public init() {}
+
+    /// Time in which it computed, with prompt tokens in the batch or without. For a rank, what its barriers leave of its iterations is the whole of
+    /// it, attention and experts; experts that no batch of its own called for count as decoding.
+    public var computing: (prefill: Nanoseconds, decode: Nanoseconds) {
+        guard let barrier else { return (busyPrefill, busyDecode) }
+        let whole = barrier.attention.addingClamped(barrier.experts)
+        let prefill = min(busyPrefill, whole)
+        return (prefill, whole - prefill)
+    }
 }
 
 /// What the client counted over a run.

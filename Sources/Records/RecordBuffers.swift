@@ -8,9 +8,11 @@ public final class RecordBuffers {
     public var messages = TextBuffer()
     /// Cache transfers, for the timeline.
     public var transfers = TextBuffer()
+    /// Layers of ranks that share them.
+    public var layers = TextBuffer()
 
     public init() {}
 
     /// Bytes held in all.
-    public var count: Int { requests.count + iterations.count + messages.count + transfers.count }
+    public var count: Int { requests.count + iterations.count + messages.count + transfers.count + layers.count }
 }

@@ -31,13 +31,13 @@ extension Summary {
                 "bytes_modelled": .integer(network.bytesModelled),
                 "kv_transfer_s": .distribution(network.kvTransfer),
             ],
-            // Barriers between attention and expert nodes, expert load and faults: no run has them yet, readers may rely on the keys.
-            "barrier": ["count": .integer(0), "idle_fraction": .null, "wait_s": .distribution(nil)],
-            "experts": ["imbalance": ["mean": .null, "p99": .null]],
+            "barrier": barrier?.json ?? ["count": .integer(0), "idle_fraction": .null, "wait_s": .distribution(nil)],
+            "experts": experts?.json ?? ["imbalance": .imbalance(nil)],
             "energy": [
                 "joules": .number(energy),
                 "joules_per_output_token": .number(orNull: energyPerOutputToken),
             ],
+            // No run has faults yet, readers may rely on the key.
             "faults": .array([]),
             "slip_s": [
                 "p50": .number(slip.p50),
@@ -77,7 +77,39 @@ extension Summary.Worker {
     }
 }
 
+extension Summary.Barrier {
+    fileprivate var json: JSONValue {
+        [
+            "count": .integer(count),
+            "idle_fraction": .number(orNull: idleFraction),
+            "attention_straggler_fraction": .number(orNull: attentionStragglerFraction),
+            "expert_straggler_fraction": .number(orNull: expertStragglerFraction),
+            "network_fraction": .number(orNull: networkFraction),
+            "compute_fraction": .number(orNull: computeFraction),
+            "wait_s": .distribution(wait),
+            "last": .object(last.map { JSONValue.Member($0.name, .integer($0.times)) }),
+        ]
+    }
+}
+
+extension Summary.Experts {
+    fileprivate var json: JSONValue {
+        [
+            "imbalance": .imbalance(imbalance),
+            "routed_tokens": .integer(routedTokens),
+            "dropped_tokens": .integer(droppedTokens),
+            "replans": .integer(replans),
+            "fetched_bytes": .integer(fetchedBytes),
+        ]
+    }
+}
+
 extension JSONValue {
+    /// Mean and tail of a ratio of loads.
+    fileprivate static func imbalance(_ distribution: Distribution?) -> JSONValue {
+        ["mean": .number(orNull: distribution?.mean), "p99": .number(orNull: distribution?.p99)]
+    }
+
     /// Mean, percentiles and maximum; each `null` where nothing was measured, so that a reader finds the same keys in every run.
     static func distribution(_ distribution: Distribution?) -> JSONValue {
         [

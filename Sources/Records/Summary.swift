@@ -70,6 +70,50 @@ public struct Summary: Sendable, Equatable {
         public init() {}
     }
 
+    /// Where the time of ranks went that shared their layers. Fractions are of the time that all of them spent in iterations, and `nil` where
+    /// there was none; those of computing and idle time make 1, and the idle one is the sum of its three causes.
+    public struct Barrier: Sendable, Equatable {
+        /// How often a node's message was the last that others waited for.
+        public struct Last: Sendable, Equatable {
+            public var name: String
+            public var times: Int64
+
+            public init(name: String, times: Int64) {
+                self.name = name
+                self.times = times
+            }
+        }
+
+        /// Sets of messages waited for.
+        public var count: Int64 = 0
+        public var idleFraction: Double?
+        /// Idle until the last attention rank, or the last expert rank, had sent; then while that was under way.
+        public var attentionStragglerFraction: Double?
+        public var expertStragglerFraction: Double?
+        public var networkFraction: Double?
+        public var computeFraction: Double?
+        /// Idle time of each set, seconds.
+        public var wait: Distribution?
+        /// Every member of a gang, in the order of the nodes.
+        public var last: [Last] = []
+
+        public init() {}
+    }
+
+    /// How the experts were loaded.
+    public struct Experts: Sendable, Equatable {
+        /// Largest load of a rank over the mean load, of each layer and micro-batch.
+        public var imbalance: Distribution?
+        /// Pairs of token and expert computed, and picks dropped for lack of capacity.
+        public var routedTokens: Int64 = 0
+        public var droppedTokens: Int64 = 0
+        /// Placements made anew, and bytes of weights fetched for them.
+        public var replans: Int64 = 0
+        public var fetchedBytes: Int64 = 0
+
+        public init() {}
+    }
+
     /// How far a `wall` run fell behind its model, in emulated seconds; zero for the other clocks.
     public struct Slip: Sendable, Equatable {
         public var p50 = 0.0
@@ -100,6 +144,9 @@ public struct Summary: Sendable, Equatable {
     public var goodput: Goodput?
     public var workers: [Worker] = []
     public var network = Network()
+    /// `nil` where no nodes share their layers.
+    public var barrier: Barrier?
+    public var experts: Experts?
     /// Total energy in joules.
     public var energy = 0.0
     public var energyPerOutputToken: Double?

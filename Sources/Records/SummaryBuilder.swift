@@ -16,6 +16,7 @@ public struct SummaryBuilder {
         let statistics = layout.nodes.map { node in
             var counted = NodeStatistics()
             if node.role.isWorker { counted.worker = WorkerStatistics() }
+            if layout.gang(of: node.index) != nil { counted.worker?.barrier = BarrierStatistics() }
             return counted
         }
         return build(statistics, wall: 0, incomplete: false, digest: "", energy: { _, _, _ in 0 })
@@ -39,19 +40,25 @@ public struct SummaryBuilder {
         addRequests(&client, duration: duration, to: &summary)
         var slip = LogLinearHistogram()
         var iterations = LogLinearHistogram()
+        var barrier = BarrierStatistics()
         for (node, counted) in zip(layout.nodes, statistics) {
             guard let counted else { continue }
-            summary.network.messages += counted.messages
-            summary.network.bytesModelled += counted.bytes
+            summary.network.messages = summary.network.messages.addingClamped(counted.messages)
+            summary.network.bytesModelled = summary.network.bytesModelled.addingClamped(counted.bytes)
             slip.merge(counted.slip)
             guard let worker = counted.worker else { continue }
             iterations.merge(worker.iterationTimes)
+            if let counted = worker.barrier { barrier.merge(counted) }
             summary.workers.append(describe(node, worker, duration: duration, energy: energy(node, worker, duration)))
         }
         summary.energy = summary.workers.reduce(0) { $0 + $1.energy }
         if client.outputTokens > 0 { summary.energyPerOutputToken = summary.energy / Double(client.outputTokens) }
         summary.medianIteration = iterations.summary()?.scaled(by: 1e-9).p50
         addSlip(slip, to: &summary)
+        if !layout.gangs.isEmpty {
+            summary.barrier = describe(barrier)
+            summary.experts = Summary.Experts(barrier)
+        }
         return summary
     }
 
@@ -78,12 +85,34 @@ public struct SummaryBuilder {
 
     private func describe(_ node: NodePlan, _ counted: WorkerStatistics, duration: Nanoseconds, energy: Double) -> Summary.Worker {
         var worker = Summary.Worker(name: node.name, role: node.role.rawValue)
-        if duration > 0 { worker.busyFraction = seconds(counted.busyPrefill + counted.busyDecode) / seconds(duration) }
+        if duration > 0 {
+            let (prefill, decode) = counted.computing
+            worker.busyFraction = seconds(prefill + decode) / seconds(duration)
+            worker.barrierIdleFraction = seconds(counted.barrier?.awaited ?? 0) / seconds(duration)
+        }
         if counted.kvTotalBlocks > 0 { worker.kvPeakFraction = Double(counted.kvPeakBlocks) / Double(counted.kvTotalBlocks) }
         worker.preemptions = counted.preemptions
         worker.iterations = counted.iterations
         worker.energy = energy
         return worker
+    }
+
+    private func describe(_ counted: BarrierStatistics) -> Summary.Barrier {
+        var barrier = Summary.Barrier()
+        barrier.count = counted.count
+        if counted.span > 0 {
+            func share(_ time: Nanoseconds) -> Double { Double(time) / Double(counted.span) }
+            barrier.idleFraction = share(counted.awaited)
+            barrier.attentionStragglerFraction = share(counted.awaitingAttention)
+            barrier.expertStragglerFraction = share(counted.awaitingExperts)
+            barrier.networkFraction = share(counted.awaitingNetwork)
+            barrier.computeFraction = share(counted.attention.addingClamped(counted.experts))
+        }
+        barrier.wait = counted.waits.summary()?.scaled(by: 1e-9)
+        for node in layout.nodes where layout.gang(of: node.index) != nil {
+            barrier.last.append(.init(name: node.name, times: node.index < counted.last.count ? counted.last[node.index] : 0))
+        }
+        return barrier
     }
 
     private func addSlip(_ slip: LogLinearHistogram, to summary: inout Summary) {
@@ -92,6 +121,17 @@ public struct SummaryBuilder {
         summary.slip.p99 = distribution.p99
         summary.slip.max = distribution.max
         if let median = summary.medianIteration, median > 0 { summary.slip.shareOfMedianIteration = distribution.p99 / median }
+    }
+}
+
+extension Summary.Experts {
+    init(_ counted: BarrierStatistics) {
+        // Counted in millionths.
+        imbalance = counted.imbalance.summary()?.scaled(by: 1e-6)
+        routedTokens = counted.routedTokens
+        droppedTokens = counted.droppedTokens
+        replans = counted.replans
+        fetchedBytes = counted.fetchedBytes
     }
 }
 

@@ -27,6 +27,7 @@ public struct SummaryTable: Sendable {
         lines += heading
         lines += [""] + times
         lines += [""] + notes
+        if let barrier = summary.barrier { lines += [""] + Self.barriers(barrier, summary.experts) }
         if !summary.workers.isEmpty { lines += [""] + workers }
         if let folder { lines += ["", folder] }
         return lines.map { $0 + "\n" }.joined()
@@ -109,15 +110,12 @@ public struct SummaryTable: Sendable {
 
     private var workers: [String] {
         let isPooled = summary.workers.count > Self.mostWorkers
-        var table = TextTable([
-            .init(isPooled ? "pool" : "worker"), .init("role"), .init("busy", .right), .init("KV peak", .right), .init("preemptions", .right),
-            .init("iterations", .right),
-        ])
-        if isPooled {
-            for pool in Pool.pools(of: summary.workers) { table.add(pool.cells) }
-        } else {
-            for worker in summary.workers { table.add(Pool(worker).cells) }
-        }
+        let hasBarriers = summary.barrier != nil
+        var table = TextTable(
+            [.init(isPooled ? "pool" : "worker"), .init("role"), .init("busy", .right)] + (hasBarriers ? [.init("barrier", .right)] : [])
+                + [.init("KV peak", .right), .init("preemptions", .right), .init("iterations", .right)])
+        let rows = isPooled ? Pool.pools(of: summary.workers) : summary.workers.map(Pool.init)
+        for row in rows { table.add(row.cells(withBarrier: hasBarriers)) }
         return table.lines(style: style)
     }
 }
@@ -128,6 +126,7 @@ private struct Pool {
     var role: String
     var count = 1
     var busy: Double
+    var barrier: Double
     var kvPeak: Double
     var preemptions: Int64
     var iterations: Int64
@@ -136,16 +135,16 @@ private struct Pool {
         name = worker.name
         role = worker.role
         busy = worker.busyFraction
+        barrier = worker.barrierIdleFraction
         kvPeak = worker.kvPeakFraction
         preemptions = worker.preemptions
         iterations = worker.iterations
     }
 
-    var cells: [String] {
-        [
-            count > 1 ? "\(name) (\(count))" : name, role, Figures.share(busy / Double(count)), Figures.share(kvPeak), Figures.count(preemptions),
-            Figures.count(iterations),
-        ]
+    func cells(withBarrier: Bool) -> [String] {
+        [count > 1 ? "\(name) (\(count))" : name, role, Figures.share(busy / Double(count))]
+            + (withBarrier ? [Figures.share(barrier / Double(count))] : [])
+            + [Figures.share(kvPeak), Figures.count(preemptions), Figures.count(iterations)]
     }
 
     /// Pools in the order in which their first workers come. A worker is called after its pool: `decode-3` is one of `decode`.
@@ -161,6 +160,7 @@ private struct Pool {
             }
             pools[place].count += 1
             pools[place].busy += worker.busyFraction
+            pools[place].barrier += worker.barrierIdleFraction
             pools[place].kvPeak = max(pools[place].kvPeak, worker.kvPeakFraction)
             pools[place].preemptions += worker.preemptions
             pools[place].iterations += worker.iterations

@@ -49,13 +49,20 @@ extension PoolDraft {
         pipelineParallel = pool.pipelineParallel
         engine = pool.engine
         table = pool.measuredTable
+        mixture = pool.mixture.map(MixtureDraft.init)
     }
 
     /// The pool; `nil` when something that it must have is missing.
     var plan: PoolPlan? {
         guard let role, let model, let device else { return nil }
+        let experts: MixtureDraft? =
+            switch role {
+            case .ep, .attention: mixture ?? MixtureDraft()
+            case .expert: nil
+            default: mixture
+            }
         return PoolPlan(
             name: name, role: role, count: count, model: model, device: device, tensorParallel: tensorParallel, pipelineParallel: pipelineParallel,
-            engine: engine, measuredTable: table)
+            engine: engine, measuredTable: table, mixture: experts?.plan(for: model))
     }
 }

@@ -51,7 +51,8 @@ extension CommandTable {
                 value: .init("FIGURE<BOUND", .checked(Requirement.problem)), repeatable: true),
             Option(
                 "record", "Records to keep besides the summary and the requests.",
-                value: .init("LIST", .list(["iterations", "messages", "timeline", "none"]), fallback: "the topology's, else iterations,timeline")),
+                value: .init(
+                    "LIST", .list(["iterations", "messages", "timeline", "layers", "none"]), fallback: "the topology's, else iterations,timeline")),
             Option("dry-run", "Check the topology, print what would run, and start nothing.", short: "n"),
             json,
             Option("quiet", "Show no progress.", short: "q"),

@@ -36,3 +36,12 @@ public func testPlan(
         workload: WorkloadPlan(arrivals: arrivals, promptTokens: .fixed(prompt), outputTokens: .fixed(output), requestLimit: requests),
         records: records)
 }
+
+/// Pools whose workers share their layers: two ranks that hold attention and experts, and three attention nodes with two expert nodes.
+public var testGangs: [PoolPlan] {
+    var ranks = testPool(.ep, count: 2)
+    ranks.mixture = MixturePlan()
+    var attention = testPool(.attention, count: 3)
+    attention.mixture = MixturePlan(expertPool: "expert")
+    return [ranks, attention, testPool(.expert, count: 2)]
+}

@@ -1,7 +1,7 @@
 /// Text that events refer to by number: each kind has numbers of its own, from 1.
 enum InternedName: UInt64, CaseIterable {
     case prefill = 1
-    case decode, mixed, transfer
+    case decode, mixed, transfer, attention, experts
 
     var text: String {
         switch self {
@@ -9,6 +9,8 @@ enum InternedName: UInt64, CaseIterable {
         case .decode: "decode"
         case .mixed: "mixed"
         case .transfer: "kv transfer"
+        case .attention: "attention"
+        case .experts: "experts"
         }
     }
 }
@@ -29,7 +31,7 @@ enum InternedCategory: UInt64, CaseIterable {
 /// A figure that an event carries.
 enum InternedAnnotation: UInt64, CaseIterable {
     case prefillTokens = 1
-    case decodeRequests, request, bytes
+    case decodeRequests, request, bytes, layer, tokens, routedTokens, idle
 
     var text: String {
         switch self {
@@ -37,6 +39,10 @@ enum InternedAnnotation: UInt64, CaseIterable {
         case .decodeRequests: "decode_requests"
         case .request: "request"
         case .bytes: "bytes"
+        case .layer: "layer"
+        case .tokens: "tokens"
+        case .routedTokens: "routed_tokens"
+        case .idle: "idle_ns"
         }
     }
 }

@@ -1,7 +1,8 @@
 import CPerfettoTrace
 import Quantities
 
-/// Writes one node's part of a timeline in Perfetto's format: iterations as slices, cache transfers as slices on tracks below, counters.
+/// Writes one node's part of a timeline in Perfetto's format: iterations as slices, cache transfers and layers as slices on tracks below,
+/// counters.
 ///
 /// Parts are independent of each other, so the file of a run is its nodes' parts put one after the other in any order. Bytes appear in an
 /// own buffer that the caller takes away when it likes; messages and buffers are made once and used again for every event.
@@ -14,8 +15,8 @@ public final class PerfettoWriter {
     private let packet: PacketBuffer
     /// Last value of each counter, so that only changes are written.
     private var counters = [Int64?](repeating: nil, count: CounterTrack.allCases.count)
-    /// End of the last transfer on each transfer track. Slices of a track may not overlap, transfers may.
-    private var lanes: [Instant] = []
+    /// By kind, end of the last slice on each track. Slices of a track may not overlap, transfers and layers may.
+    private var lanes = [[Instant]](repeating: [], count: LaneKind.allCases.count)
     private var lastEnd: Instant = .min
 
     /// Starts the part with what names the node.
@@ -37,11 +38,18 @@ public final class PerfettoWriter {
     public func append(_ span: IterationSpan) {
         assert(span.start >= lastEnd && span.end >= span.start, "iterations of \(node.name) overlap at \(span.start)")
         lastEnd = span.end
+        let track = node.threadTrack
+        guard node.servesRequests else {
+            packet.begin(
+                .experts, .engine, track, at: span.start, (.routedTokens, UInt64(clamping: span.routedTokens)), (.idle, UInt64(clamping: span.idle)),
+                into: &bytes)
+            packet.end(track, at: span.end, into: &bytes)
+            return
+        }
         count(.kvBlocks, Int64(span.kvBlocks), at: span.start)
         count(.batch, Int64(span.decodeRequests), at: span.start)
         count(.waiting, Int64(span.waiting), at: span.start)
         let name: InternedName = span.decodeRequests == 0 ? .prefill : span.prefillTokens == 0 ? .decode : .mixed
-        let track = node.threadTrack
         packet.begin(
             name, .engine, track, at: span.start, (.prefillTokens, UInt64(clamping: span.prefillTokens)),
             (.decodeRequests, UInt64(clamping: span.decodeRequests)), into: &bytes)
@@ -50,12 +58,19 @@ public final class PerfettoWriter {
 
     /// Appends a transfer. Transfers come in the order of their ends, as they are known; they may overlap.
     public func append(_ span: TransferSpan) {
-        let lane = lanes.firstIndex { $0 <= span.start } ?? addLane()
-        lanes[lane] = span.end
-        let track = node.transferTrack(lane)
+        let track = lane(.transfers, from: span.start, to: span.end)
         packet.begin(
             .transfer, .network, track, at: span.start, (.request, UInt64(clamping: span.request)), (.bytes, UInt64(clamping: span.bytes)),
             into: &bytes)
+        packet.end(track, at: span.end, into: &bytes)
+    }
+
+    /// Appends a layer. Layers come in the order of their ends; those of two micro-batches may overlap.
+    public func append(_ span: LayerSpan) {
+        let track = lane(.layers, from: span.start, to: span.end)
+        packet.begin(
+            span.isAttention ? .attention : .experts, .engine, track, at: span.start, (.layer, UInt64(clamping: span.layer)),
+            (.tokens, UInt64(clamping: span.tokens)), into: &bytes)
         packet.end(track, at: span.end, into: &bytes)
     }
 
@@ -69,16 +84,33 @@ public final class PerfettoWriter {
         // The first packet of the sequence carries the names; every node describes its host, since it cannot know whether another does.
         packet.describe(.process(host: node.host), track: node.processTrack, parent: nil, into: &bytes)
         packet.describe(.thread(node: node), track: node.threadTrack, parent: node.processTrack, into: &bytes)
-        for counter in CounterTrack.allCases {
+        for counter in CounterTrack.allCases where node.servesRequests {
             packet.describe(.counter(counter), track: node.counterTrack(counter), parent: node.threadTrack, into: &bytes)
         }
     }
 
-    private func addLane() -> Int {
-        lanes.append(.min)
-        let lane = lanes.count - 1
-        packet.describe(.transfers(lane: lane), track: node.transferTrack(lane), parent: node.threadTrack, into: &bytes)
-        return lane
+    /// The first track of a kind that is free for a slice.
+    private func lane(_ kind: LaneKind, from start: Instant, to end: Instant) -> UInt64 {
+        if let lane = lanes[kind.rawValue].firstIndex(where: { $0 <= start }) {
+            lanes[kind.rawValue][lane] = end
+            return node.track(kind, lane)
+        }
+        lanes[kind.rawValue].append(end)
+        let lane = lanes[kind.rawValue].count - 1
+        packet.describe(.lane(kind, lane), track: node.track(kind, lane), parent: node.threadTrack, into: &bytes)
+        return node.track(kind, lane)
+    }
+}
+
+/// Slices that have tracks of their own below their node's.
+enum LaneKind: Int, CaseIterable {
+    case transfers, layers
+
+    var name: String {
+        switch self {
+        case .transfers: "kv transfers"
+        case .layers: "layers"
+        }
     }
 }
 
@@ -102,7 +134,9 @@ extension TimelineNode {
     var threadTrack: UInt64 { UInt64(index) << 8 | 1 }
     func counterTrack(_ counter: CounterTrack) -> UInt64 { UInt64(index) << 8 | UInt64(2 + counter.rawValue) }
 
-    func transferTrack(_ lane: Int) -> UInt64 {
-        lane < 128 ? UInt64(index) << 8 | UInt64(128 + lane) : 1 << 60 | UInt64(lane) << 24 | UInt64(index)
+    func track(_ kind: LaneKind, _ lane: Int) -> UInt64 {
+        let small = kind == .transfers ? 128 : 64
+        return lane < small
+            ? UInt64(index) << 8 | UInt64(small + lane) : UInt64(1 + kind.rawValue) << 60 | UInt64(lane) << 24 | UInt64(index)
     }
 }

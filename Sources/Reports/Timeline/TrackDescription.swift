@@ -5,7 +5,7 @@ enum DescribedTrack {
     case process(host: Int)
     case thread(node: TimelineNode)
     case counter(CounterTrack)
-    case transfers(lane: Int)
+    case lane(LaneKind, Int)
 }
 
 /// Memory for messages that are packed once and point at each other; all of it goes at once.
@@ -71,8 +71,8 @@ final class MessageMemory {
             unit.pointee.unit = 2
             descriptor.pointee.name = text(counter.name)
             descriptor.pointee.counter = unit
-        case .transfers(let lane):
-            descriptor.pointee.name = text(lane == 0 ? "kv transfers" : "kv transfers \(lane + 1)")
+        case .lane(let kind, let lane):
+            descriptor.pointee.name = text(lane == 0 ? kind.name : "\(kind.name) \(lane + 1)")
             descriptor.pointee.has_sibling_order_rank = 1
             descriptor.pointee.sibling_order_rank = Int32(clamping: lane)
         }

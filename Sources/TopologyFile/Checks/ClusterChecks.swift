@@ -9,22 +9,36 @@ extension TopologyChecks {
         let known = draft.pools.filter { $0.role != nil }
         // With a role that could not be read, nobody knows what is missing.
         guard known.count == draft.pools.count, let first = known.first else { return }
-        func pools(_ role: Role) -> [PoolDraft] { known.filter { $0.role == role } }
-        if let mixed = pools(.colocated).first, let other = known.first(where: { $0.role != .colocated }) {
-            let (here, there) = first.role == .colocated ? (other, mixed) : (mixed, other)
+        checkExpertPools(known)
+        let serving = known.filter { $0.role?.servesRequests == true }
+        guard !serving.isEmpty else {
+            report(["role"], of: first, "found only expert pools, which serve no requests, expected an attention pool that uses them")
+            return
+        }
+        func pools(_ role: Role) -> [PoolDraft] { serving.filter { $0.role == role } }
+        if let mixed = pools(.colocated).first, let other = serving.first(where: { $0.role != .colocated }) {
+            let (here, there) = serving[0].role == .colocated ? (other, mixed) : (mixed, other)
             report(
                 ["role"], of: here,
                 "the pool '\(here.name)' is \(name(here.role)) next to '\(there.name)', which is \(name(there.role)), expected either colocated pools or prefill and decode"
             )
             return
         }
-        if let prefill = pools(.prefill).first, pools(.decode).isEmpty {
-            report(["role"], of: prefill, "no request can leave the prefill pool '\(prefill.name)', expected a pool with the role decode")
+        let finishing = serving.filter { $0.role != .prefill }
+        if let first = finishing.first, let other = finishing.first(where: { $0.role != first.role }) {
+            report(
+                ["role"], of: other,
+                "the pool '\(other.name)' is \(name(other.role)) next to '\(first.name)', which is \(name(first.role)), "
+                    + "expected one role for all pools that decode")
+            return
+        }
+        if let prefill = pools(.prefill).first, finishing.isEmpty {
+            report(["role"], of: prefill, "no request can leave the prefill pool '\(prefill.name)', expected a pool with the role decode, ep or attention")
         }
         if let decode = pools(.decode).first, pools(.prefill).isEmpty {
             report(["role"], of: decode, "no request can reach the decode pool '\(decode.name)', expected a pool with the role prefill")
         }
-        checkCaches(known)
+        checkCaches(serving)
     }
 
     private func name(_ role: Role?) -> String { role?.rawValue ?? "" }

@@ -8,20 +8,23 @@ extension TopologyChecks {
     private static let keys = ["model", "device", "tensor-parallel", "pipeline-parallel", "engine"]
 
     /// Weights, reserve and cache must fit into a pool's devices.
-    func checkMemory(_ plan: PoolPlan, _ pool: PoolDraft) {
-        guard !isBroken(Self.keys, of: pool) else { return }
-        let budget = plan.memory
-        let places = ["engine.kv-memory", "engine.memory-utilization", "device", "model", "tensor-parallel"]
-        let weights = "\(Self.text(budget.weightsPerDevice)) of weights and \(Self.text(budget.reservePerDevice)) of reserve on each device"
+    func checkMemory(_ plan: PoolPlan, _ pool: PoolDraft, in cluster: ClusterPlan) {
+        guard !isBroken(Self.keys, of: pool), let (holder, places) = holder(of: plan, pool, in: cluster) else { return }
+        let budget = cluster.memory(of: plan)
         guard budget.fits else {
+            let slots = holder.map { heldExperts(by: plan, for: $0, in: cluster) } ?? ""
+            let weights =
+                "\(Self.text(budget.weightsPerDevice)) of weights\(slots) and \(Self.text(budget.reservePerDevice)) of reserve on each device"
             let cache = plan.engine.kvMemory.map { ", and \(Self.text($0 / Int64(budget.devices))) of cache" } ?? ""
             let share = plan.engine.kvMemory == nil ? " at memory-utilization \(plainText(plan.engine.memoryUtilization))" : ""
             report(
-                plan.engine.kvMemory == nil ? Array(places.dropFirst()) : places, of: pool,
+                (plan.engine.kvMemory == nil ? [] : ["engine.kv-memory"]) + places, of: pool,
                 "the model \(plan.model.name) does not fit in the pool '\(pool.name)': found \(weights)\(cache), expected at most "
-                    + "\(Self.text(budget.limitPerDevice)) on \(plan.device.name)\(share)" + remedy(plan))
+                    + "\(Self.text(budget.limitPerDevice)) on \(plan.device.name)\(share)" + remedy(plan, holder, in: cluster))
             return
         }
+        // Expert nodes have no cache and no requests of their own.
+        if plan.role == .expert { return }
         guard budget.cacheBlocks(of: plan.engine.blockSize) > 0 else {
             report(
                 ["engine.kv-memory", "engine.block-size", "engine"], of: pool,
@@ -29,7 +32,7 @@ extension TopologyChecks {
                     + "expected room for at least one")
             return
         }
-        checkLengths(plan, pool)
+        checkLengths(plan, pool, budget)
         if plan.engine.maxBatch > plan.engine.tokenBudget {
             report(
                 ["engine.max-batch", "engine.token-budget"], of: pool,
@@ -37,27 +40,60 @@ extension TopologyChecks {
         }
     }
 
-    /// The smallest tensor parallelism that would do, when one does.
-    private func remedy(_ plan: PoolPlan) -> String {
-        guard plan.engine.kvMemory == nil else { return "" }
+    /// The pool whose mixture says which experts the pool's workers hold, if they hold only some, and the keys to blame for their weights; `nil` where
+    /// that is not known.
+    private func holder(of plan: PoolPlan, _ pool: PoolDraft, in cluster: ClusterPlan) -> (PoolPlan?, [String])? {
+        let places = ["engine.memory-utilization", "device", "model", "tensor-parallel"]
+        guard Self.hasMixture(pool) else { return (nil, places) }
+        guard plan.model.expertLayers > 0, plan.pipelineParallel == 1, !isBroken(["role", "count", "experts"], of: pool) else { return nil }
+        if plan.role == .expert {
+            guard let user = cluster.pools.first(where: { $0.mixture?.expertPool == plan.name }) else { return nil }
+            guard let draft = draft.pools.first(where: { $0.name == user.name }), !isBroken(["model", "experts"], of: draft) else { return nil }
+            return (user, places)
+        }
+        if let name = plan.mixture?.expertPool {
+            return cluster.pools.contains { $0.name == name && $0.role == .expert } ? (nil, places) : nil
+        }
+        return (plan, (plan.mixture?.balance.redundantExperts ?? 0) > 0 ? ["experts.balance.redundant"] + places : places)
+    }
+
+    /// Which of the model's experts a worker holds, in brackets.
+    private func heldExperts(by plan: PoolPlan, for user: PoolPlan, in cluster: ClusterPlan) -> String {
+        let slots = cluster.slotsPerRank(of: user)
+        return " (\(slots) of \(plan.model.experts?.count ?? 0) experts in each layer)"
+    }
+
+    /// The smallest tensor parallelism, or number of workers that share the experts, that would do, when one does.
+    private func remedy(_ plan: PoolPlan, _ holder: PoolPlan?, in cluster: ClusterPlan) -> String {
+        guard plan.engine.kvMemory == nil, let place = cluster.pools.firstIndex(where: { $0.name == plan.name }) else { return "" }
+        var larger = cluster
+        if let holder {
+            let all = (plan.model.experts?.count ?? 0) + (holder.mixture?.balance.redundantExperts ?? 0)
+            for count in plan.count + 1..<max(plan.count + 2, min(all, Limits.nodes) + 1) where all.isMultiple(of: count) {
+                larger.pools[place].count = count
+                if larger.memory(of: larger.pools[place]).fits { return "; it fits with \(count) workers" }
+            }
+            larger = cluster
+        }
         for factor in [2, 4, 8, 16] {
-            var larger = plan
-            larger.tensorParallel = factor
-            guard factor > plan.tensorParallel, plan.model.queryHeads.isMultiple(of: factor), larger.memory.fits else { continue }
+            larger.pools[place].tensorParallel = factor
+            guard factor > plan.tensorParallel, plan.model.queryHeads.isMultiple(of: factor), larger.memory(of: larger.pools[place]).fits else {
+                continue
+            }
             return "; it fits with tensor-parallel \(factor)"
         }
         return ""
     }
 
     /// A pool must accept some request, and no longer ones than the model was made for.
-    private func checkLengths(_ plan: PoolPlan, _ pool: PoolDraft) {
+    private func checkLengths(_ plan: PoolPlan, _ pool: PoolDraft, _ budget: MemoryBudget) {
         let model = plan.model
         if let limit = plan.engine.maxModelLength, limit > model.contextLimit {
             report(
                 ["engine.max-model-length"], of: pool,
                 "found max-model-length \(limit), expected at most the context limit \(model.contextLimit) of \(model.name)")
         }
-        let product = plan.memory.cacheBlocks(of: plan.engine.blockSize).multipliedReportingOverflow(by: Int64(plan.engine.blockSize))
+        let product = budget.cacheBlocks(of: plan.engine.blockSize).multipliedReportingOverflow(by: Int64(plan.engine.blockSize))
         let held = product.overflow ? .max : Int(clamping: product.partialValue)
         if let limit = plan.engine.maxModelLength, limit > held {
             report(

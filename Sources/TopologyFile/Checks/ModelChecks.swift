@@ -37,7 +37,7 @@ extension TopologyChecks {
 
     /// A measured table must have rows for every phase that the worker runs; a decode worker computes preempted requests again.
     func checkTable(_ pool: PoolDraft) {
-        guard let table = pool.table, let role = pool.role, !isBroken(["cost-table", "role"], of: pool) else { return }
+        guard let table = pool.table, let role = pool.role, !Self.hasMixture(pool), !isBroken(["cost-table", "role"], of: pool) else { return }
         let needs = role == .prefill ? ["prefill"] : ["prefill", "decode"]
         for phase in needs where (phase == "prefill" ? table.prefill : table.decode).isEmpty {
             let why = role == .decode && phase == "prefill" ? " (it computes preempted requests again)" : ""

@@ -10,9 +10,9 @@ extension TopologyChecks {
         checkParallelism(pool, model)
         checkTable(pool)
         if let model { checkModel(model, pool) }
-        guard model != nil, device != nil, let plan = pool.plan else { return nil }
-        checkMemory(plan, pool)
-        return plan
+        checkMixture(pool, model)
+        guard model != nil, device != nil else { return nil }
+        return pool.plan
     }
 
     /// Reports a model or a device that neither the pool nor its defaults give.
@@ -38,7 +38,13 @@ extension TopologyChecks {
 
     private func checkParallelism(_ pool: PoolDraft, _ model: ModelShape?) {
         if let model, !isBroken(["model", "tensor-parallel"], of: pool) {
-            if !model.queryHeads.isMultiple(of: pool.tensorParallel) {
+            if pool.role == .expert {
+                if let width = model.experts?.width, !width.isMultiple(of: pool.tensorParallel) {
+                    report(
+                        ["tensor-parallel"], of: pool,
+                        "found tensor-parallel \(pool.tensorParallel), expected a divisor of the width \(width) of an expert of \(model.name)")
+                }
+            } else if !model.queryHeads.isMultiple(of: pool.tensorParallel) {
                 report(
                     ["tensor-parallel"], of: pool,
                     "found tensor-parallel \(pool.tensorParallel), expected a divisor of the \(model.queryHeads) attention heads of \(model.name)")

@@ -18,18 +18,27 @@ struct TopologyChecks {
 
     /// Runs every check; the plan, when enough was given to make one.
     func plan() -> ClusterPlan? {
-        let pools = draft.pools.compactMap(checked)
+        let pairs = draft.pools.compactMap { pool in checked(pool).map { (draft: pool, plan: $0) } }
         checkRoles()
         checkNodes()
         checkWorkload()
         if let objective = draft.objective, objective == ServiceObjective(), !reading.isBroken("slo") {
             reading.report(at: ["slo"], "found an slo without a bound, expected ttft, tbt or e2e")
         }
-        guard pools.count == draft.pools.count, let workload = draft.workload.plan else { return nil }
-        return ClusterPlan(
-            name: draft.name ?? Self.name(of: fileName), seed: draft.seed, clock: draft.clock, dilation: draft.dilation, pools: pools,
-            controller: draft.controller, links: draft.links, hosts: draft.hosts, workload: workload, objective: draft.objective,
-            records: draft.records)
+        // What pools are to each other does not depend on the workload, and mistakes in it must not hide theirs.
+        let workload = draft.workload.plan
+        let cluster = ClusterPlan(
+            name: draft.name ?? Self.name(of: fileName), seed: draft.seed, clock: draft.clock, dilation: draft.dilation, pools: pairs.map(\.plan),
+            controller: draft.controller, links: draft.links, hosts: draft.hosts,
+            workload: workload ?? WorkloadPlan(arrivals: .poisson(rate: 1), requestLimit: 1), objective: draft.objective, records: draft.records)
+        for (pool, plan) in pairs { checkMemory(plan, pool, in: cluster) }
+        // A cluster without measure is not laid out.
+        if cluster.pools.reduce(0, { $0 + $1.count }) <= Limits.nodes {
+            let layout = ClusterLayout(cluster)
+            for (pool, plan) in pairs { checkExperts(plan, pool, in: cluster, layout) }
+        }
+        checkRecordedLoads(cluster.pools)
+        return pairs.count == draft.pools.count && workload != nil ? cluster : nil
     }
 
     /// A file's base name as a topology's name: without ending, other characters as dashes.

@@ -224,4 +224,24 @@ extension Codec {
             },
             write: { isShort($0) ? short.write($0) : write($0) })
     }
+
+    /// One of some words, or a mapping with exactly one key that names a form; written as a word where there is one.
+    static func words(
+        _ what: String, _ words: [String], or forms: [Form<Value>], make: @escaping (String) -> Value, word: @escaping (Value) -> String?
+    ) -> Codec {
+        let mapping = Codec.forms(what, forms)
+        return Codec(
+            schema: .object([("anyOf", .list([.object([("enum", .list(words.map(JSON.text)))]), mapping.schema]))]),
+            read: { node, _, reading in
+                if case .mapping = node.content { return mapping.read(node, nil, reading) }
+                if case .scalar(let text, _) = node.content, words.contains(text) { return make(text) }
+                let near: String?
+                if case .scalar(let text, _) = node.content { near = nearest(text, among: words) } else { near = nil }
+                reading.report(
+                    node.mark,
+                    "\(node.found), expected \(listed(words)) or a mapping with one key of \(listed(forms.map(\.name)))" + suggestion(near))
+                return nil
+            },
+            write: { value in word(value).map(YAMLNode.text) ?? mapping.write(value) })
+    }
 }

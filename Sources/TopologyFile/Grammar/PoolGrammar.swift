@@ -16,6 +16,7 @@ struct PoolDraft {
     var pipelineParallel = 1
     var engine = EnginePlan()
     var table: MeasuredTable?
+    var mixture: MixtureDraft?
 
     /// Where the pool's values stand in the reading.
     func path(_ key: String) -> String { "pools.\(name).\(key)" }
@@ -38,6 +39,7 @@ enum PoolGrammar {
             Key("pipeline-parallel", \.pipelineParallel, parallel, aliases: ["pp"], "Stages that the layers are split over."),
             Key("engine", \.engine, engine, "How a worker batches and keeps its cache."),
             Key("cost-table", \.table, CostTable.codec, "Measured times (CSV: phase,size,context,time_us) that replace the roofline."),
+            Key("experts", \.mixture, MixtureGrammar.codec, "How a mixture of experts is spread over workers."),
         ]
     }
 

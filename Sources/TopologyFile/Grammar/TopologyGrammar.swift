@@ -116,6 +116,7 @@ enum ClusterGrammar {
                 Key("iterations", \.iterations, .flag, "iterations.csv: a row a batch iteration."),
                 Key("messages", \.messages, .flag, "messages.csv: a row a message."),
                 Key("timeline", \.timeline, .flag, "trace.perfetto-trace: the timeline."),
+                Key("layers", \.layers, .flag, "layers.csv: a row for each rank, layer and micro-batch."),
             ])
     }
 }

@@ -16,7 +16,10 @@ enum Catalogues {
     }
 
     static func policies(_ command: ParsedCommand) -> Int32 {
-        let families = [(PolicyFamily.routing, RoutingRegistry.descriptions), (.scheduling, SchedulingRegistry.descriptions)]
+        let families = [
+            (PolicyFamily.routing, RoutingRegistry.descriptions), (.scheduling, SchedulingRegistry.descriptions),
+            (.balance, BalanceRegistry.descriptions),
+        ]
         let items = families.flatMap { family, descriptions in descriptions.map { item(family, $0) } }
         return print(items, headings: ["family", "policy", "what it does", "parameters", "source"], command)
     }

@@ -21,7 +21,8 @@ enum Up {
         var plan = topology.plan
         if let records = command.list("record") {
             plan.records = RecordPlan(
-                iterations: records.contains("iterations"), messages: records.contains("messages"), timeline: records.contains("timeline"))
+                iterations: records.contains("iterations"), messages: records.contains("messages"), timeline: records.contains("timeline"),
+                layers: records.contains("layers"))
         }
         do {
             let requirements = try command.texts("require").map { text throws(UsageError) in try Requirement(text) }
