@@ -163,6 +163,27 @@ struct LayerRecordTests {
         }
     }
 
+    @Test("a rank draws idle power while it waits, and an expert node that of decoding while it computes")
+    func energy() {
+        let run = Run(plan: plan, out: nil, executable: "", version: "")
+        var counted = WorkerStatistics()
+        var barrier = BarrierStatistics()
+        barrier.attention = 1_000_000_000
+        barrier.experts = 2_000_000_000
+        barrier.awaitingNetwork = 4_000_000_000
+        barrier.span = 7_000_000_000
+        counted.barrier = barrier
+        counted.busyPrefill = 500_000_000
+        counted.busyDecode = 2_500_000_000
+        // One device: 700 W while it prefills, 380 W while it decodes, 70 W else.
+        #expect(abs(run.energy(of: layout.nodes[2], counted, over: 10_000_000_000) - (0.5 * 700 + 2.5 * 380 + 7 * 70)) < 1e-9)
+        (counted.busyPrefill, counted.busyDecode) = (0, 0)
+        counted.barrier?.attention = 0
+        let expert = layout.nodes[layout.nodes.count - 1]
+        #expect(expert.role == .expert)
+        #expect(abs(run.energy(of: expert, counted, over: 10_000_000_000) - (2 * 380 + 8 * 70)) < 1e-9)
+    }
+
     @Test("a time too long for any clock is no time")
     func absurdTimes() {
         #expect(RowFields.time(Array("999999999999999999.000000000".utf8)[...], field: 0) == nil)
