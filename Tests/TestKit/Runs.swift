@@ -10,11 +10,13 @@ public struct RunRecords: Equatable, Sendable {
     public var requests: String
     public var iterations: [String]
     public var messages: [String]
+    public var layers: [String]
 
     init(_ buffers: [RecordBuffers]) {
         requests = buffers.map { String(decoding: $0.requests.bytes, as: UTF8.self) }.joined()
         iterations = Self.rows(buffers.map(\.iterations))
         messages = Self.rows(buffers.map(\.messages))
+        layers = Self.rows(buffers.map(\.layers))
     }
 
     private static func rows(_ texts: [TextBuffer]) -> [String] {
