@@ -197,6 +197,22 @@ struct RecordedLoadTests {
         #expect(few.count == 21 && few.last?.hasSuffix("found 18 more mistakes in these loads, expected none") == true, "\(few)")
     }
 
+    @Test("for a model with more experts than a resolved topology can hold are refused")
+    func large() throws {
+        let model = "model: {base: mixtral-8x7b, layers: 2000, experts: {count: 60000}}"
+        try Data("layer,expert,tokens\n0,0,1\n".utf8).write(to: URL(fileURLWithPath: folder + "/loads.csv"))
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let text = mixture("{gate: {popularity: {recorded: loads.csv}}}").replacing("model: mixtral-8x7b", with: model)
+        try Data(text.utf8).write(to: URL(fileURLWithPath: folder + "/a.yaml"))
+        guard case .failure(let diagnostics) = TopologyReader.read(path: folder + "/a.yaml") else {
+            Issue.record("a model of 120 million experts was accepted")
+            return
+        }
+        #expect(
+            diagnostics.list.last?.message
+                == "found loads for 60000 experts in each of the 2000 layers of mixtral-8x7b, expected at most 64000 in all")
+    }
+
     @Test("that are not there are refused at the place that names them")
     func missing() {
         expect(

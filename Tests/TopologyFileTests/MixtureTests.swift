@@ -97,6 +97,8 @@ struct MixtureTests {
         let changed = try read(mixture("{}"), settings: changes).get().pools[0].mixture
         #expect(changed?.balance == BalancePlan(policy: PolicyChoice("eplb"), redundantExperts: 8))
         #expect(changed?.gate.popularity == .zipf(exponent: 0.7))
+        let parameter = changes.prefix(2) + ["pools.rank.experts.balance.policy.global=1"]
+        #expect(try read(mixture("{}"), settings: Array(parameter)).get().pools[0].mixture?.balance.policy.parameters == ["global": 1])
         #expect(
             mistakes(mixture("{}"), settings: ["pools.rank.experts.balance=lpbl"])
                 == [
