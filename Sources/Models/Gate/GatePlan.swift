@@ -45,6 +45,14 @@ public struct GatePlan: Sendable, Equatable {
         }
     }
 
+    /// Where the numbers of a batch come from.
+    public enum Sampling: Sendable, Equatable {
+        /// All picks of a batch are drawn for it.
+        case exact
+        /// A batch is put together from rows of numbers that serve several batches.
+        case pooled
+    }
+
     public var popularity: Popularity
     public var selection: Selection
     /// Correlation of an expert's (normal) popularity score between layers, 0...1: at 1 the same experts are popular in all layers.
@@ -59,10 +67,11 @@ public struct GatePlan: Sendable, Equatable {
     public var capacityFactor: Double?
     /// Loss-free balancing (arXiv 2408.15664): how much a batch moves the bias on an expert's score; 0 where there is none.
     public var biasRate: Double
+    public var sampling: Sampling
 
     public init(
         popularity: Popularity = .uniform, selection: Selection = .topK, layerCorrelation: Double = 0, drift: Drift? = nil, batchNoise: Double = 0,
-        capacityFactor: Double? = nil, biasRate: Double = 0
+        capacityFactor: Double? = nil, biasRate: Double = 0, sampling: Sampling = .pooled
     ) {
         self.popularity = popularity
         self.selection = selection
@@ -71,5 +80,6 @@ public struct GatePlan: Sendable, Equatable {
         self.batchNoise = batchNoise
         self.capacityFactor = capacityFactor
         self.biasRate = biasRate
+        self.sampling = sampling
     }
 }

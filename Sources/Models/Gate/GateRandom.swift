@@ -18,7 +18,7 @@ struct GateRandom {
     /// What the gate draws numbers for.
     enum Purpose: UInt64 {
         case sharedScore = 1
-        case layerScore, phase, tie, spectrum, batch, route, remainder
+        case layerScore, phase, tie, spectrum, batch, route, remainder, pooledOrder, pooledNoise, pooledRow
     }
 
     @inline(__always)
