@@ -1,8 +1,5 @@
 /// Numbers put together from rows that serve several batches.
 extension Gate {
-    /// Batches of more tokens are always drawn anew.
-    static let pooledTokens = 1 << GatePool.sizes - 1
-
     /// Which rows a batch is made of.
     private struct RowKey {
         var slot: Int
@@ -15,8 +12,7 @@ extension Gate {
     private func rowKey(layer: Int, batch: Int64, rank: Int) -> RowKey {
         let block = batch >> Int64(GatePool.slotBits)
         let who = plan.batchNoise > 0 ? 0 : UInt64(bitPattern: Int64(rank)) &+ 1
-        var random = GateRandom(seed: seed, .pooledOrder, UInt64(layer), who, UInt64(bitPattern: block))
-        let word = random.next()
+        let word = GateRandom.word(seed: seed, .pooledOrder, UInt64(bitPattern: block), UInt64(layer) << 32 ^ who)
         let place = UInt64(bitPattern: batch) & UInt64(GatePool.slots - 1)
         let slot = Int((place &* (word | 1) &+ word >> 32) & UInt64(GatePool.slots - 1))
         let phase = Int64(slot) << Int64(usesBits - GatePool.slotBits)
@@ -30,8 +26,7 @@ extension Gate {
         let bank = pool.bank(of: rank)
         var left = tokens
         while left != 0 {
-            let size = left.trailingZeroBitCount
-            left &= left - 1
+            let size = GatePool.takeSize(&left)
             if !pool.holds(bank: bank, size: size, layer: layer, slot: key.slot, epoch: key.epoch) {
                 drawRow(layer: layer, rank: rank, bank: bank, size: size, key: key, step: step)
             }
@@ -42,14 +37,14 @@ extension Gate {
     @inline(never)
     private mutating func drawRow(layer: Int, rank: Int, bank: Int, size: Int, key: RowKey, step: Int64) {
         prepare(layer: layer, noise: .pooled(epoch: key.epoch, slot: key.slot), step: step)
-        let place = layer << 8 | key.slot << 4 | size
+        let place = layer << 8 | key.slot << 5 | size
         var random = GateRandom(seed: seed, .pooledRow, UInt64(place), UInt64(bitPattern: key.epoch), UInt64(bitPattern: Int64(rank)))
         // Taken out, so that drawing may write on the gate's other parts.
         var row: [Int32] = []
         swap(&row, &scratch.row)
         row.withUnsafeMutableBufferPointer { row in
             row.update(repeating: 0)
-            draw(layer: layer, tokens: 1 << size, random: &random, into: row)
+            draw(layer: layer, tokens: GatePool.tokens(size), random: &random, into: row)
             guard let row = row.baseAddress else { return }
             pool.store(row, bank: bank, size: size, layer: layer, slot: key.slot, epoch: key.epoch)
         }

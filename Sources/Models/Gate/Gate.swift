@@ -43,6 +43,8 @@ public struct Gate: Sendable {
     let groups: Int
     /// Binary logarithm of how many batches a pooled row serves.
     let usesBits: Int
+    let isPooled: Bool
+    private let isShared: Bool
     var pool: GatePool
 
     /// Which draw of the noise a layer's weights have.
@@ -82,13 +84,15 @@ public struct Gate: Sendable {
         biasMoves = [Int32](repeating: 0, count: plan.biasRate > 0 ? layers * experts : 0)
         scratch = GateScratch(experts: experts, groups: groups, topK: topK)
         usesBits = Self.usesBits(plan.selection)
+        isPooled = plan.sampling == .pooled
+        isShared = plan.selection == .expertChoice
         pool = GatePool(experts: experts, layers: layers)
     }
 
     private static func usesBits(_ selection: GatePlan.Selection) -> Int {
         switch selection {
-        case .topK, .expertChoice: 4
-        case .noisyTopK: 5
+        case .topK, .expertChoice: 5
+        case .noisyTopK: 6
         case .groups: 6
         }
     }
@@ -118,12 +122,12 @@ public struct Gate: Sendable {
             counts.update(repeating: Int32(max(tokens, 0)))
             return 0
         }
-        if plan.selection == .expertChoice {
+        if isShared {
             shareEvenly(tokens: tokens, rank: rank, layer: layer, batch: batch, into: counts)
             return 0
         }
         if layerStep[layer] != step { setBase(layer: layer, step: step) }
-        if plan.sampling == .pooled, tokens <= Self.pooledTokens {
+        if isPooled, tokens < GatePool.tokenLimit {
             pickPooled(layer: layer, batch: batch, rank: rank, tokens: tokens, step: step, into: counts)
         } else {
             counts.update(repeating: 0)
@@ -272,12 +276,14 @@ public struct Gate: Sendable {
     private func drop(tokens: Int, from counts: UnsafeMutableBufferPointer<Int32>) -> Int {
         guard let factor = plan.capacityFactor else { return 0 }
         let capacity = capacity(tokens: tokens, factor: factor)
-        var kept: Int64 = 0
+        // In 32 bits, which is twice as fast, unless so many picks are thinkable that it wraps around.
+        var kept: UInt32 = 0
         for expert in 0..<experts {
             let number = min(counts[expert], capacity)
             counts[expert] = number
-            kept &+= Int64(number)
+            kept &+= UInt32(bitPattern: number)
         }
+        guard tokens * topK <= Int(UInt32.max) else { return tokens * topK - counts.reduce(0) { $0 + Int($1) } }
         return tokens * topK - Int(kept)
     }
 

@@ -1,20 +1,23 @@
 /// Rows of numbers by expert, each drawn for a fixed number of tokens, from which batches are put together.
 ///
-/// Only a cache: what a row holds is a function of its key, so that it may be lost and drawn again at any time. By rank, layer and size there are
-/// `slots` rows: of 8-bit numbers for sizes up to 128 tokens, of 16-bit ones above. Memory is taken for a rank when it is first used, of 16.5 KB a
-/// layer for all the smaller sizes and 256 experts; and of 4.6 KB a layer for each larger size when that is.
+/// A batch is made of one row for each digit of its number of tokens in base 4: sizes are 1, 2, 3, 4, 8, 12, 16 ... 49152. Only a cache: what a
+/// row holds is a function of its key, so that it may be lost and drawn again at any time. By rank, layer and size there are `slots` rows: of 8-bit
+/// numbers for sizes up to 192 tokens, of 16-bit ones above. Memory is taken for a rank when it is first used, 25.6 KB a layer for all the smaller
+/// sizes and 256 experts; and 5.1 KB a layer for each larger size when that is.
 struct GatePool: Sendable {
-    /// Sizes are 1, 2, 4 ... 32768 tokens.
-    static let sizes = 16
-    /// How many of them have 8-bit numbers; those of a slot lie side by side.
-    static let narrowSizes = 8
+    /// Tokens below which a number has a row for each of its digits.
+    static let tokenLimit = 1 << 16
+    private static let sizes = 24
+    /// How many of the sizes have 8-bit numbers; those of a slot lie side by side.
+    private static let narrowSizes = 12
+    private static let narrowLimit = 256
     static let slotBits = 3
     /// Rows of one size that a rank has at a time in a layer.
     static let slots = 1 << slotBits
     /// Ranks that hold rows at a time; one more takes the place of another.
     private static let banks = 256
-    /// Words of the tags before a slot's rows, a cache line.
-    private static let tagWords = 8
+    /// Words of the tags before a slot's rows, two cache lines.
+    private static let tagWords = 16
     /// The narrow sizes together, and each wide one.
     private static let kinds = 1 + sizes - narrowSizes
 
@@ -37,6 +40,18 @@ struct GatePool: Sendable {
         narrowWords = (experts + 15) / 16 * 2
         narrowSum = [SIMD16<UInt8>](repeating: .zero, count: narrowWords / 2)
     }
+
+    /// Takes the lowest digit off a number of tokens above 0: answers the size that stands for it.
+    @inline(__always)
+    static func takeSize(_ left: inout Int) -> Int {
+        let place = left.trailingZeroBitCount >> 1
+        let digit = left >> (2 * place) & 3
+        left &= ~(3 << (2 * place))
+        return 3 * place + digit - 1
+    }
+
+    /// Tokens of a row of this size.
+    static func tokens(_ size: Int) -> Int { (size % 3 + 1) << (size / 3 * 2) }
 
     @inline(__always)
     private static func kind(_ size: Int) -> Int { size < narrowSizes ? 0 : size - narrowSizes + 1 }
@@ -125,25 +140,26 @@ struct GatePool: Sendable {
 
     // MARK: - Adding up
 
-    /// Overwrites `counts` with the sum of one row of each size that `tokens` is made of; the pool must hold them.
+    /// Overwrites `counts` with the sum of one row for each digit of `tokens`; the pool must hold them.
     @inline(__always)
     mutating func sum(bank: Int, layer: Int, slot: Int, tokens: Int, into counts: UnsafeMutablePointer<Int32>) {
-        let narrow = tokens & (1 << Self.narrowSizes - 1)
+        var narrow = tokens & (Self.narrowLimit - 1)
+        var wide = tokens - narrow
         if narrow == 0 {
             counts.update(repeating: 0, count: experts)
-        } else if narrow & (narrow - 1) == 0 {
-            let place = place(bank: bank, size: narrow.trailingZeroBitCount, layer: layer, slot: slot)
-            words.withUnsafeBytes { Self.widen($0, from: place.row * 8, experts, into: counts) }
         } else {
-            sumNarrow(bank: bank, layer: layer, slot: slot, tokens: narrow)
-            narrowSum.withUnsafeBytes { Self.widen($0, from: 0, experts, into: counts) }
+            let first = place(bank: bank, size: Self.takeSize(&narrow), layer: layer, slot: slot).row * 8
+            if narrow == 0 {
+                words.withUnsafeBytes { Self.widen($0, from: first, experts, into: counts) }
+            } else {
+                sumNarrow(bank: bank, layer: layer, slot: slot, first: first, left: narrow)
+                narrowSum.withUnsafeBytes { Self.widen($0, from: 0, experts, into: counts) }
+            }
         }
-        var wide = tokens >> Self.narrowSizes
         while wide != 0 {
-            let place = place(bank: bank, size: Self.narrowSizes + wide.trailingZeroBitCount, layer: layer, slot: slot)
-            wide &= wide - 1
+            let start = place(bank: bank, size: Self.takeSize(&wide), layer: layer, slot: slot).row * 8
             words.withUnsafeBytes { raw in
-                guard let row = raw.baseAddress.map({ $0 + place.row * 8 })?.assumingMemoryBound(to: UInt16.self) else { return }
+                guard let row = raw.baseAddress.map({ $0 + start })?.assumingMemoryBound(to: UInt16.self) else { return }
                 for expert in 0..<experts { counts[expert] &+= Int32(row[expert]) }
             }
         }
@@ -157,24 +173,20 @@ struct GatePool: Sendable {
 
     /// No sum of 8-bit rows is above 255: their sizes sum to at most that, and no token picks an expert twice.
     @inline(__always)
-    private mutating func sumNarrow(bank: Int, layer: Int, slot: Int, tokens: Int) {
-        let first = place(bank: bank, size: 0, layer: layer, slot: slot).row / 2
-        let vectors = narrowWords / 2
+    private mutating func sumNarrow(bank: Int, layer: Int, slot: Int, first: Int, left: Int) {
+        var left = left
+        let (vectors, rows) = (narrowWords / 2, place(bank: bank, size: 0, layer: layer, slot: slot).row * 8)
         words.withUnsafeBytes { raw in
             narrowSum.withUnsafeMutableBufferPointer { sums in
                 guard let base = raw.baseAddress, let sums = sums.baseAddress else { return }
-                // Two rows at a time, or one and the sum so far.
-                var left = tokens
-                var one = base + (first + left.trailingZeroBitCount * vectors) * 16
-                left &= left - 1
+                // Two rows at first, then the sum so far and one more.
+                var one = base + first
                 while left != 0 {
-                    let other = base + (first + left.trailingZeroBitCount * vectors) * 16
-                    left &= left - 1
+                    let other = base + rows + Self.takeSize(&left) * vectors * 16
                     for vector in 0..<vectors {
-                        let sum =
+                        sums[vector] =
                             one.loadUnaligned(fromByteOffset: vector * 16, as: SIMD16<UInt8>.self)
                             &+ other.loadUnaligned(fromByteOffset: vector * 16, as: SIMD16<UInt8>.self)
-                        sums[vector] = sum
                     }
                     one = UnsafeRawPointer(sums)
                 }
