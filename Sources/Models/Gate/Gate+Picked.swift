@@ -5,9 +5,15 @@ extension Gate {
 
     /// Picks by weight without replacement: draws with replacement of which repeated ones are ignored, which has the same distribution.
     ///
-    /// For at most `countedTokens`: what is held for an expert is the number of the token that picked it last in the upper 16 bits and how many did
+    /// What is held for an expert is the number of the token that picked it last in the upper 16 bits and how many did
     /// in the lower, so that a pick takes one load and one store.
     mutating func pick(layer: Int, tokens: Int, random: inout GateRandom, into counts: UnsafeMutableBufferPointer<Int32>) {
+        for part in stride(from: 0, to: tokens, by: Self.countedTokens) {
+            pickPart(layer: layer, tokens: min(tokens - part, Self.countedTokens), random: &random, into: counts)
+        }
+    }
+
+    private mutating func pickPart(layer: Int, tokens: Int, random: inout GateRandom, into counts: UnsafeMutableBufferPointer<Int32>) {
         let (topK, experts, firstSlot) = (topK, UInt64(experts), layer * experts)
         // Own copies, so that they stay in registers.
         var generator = random
@@ -70,41 +76,5 @@ extension Gate {
             guard chosen >= 0 else { return }
             _ = mark(chosen, stamp, marks)
         }
-    }
-
-    /// Picks by score with a normal variate more: expert `e` arrives after an exponential time at rate `w_e exp(s N)`, the first `topK` are picked.
-    /// (Minus the logarithm of an exponential time of rate `w` is `ln w` plus a Gumbel variate.)
-    mutating func pickNoisily(layer: Int, tokens: Int, random: inout GateRandom, into counts: UnsafeMutableBufferPointer<Int32>) {
-        var generator = random
-        let (topK, experts, first) = (topK, experts, layer * experts)
-        let tables = tables
-        weights.withUnsafeBufferPointer { weights in
-            noiseFactors.withUnsafeBufferPointer { factors in
-                scratch.bestTimes.withUnsafeMutableBufferPointer { times in
-                    scratch.bestExperts.withUnsafeMutableBufferPointer { best in
-                        for _ in 0..<tokens {
-                            var held = 0
-                            for expert in 0..<experts {
-                                let bits = generator.next()
-                                let factor = factors[Int(bits >> (64 - GateTables.normalBits))]
-                                let time = tables.exponentialVariate(&generator) / (weights[first + expert] * factor)
-                                if held == topK, time >= times[topK - 1] { continue }
-                                var place = min(held, topK - 1)
-                                while place > 0, times[place - 1] > time {
-                                    times[place] = times[place - 1]
-                                    best[place] = best[place - 1]
-                                    place -= 1
-                                }
-                                times[place] = time
-                                best[place] = Int32(expert)
-                                held = min(held + 1, topK)
-                            }
-                            for place in 0..<topK { counts[Int(best[place])] &+= 1 }
-                        }
-                    }
-                }
-            }
-        }
-        random = generator
     }
 }

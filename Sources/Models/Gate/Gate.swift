@@ -21,6 +21,7 @@ public struct Gate: Sendable {
 
     let tables = GateTables()
     let noiseFactors: [Double]
+    let hazard: NoisyHazard
     private var popularity: ExpertPopularity
     /// By layer and expert: weights of the drift's step, and those with noise and bias on them.
     private var base: [Double]
@@ -39,7 +40,7 @@ public struct Gate: Sendable {
     private var inclusion = Inclusion()
     private var inclusionLayer = -1
 
-    /// Groups of experts; 1 where the selection has none.
+    /// Groups of experts; 1 where the selection has none, or keeps them all.
     let groups: Int
     /// Binary logarithm of how many batches a pooled row serves.
     let usesBits: Int
@@ -68,11 +69,12 @@ public struct Gate: Sendable {
         // A stream of its own beside those of `RandomPurpose`.
         var random = RandomStream(seed: seed, stream: 0x6761_7465)
         self.seed = random.next()
-        if case .groups(let count, _) = plan.selection { groups = count } else { groups = 1 }
+        if case .groups(let count, let kept) = plan.selection, kept < count { groups = count } else { groups = 1 }
         var sigma = plan.batchNoise
         if case .noisyTopK(let noise) = plan.selection { sigma = noise }
         let normals = tables.normals
         noiseFactors = normals.map { exponential(sigma * $0) }
+        if case .noisyTopK = plan.selection { hazard = NoisyHazard(factors: noiseFactors) } else { hazard = NoisyHazard(factors: []) }
         popularity = ExpertPopularity(plan: plan, experts: experts, topK: topK, layers: layers, seed: self.seed)
         base = [Double](repeating: 1, count: layers * experts)
         weights = base
@@ -93,7 +95,7 @@ public struct Gate: Sendable {
         switch selection {
         case .topK, .expertChoice: 5
         case .noisyTopK: 6
-        case .groups: 6
+        case .groups: 7
         }
     }
 
@@ -144,9 +146,9 @@ public struct Gate: Sendable {
         case .topK where tokens > Self.countedTokens:
             solveInclusion(layer: layer)
             count(tokens: tokens, probabilities: inclusion.probabilities, random: &random, into: counts)
-        case .topK, .expertChoice: pick(layer: layer, tokens: tokens, random: &random, into: counts)
-        case .groups(_, let kept): pickGroups(layer: layer, kept: kept, tokens: tokens, random: &random, into: counts)
+        case .groups(_, let kept) where groups > 1: pickGroups(layer: layer, kept: kept, tokens: tokens, random: &random, into: counts)
         case .noisyTopK: pickNoisily(layer: layer, tokens: tokens, random: &random, into: counts)
+        case .topK, .expertChoice, .groups: pick(layer: layer, tokens: tokens, random: &random, into: counts)
         }
     }
 
