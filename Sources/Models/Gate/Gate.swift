@@ -3,14 +3,17 @@ import Quantities
 /// Which experts the tokens of a batch pick, as numbers of tokens by expert.
 ///
 /// A pure function of seed, layer, batch, rank and number of tokens (and of the drift's step), whatever was asked before and in whichever
-/// process; the first tokens of a larger batch pick what those of a smaller one do, up to `countedTokens`. The only state is the bias of loss-free
-/// balancing, which changes by `updateBias` alone. All ranks of a batch must give the same `at`, or those on both sides of a step of the drift
-/// see different popularities.
+/// process; with exact sampling the first tokens of a larger batch pick what those of a smaller one do, up to `countedTokens`. The only state is the
+/// bias of loss-free balancing, which changes by `updateBias` alone. All ranks of a batch must give the same `at`, or those on both sides of a step
+/// of the drift see different popularities.
+///
+/// With pooled sampling (see `GatePlan.Sampling`) rows of numbers are cached: 1.5 MB for a rank and 58 layers of 256 experts, up to 255 tokens a batch.
+/// They pay off where numbers of batches are consecutive, and not where the bias is updated after each.
 ///
 /// No call allocates once the tables of its layer are there.
 public struct Gate: Sendable {
-    /// Up to this many tokens every pick is drawn; beyond, the numbers by expert are (see `Gate+Counted.swift` for what that changes). Only
-    /// selection by `topK` has the second way.
+    /// Up to this many tokens at once every pick is drawn; beyond, the numbers by expert are (see `Gate+Counted.swift` for what that changes).
+    /// Only selection by `topK` has the second way.
     public static let countedTokens = 1024
 
     public let plan: GatePlan
@@ -44,7 +47,7 @@ public struct Gate: Sendable {
     let groups: Int
     /// Binary logarithm of how many batches a pooled row serves.
     let usesBits: Int
-    let isPooled: Bool
+    private let isPooled: Bool
     private let isShared: Bool
     var pool: GatePool
 
@@ -91,6 +94,7 @@ public struct Gate: Sendable {
         pool = GatePool(experts: experts, layers: layers)
     }
 
+    /// The dearer a draw, the more batches a row serves.
     private static func usesBits(_ selection: GatePlan.Selection) -> Int {
         switch selection {
         case .topK, .expertChoice: 5
