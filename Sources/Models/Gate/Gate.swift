@@ -7,7 +7,7 @@ import Quantities
 /// bias of loss-free balancing, which changes by `updateBias` alone. All ranks of a batch must give the same `at`, or those on both sides of a step
 /// of the drift see different popularities.
 ///
-/// With pooled sampling (see `GatePlan.Sampling`) rows of numbers are cached: 1.5 MB for a rank and 58 layers of 256 experts, up to 255 tokens a batch.
+/// With pooled sampling (see `GatePlan.Sampling`) rows of numbers are cached: 1.5 MB for a rank, 58 layers of 256 experts and up to 255 tokens.
 /// They pay off where numbers of batches are consecutive, and not where the bias is updated after each.
 ///
 /// No call allocates once the tables of its layer are there.

@@ -3,7 +3,7 @@ import Quantities
 /// How fast experts arrive whose scores have a normal variate more: an expert of weight `w` arrives at rate `w f`, of which the factor `f` is drawn
 /// for each token, so that its time is a mixture of exponentials.
 ///
-/// With `x = w t`, the mixture's share that did not arrive is `S(x) = mean exp(-f x)` and its hazard by `x` is `h(x) = mean f exp(-f x) / S(x)`, which
+/// With `x = w t`, the share that did not arrive is `S(x) = mean exp(-f x)` and its hazard by `x` is `h(x) = mean f exp(-f x) / S(x)`, which
 /// falls from `h(0) = mean f`. Both are held at 32 points an octave and interpolated, to 1e-4 of `h(0)`.
 struct NoisyHazard: Sendable, Equatable {
     private static let stepBits: UInt64 = 5
