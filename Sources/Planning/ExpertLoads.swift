@@ -1,0 +1,110 @@
+import Bounds
+import Cluster
+import Models
+import Policies
+import Quantities
+
+/// How long the slowest expert node of a layer takes, by the tokens of all attention nodes: a table of a gate's draws (Janus, section 3.5), so that
+/// uneven popularity and the balancing policy count.
+///
+/// Each entry is the mean of `layers` over the largest of the nodes' times. Between powers of two it is linear, and it never falls.
+public final class ExpertLoads {
+    /// Layers that are drawn, spread over the model's.
+    private static let drawnLayers = 12
+    /// Largest number of tokens that is drawn; beyond, the table goes on in a straight line.
+    private static let largestPower = 15
+
+    /// What a node has in one layer: experts that at least one token picked, and tokens counted once for each expert.
+    struct Load {
+        var distinct: Int
+        var routed: Int64
+    }
+
+    private let cost: ExpertCost
+    private let fleet: ExpertFleet
+    private var gate: Gate
+    private var policy: any BalancePolicy
+    private let layers: [Int]
+    private var placements: [ExpertPlacement] = []
+    private var times: [Double] = []
+    private var shares: [Double] = []
+    private var distincts: [Double] = []
+    private var counts: [Int32] = []
+    private var slots: [Int32] = []
+
+    /// Whether the policy decides on the tokens of all ranks, and what a decision takes.
+    public let isGlobal: Bool
+    public let decisionTime: Nanoseconds
+
+    /// `nil` for a gate that the model cannot have, or a policy that cannot serve the fleet.
+    public init?(mixture: MixturePlan, model: ModelShape, fleet: ExpertFleet, cost: ExpertCost, seed: UInt64) {
+        guard let experts = model.experts, model.expertLayers > 0 else { return nil }
+        guard mixture.gate.problems(experts: experts.count, topK: experts.topK, layers: model.expertLayers).isEmpty else { return nil }
+        let random = RandomStream(seed: seed, stream: RandomPurpose.balancing(pool: 0, rank: 0))
+        let solver: LinearSolver = { SimplexSolver.values($0) }
+        guard let policy = BalanceRegistry.make(mixture.balance.policy, fleet: fleet, random: random, solver: solver) else { return nil }
+        self.cost = cost
+        self.fleet = fleet
+        self.policy = policy
+        isGlobal = policy.needsGlobalCounts
+        decisionTime = policy.decisionTime
+        gate = Gate(plan: mixture.gate, experts: experts.count, topK: experts.topK, layers: model.expertLayers, seed: seed)
+        let drawn = min(Self.drawnLayers, model.expertLayers)
+        layers = (0..<drawn).map { $0 * model.expertLayers / drawn }
+        for layer in layers {
+            let isInformed = mixture.balance.startsInformed
+            let loads = isInformed ? gate.expectedShares(layer: layer, at: 0) : [Double](repeating: 0, count: experts.count)
+            placements.append(self.policy.place(layer: layer, loads: loads))
+        }
+    }
+
+    /// Time of the slowest node with `tokens` tokens on all attention nodes together.
+    public func time(tokens: Int) -> Nanoseconds { Nanoseconds(value(tokens, \.times).rounded()) }
+
+    /// Distinct experts on the node that has most of them (`a_max`), in the mean over layers.
+    public func largestDistinct(tokens: Int) -> Double { value(tokens, \.distincts) }
+
+    /// Pairs of token and expert on the node that has most of them, in the mean over layers.
+    public func largestRouted(tokens: Int) -> Double { value(tokens, \.shares) }
+
+    private func value(_ tokens: Int, _ table: KeyPath<ExpertLoads, [Double]>) -> Double {
+        guard tokens > 0 else { return 0 }
+        var power = 0
+        while power < Self.largestPower - 1, 1 << (power + 1) < tokens { power += 1 }
+        draw(upTo: power + 1)
+        let (low, high) = (self[keyPath: table][power], self[keyPath: table][power + 1])
+        let start = Double(1 << power)
+        return low + (high - low) * (Double(tokens) - start) / start
+    }
+
+    /// Fills the table up to two to the power of `power`.
+    private func draw(upTo power: Int) {
+        while times.count <= power {
+            let tokens = 1 << times.count
+            var (time, routed, distinct) = (0.0, 0.0, 0.0)
+            for (place, layer) in layers.enumerated() {
+                let loads = loads(place, layer, tokens: tokens)
+                time += Double(loads.map { cost.expertTime(distinct: $0.distinct, routed: $0.routed) }.max() ?? 0)
+                routed += Double(loads.map(\.routed).max() ?? 0)
+                distinct += Double(loads.map(\.distinct).max() ?? 0)
+            }
+            let count = Double(layers.count)
+            times.append(max(time / count, times.last ?? 0))
+            shares.append(max(routed / count, shares.last ?? 0))
+            distincts.append(max(distinct / count, distincts.last ?? 0))
+        }
+    }
+
+    private func loads(_ place: Int, _ layer: Int, tokens: Int) -> [Load] {
+        _ = gate.route(layer: layer, batch: Int64(place), rank: 0, tokens: tokens, at: 0, into: &counts)
+        policy.split(layer: layer, counts: counts, placement: placements[place], into: &slots)
+        return (0..<fleet.ranks).map { rank in
+            var load = Load(distinct: 0, routed: 0)
+            for slot in rank * fleet.slotsPerRank..<(rank + 1) * fleet.slotsPerRank where slots[slot] > 0 {
+                load.distinct += 1
+                load.routed += Int64(slots[slot])
+            }
+            return load
+        }
+    }
+}
