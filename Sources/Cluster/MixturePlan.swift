@@ -79,3 +79,12 @@ public enum ExpertTransfer: String, Sendable, CaseIterable {
     /// Tokens are gathered within a host, go once to a relay in each host of expert nodes, and spread from there (Janus).
     case twoPhase = "two-phase"
 }
+
+extension ClusterPlan {
+    /// The plan as it is run by one process: the times of a gang are worked out in one place, with the same outcome.
+    public var inOneProcess: ClusterPlan {
+        var plan = self
+        for pool in plan.pools.indices { plan.pools[pool].mixture?.granularity = .iteration }
+        return plan
+    }
+}

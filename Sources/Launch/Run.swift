@@ -96,7 +96,7 @@ public struct Run {
             startUp: startUp)
     }
 
-    private func energy(of node: NodePlan, _ counted: WorkerStatistics, over duration: Nanoseconds) -> Double {
+    func energy(of node: NodePlan, _ counted: WorkerStatistics, over duration: Nanoseconds) -> Double {
         guard let pool = node.pool.map({ plan.pools[$0] }) else { return 0 }
         // A rank that waits at a barrier draws what an idle one does.
         let (prefill, decode) = counted.computing

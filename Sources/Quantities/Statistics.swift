@@ -197,9 +197,12 @@ extension LogLinearHistogram {
         largest = reader.amount()
         let low = reader.next()
         total = WideSum(low: low, high: reader.next())
+        var end: Int64 = 0
         for _ in 0..<reader.count(of: 2) {
             let bucket = reader.amount(upTo: Int64(Self.bucketCount - 1))
             let number = reader.amount(upTo: samples - count)
+            if bucket < end || number == 0 { reader.refuse() }
+            end = bucket + 1
             add(number, toBucket: Int(bucket))
             count += number
         }

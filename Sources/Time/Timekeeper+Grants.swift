@@ -76,10 +76,25 @@ extension Timekeeper {
 
     /// Grants a node what its bound allows, unless it is running or has nothing to do in that time.
     private mutating func grant(_ node: Int, _ bounds: [Instant], ahead: Instant = 0, into grants: inout [Grant]) {
+        if gangs[node] >= 0 { return grantGang(gangMembers[gangs[node]], bounds, into: &grants) }
         let first = pending[node]
         let bound = bounds[nodes[node].role.place]
         guard !nodes[node].isRunning, first < bound || ahead > 0 else { return }
+        grant(node, until: min(bound, first + min(Self.windowLimit, .never - first)), ahead: ahead, into: &grants)
+    }
+
+    /// The attention ranks of a gang get windows that end together, and none while one of them is in its own: an iteration that begins in a
+    /// window begins at all of them, so that they can wait for each other's messages in it.
+    private mutating func grantGang(_ members: [Int], _ bounds: [Instant], into grants: inout [Grant]) {
+        guard !members.contains(where: { nodes[$0].isRunning }) else { return }
+        let first = members.reduce(Instant.never) { min($0, pending[$1]) }
+        let bound = bounds[nodes[members[0]].role.place]
         let until = min(bound, first + min(Self.windowLimit, .never - first))
+        for node in members where pending[node] < until { grant(node, until: until, into: &grants) }
+    }
+
+    private mutating func grant(_ node: Int, until: Instant, ahead: Instant = 0, into grants: inout [Grant]) {
+        let first = pending[node]
         grants.append(Grant(node: Int32(node), until: until, ahead: ahead, awaited: nodes[node].awaited))
         self.grants += 1
         runningCount += 1

@@ -51,6 +51,10 @@ public struct Timekeeper: Sendable {
     /// Whether nothing that reaches the client makes it send: then its requests may be sent ahead, and nobody waits for it.
     let isOpenLoop: Bool
 
+    /// By node, its gang, and by gang its attention ranks; -1 for nodes without. Expert ranks need no windows: what they do depends on their
+    /// gang's messages alone.
+    let gangs: [Int]
+    let gangMembers: [[Int]]
     var nodes: [Node]
     /// By channel, each node's earliest send.
     var sends: [EarliestTimes]
@@ -84,6 +88,8 @@ public struct Timekeeper: Sendable {
         inert = channels.filter { reactions[Int($0.rawValue)].isEmpty }
         receives = Role.allCases.map { role in channels.filter { Lookahead.receivers(of: $0).contains(role) } }
         isOpenLoop = inert.contains(.stream)
+        gangs = layout.nodes.indices.map { node in layout.gangs.firstIndex { $0.attention.contains(node) } ?? -1 }
+        gangMembers = layout.gangs.map(\.attention)
         nodes = layout.nodes.map { Node(role: $0.role) }
         sends = channels.map { _ in EarliestTimes(count: layout.nodes.count, time: 0) }
         acts = Role.allCases.map { _ in EarliestTimes(count: layout.nodes.count, time: .never) }

@@ -56,6 +56,7 @@ public struct SentNotes: Sendable {
     @inline(__always)
     public mutating func add(_ outgoing: Outgoing) {
         let channel = outgoing.envelope.message.channel
+        guard channel != .layer else { return }
         // A window goes to few targets, and mostly to the last one again.
         for place in notes.indices.reversed() where notes[place].target == outgoing.target && notes[place].channel == channel {
             notes[place].count += 1

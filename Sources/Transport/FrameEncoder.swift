@@ -78,6 +78,7 @@ public final class FrameEncoder {
         case .release(let cache):
             packed.pointee.body_case = TESTBED__ENVELOPE__BODY_RELEASE
             packed.pointee.release = pack(cache)
+        case .wake, .layer: return false
         }
         // All bodies share one place, so this asks for whichever was set.
         return packed.pointee.submit != nil

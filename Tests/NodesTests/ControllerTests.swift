@@ -14,7 +14,7 @@ struct ControllerTests {
         var effects = Effects(records: RecordBuffers())
 
         init(prefill: Int, decode: Int, transfer: TransferMode = .afterPrefill) throws {
-            let shape = WorkerShape(testPool(.prefill, engine: EnginePlan(transfer: transfer)))
+            let shape = WorkerShape(testPool(.prefill, engine: EnginePlan(transfer: transfer)), of: testPlan([]))
             func make(_ name: String) throws -> any RoutingPolicy {
                 try #require(RoutingRegistry.make(PolicyChoice(name), random: RandomStream(seed: 1, stream: 1)))
             }

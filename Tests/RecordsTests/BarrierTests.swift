@@ -5,8 +5,8 @@ import TestKit
 import Testing
 
 /// What a rank may have counted, drawn at random: its parts add up to its span.
-func drawnBarrier(_ random: inout RandomStream, nodes: Int) -> BarrierStatistics {
-    func time() -> Nanoseconds { Nanoseconds(random.below(1_000_000_000)) }
+func drawnBarrier(_ random: inout RandomStream, nodes: Int, samples: Int = 50, longest: Int = 1_000_000_000) -> BarrierStatistics {
+    func time() -> Nanoseconds { Nanoseconds(random.below(longest)) }
     var barrier = BarrierStatistics()
     barrier.attention = time()
     barrier.experts = time()
@@ -17,9 +17,9 @@ func drawnBarrier(_ random: inout RandomStream, nodes: Int) -> BarrierStatistics
         barrier.attention + barrier.experts + barrier.awaitingAttention + barrier.awaitingExperts + barrier.awaitingNetwork
     barrier.last = (0..<nodes).map { _ in Int64(random.below(100)) }
     barrier.count = barrier.last.reduce(0, +)
-    for _ in 0..<50 {
+    for _ in 0..<samples {
         barrier.waits.add(time())
-        barrier.imbalance.add(1_000_000 + Int64(random.below(500_000)))
+        barrier.imbalance.add(Int64(longest / 1000 + random.below(longest / 2000)))
     }
     barrier.routedTokens = Int64(random.below(10_000))
     barrier.droppedTokens = Int64(random.below(100))
@@ -183,8 +183,8 @@ struct StatisticsWordsTests {
         statistics.bytes = 1 << 50
         var worker = WorkerStatistics()
         worker.busyPrefill = 5
-        for _ in 0..<20 { worker.iterationTimes.add(Int64(random.below(1_000_000_000))) }
-        worker.barrier = drawnBarrier(&random, nodes: 9)
+        for _ in 0..<3 { worker.iterationTimes.add(Int64(random.below(1000))) }
+        worker.barrier = drawnBarrier(&random, nodes: 5, samples: 4, longest: 2000)
         statistics.worker = worker
         var client = ClientStatistics()
         client.offered = 3
@@ -213,24 +213,26 @@ struct StatisticsWordsTests {
         let words = drawn(seed: 1).encoded()
         for count in 0..<words.count { #expect(NodeStatistics(decoding: Array(words[..<count])) == nil) }
         #expect(NodeStatistics(decoding: words + [0]) == nil)
-        let plan = testPlan(testGangs)
+        let plan = testPlan([testGangs[0]])
         let layout = ClusterLayout(plan)
+        var (kept, refused) = (0, 0)
         for place in words.indices {
-            for value in [.min, -1, 0, 1, 2, 1 << 32, 1 << 60, .max] as [Int64] {
+            for value in [.min, 1, 1 << 60, .max] as [Int64] {
                 var changed = words
                 changed[place] = value
-                guard let read = NodeStatistics(decoding: changed) else { continue }
+                guard let read = NodeStatistics(decoding: changed) else {
+                    refused += 1
+                    continue
+                }
+                kept += 1
+                #expect(read.encoded() == changed, "word \(place)")
                 // Whatever was read can be added up.
                 let summary = SummaryBuilder(plan, layout)
                     .build(Array(repeating: read, count: layout.nodes.count), wall: 1, incomplete: false, digest: "", energy: { _, _, _ in 0 })
-                #expect(summary.json.numbersByPath.isEmpty == false)
+                #expect(summary.barrier?.last.count == 2)
             }
         }
-        for place in words.indices {
-            var changed = words
-            changed[place] = .min
-            if let read = NodeStatistics(decoding: changed) { #expect(read.encoded() == changed, "word \(place)") }
-        }
+        #expect(kept > 20 && refused > 20)
     }
 
     @Test("a histogram is refused when its parts do not fit together")
@@ -245,7 +247,8 @@ struct StatisticsWordsTests {
         #expect(read([0, 0, 0, 0, 0]))
         for broken: [Int64] in [
             [4, 7, 15, 0, 2, 4, 2, 7, 1], [3, 7, 22, 0, 2, 4, 2, 7, 1], [3, 7, -1, -1, 2, 4, 2, 7, 1], [3, 7, 15, 0, 2, -1, 2, 7, 1],
-            [3, 7, 15, 0, 2, 1 << 40, 2, 7, 1], [3, -7, 15, 0, 2, 4, 2, 7, 1], [3, 7, 15, 0, 2, 4, -2, 7, 5], [.max, 7, 15, 0, 1, 4, .max],
+            [3, 7, 15, 0, 2, 1 << 40, 2, 7, 1], [3, -7, 15, 0, 2, 4, 2, 7, 1], [3, 7, 15, 0, 2, 4, -2, 7, 5],
+            [3, 7, 15, 0, 2, 7, 1, 4, 2], [3, 7, 15, 0, 3, 4, 2, 5, 0, 7, 1], [.max, 7, 15, 0, 1, 4, .max],
         ] { #expect(!read(broken), "\(broken)") }
     }
 }

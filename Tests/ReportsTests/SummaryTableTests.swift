@@ -69,6 +69,55 @@ struct SummaryTableTests {
         #expect(lines.contains { $0.hasPrefix("decode (20)") && $0.hasSuffix("13.5%    93.0%           40      20,000") })
     }
 
+    private func withBarriers(workers: Int) -> Summary {
+        var summary = summary(workers: workers)
+        for place in summary.workers.indices { summary.workers[place].barrierIdleFraction = 0.25 }
+        var barrier = Summary.Barrier()
+        barrier.count = 1_234_567_890
+        barrier.idleFraction = 0.31
+        barrier.attentionStragglerFraction = 0.12
+        barrier.expertStragglerFraction = 0.16
+        barrier.networkFraction = 0.03
+        barrier.computeFraction = 0.69
+        barrier.wait = Distribution(count: 1, mean: 0.000123, p50: 0.0001, p90: 0.0002, p99: 0.00045, max: 1)
+        barrier.last = [("prefill-0", 10), ("prefill-1", 0), ("decode-0", 60), ("decode-1", 10), ("decode-2", 20)].map { .init(name: $0, times: $1) }
+        summary.barrier = barrier
+        var experts = Summary.Experts()
+        experts.imbalance = Distribution(count: 1, mean: 1.208, p50: 1.2, p90: 1.3, p99: 1.34, max: 2)
+        experts.routedTokens = 123_456_789_012
+        experts.droppedTokens = 1_234
+        experts.replans = 1_234
+        experts.fetchedBytes = 4_123_456_789_012
+        summary.experts = experts
+        return summary
+    }
+
+    @Test("barriers and experts have a block of their own where ranks share layers", arguments: [12, 24])
+    func barriers(workers: Int) {
+        let lines = lines(withBarriers(workers: workers))
+        for line in lines { #expect(line.count <= 80, "\(line)") }
+        let words = lines.map { $0.split(separator: " ").joined(separator: " ") }
+        for line in [
+            "barriers 1,234,567,890 waits, 123 us on average, p99 450 us", "ranks 69.0% computing, 31.0% idle in iterations",
+            "idle for attention 12.0%, experts 16.0%, network 3.0%", "last decode-0 60.0%, decode-2 20.0%, prefill-0 10.0%, …",
+            "experts max/mean load 1.21, p99 1.34; 123,456,789,012 routed, 1,234 dropped",
+            "placement made anew 1,234 times, 4.12 TB of weights moved",
+            workers == 12 ? "decode-1 decode 5.0% 25.0% 93.0% 2 1,000" : "decode (20) decode 13.5% 25.0% 93.0% 40 20,000",
+        ] { #expect(words.contains(line), "\(line)\n\(lines.joined(separator: "\n"))") }
+        #expect(!SummaryTable(summary(workers: 12), folder: nil).text.contains("barrier"))
+    }
+
+    @Test("barriers at which nobody waited show dashes and no names")
+    func noWaits() {
+        var summary = summary(workers: 2)
+        summary.barrier = Summary.Barrier()
+        summary.experts = Summary.Experts()
+        let text = SummaryTable(summary, folder: nil).text
+        #expect(text.contains("barriers  0 waits\n"))
+        #expect(!text.contains("last"))
+        #expect(!text.contains("nan"))
+    }
+
     @Test("a run that slipped or was interrupted says so before anything else")
     func warnings() {
         var slipped = summary(workers: 2, clock: "wall")

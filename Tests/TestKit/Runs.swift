@@ -10,11 +10,13 @@ public struct RunRecords: Equatable, Sendable {
     public var requests: String
     public var iterations: [String]
     public var messages: [String]
+    public var layers: [String]
 
     init(_ buffers: [RecordBuffers]) {
         requests = buffers.map { String(decoding: $0.requests.bytes, as: UTF8.self) }.joined()
         iterations = Self.rows(buffers.map(\.iterations))
         messages = Self.rows(buffers.map(\.messages))
+        layers = Self.rows(buffers.map(\.layers))
     }
 
     private static func rows(_ texts: [TextBuffer]) -> [String] {
@@ -64,6 +66,7 @@ func makeHosts(_ plan: ClusterPlan, records: (NodePlan) -> RecordBuffers) -> [No
 
 /// Runs a plan under the clock that takes the earliest event anywhere.
 public func runInProcess(_ plan: ClusterPlan) -> FinishedRun {
+    let plan = plan.inOneProcess
     let buffers = RecordBuffers()
     let hosts = makeHosts(plan) { _ in buffers }
     var clock = InProcess(hosts)
@@ -88,19 +91,19 @@ public func runInWindows(_ plan: ClusterPlan, order: UInt64) -> (run: FinishedRu
         arrivals[target].count(from: Int32(source))
         hosts[target].receive(queues[target][source].removeFirst())
     }
-    for host in hosts { keeper.take(WindowReport(of: host, sent: []), from: host.plan.index) }
-    var granted: [Grant] = []
-    keeper.grant(into: &granted)
-    while !granted.isEmpty {
-        let grant = granted.remove(at: random.below(granted.count))
-        let node = Int(grant.node)
-        arrivals[node].announce(grant.awaited)
-        while arrivals[node].missing > 0 {
-            let source = random.below(hosts.count)
-            if !queues[node][source].isEmpty { deliver(from: source, to: node) }
+    /// Windows of nodes that wait for messages of their gang, and those messages under way.
+    var open: [Int: (grant: Grant, out: [Outgoing])] = [:]
+    var layers: [Outgoing] = []
+    func goOn(_ node: Int, _ grant: Grant, _ before: [Outgoing]) {
+        var out = before
+        var new: [Outgoing] = []
+        hosts[node].advance(until: grant.until, into: &new)
+        layers += new.filter { $0.envelope.message.channel == .layer }
+        out += new.filter { $0.envelope.message.channel != .layer }
+        guard !hosts[node].isWaiting else {
+            open[node] = (grant, out)
+            return
         }
-        var out: [Outgoing] = []
-        hosts[node].advance(until: grant.until, into: &out)
         if grant.ahead > 0 { hosts[node].sendArrivals(before: grant.ahead, into: &out) }
         departures[node].sort(&out, next: hosts[node].next)
         var notes = SentNotes()
@@ -110,8 +113,35 @@ public func runInWindows(_ plan: ClusterPlan, order: UInt64) -> (run: FinishedRu
             notes.add(outgoing)
         }
         keeper.take(WindowReport(of: hosts[node], sent: notes.notes, heldFrom: departures[node].heldFrom), from: node)
+    }
+    for host in hosts { keeper.take(WindowReport(of: host, sent: []), from: host.plan.index) }
+    var granted: [Grant] = []
+    keeper.grant(into: &granted)
+    while !granted.isEmpty || !layers.isEmpty {
+        if !layers.isEmpty, granted.isEmpty || random.below(2) == 0 {
+            let outgoing = layers.remove(at: random.below(layers.count))
+            let node = Int(outgoing.target)
+            hosts[node].receive(outgoing.envelope)
+            if layout.nodes[node].role == .expert {
+                var out: [Outgoing] = []
+                hosts[node].advance(until: .never, into: &out)
+                layers += out
+            } else if let (grant, out) = open.removeValue(forKey: node) {
+                goOn(node, grant, out)
+            }
+        } else {
+            let grant = granted.remove(at: random.below(granted.count))
+            let node = Int(grant.node)
+            arrivals[node].announce(grant.awaited)
+            while arrivals[node].missing > 0 {
+                let source = random.below(hosts.count)
+                if !queues[node][source].isEmpty { deliver(from: source, to: node) }
+            }
+            goOn(node, grant, [])
+        }
         keeper.grant(into: &granted)
     }
+    precondition(open.isEmpty, "plan \(plan.name): \(open.keys.sorted()) wait for messages of their gang that nobody sends")
     precondition(keeper.isQuiescent, "plan \(plan.name): no grant is out and something is left to happen:\n\(keeper)")
     return (FinishedRun(records: RunRecords(buffers), hosts: hosts), keeper.grants)
 }

@@ -86,7 +86,7 @@ struct FrameTests {
         case .status(let load): return load.waitingRequests >= 0 && load.runningRequests >= 0 && load.usedBlocks >= 0 && load.usedBlocks <= 1 << 30
         case .tokens(let tokens): return tokens.allSatisfy { $0.index >= 0 && $0.index < 1 << 26 }
         case .milestone(let milestone): return milestone.index >= 0 && milestone.index < 1 << 26 && milestone.kvTransfer >= 0
-        case .rejected: return true
+        case .rejected, .wake, .layer: return true
         case .pull(let cache), .cache(let cache), .release(let cache): return cache.prefillStart >= -1
         }
     }

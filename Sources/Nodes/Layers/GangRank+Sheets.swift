@@ -56,7 +56,7 @@ extension GangRank {
 
     private mutating func evaluate(_ sheets: [LoadSheet]) {
         let layers = iterationGroups[groupsDone]
-        if groupsDone == 0 { evaluator?.begin(at: start) }
+        let isFirst = groupsDone == 0
         groupsDone += 1
         lastSheets = sheets
         let width = router?.isGlobal == true ? shape.fleet.experts : shape.fleet.slots
@@ -65,6 +65,7 @@ extension GangRank {
         // So that there is one owner, and nothing is copied.
         self.router = nil
         self.evaluator = nil
+        if isFirst { evaluator.begin(at: start) }
         evaluator.evaluate(layers, sheets, router: &router)
         self.evaluator = evaluator
         self.router = router
@@ -72,7 +73,8 @@ extension GangRank {
 
     /// All layers are through: the outcome for this rank, and for those that cannot work it out.
     private mutating func judge(_ sends: inout [LayerSend]) -> Outcome? {
-        let finishes = evaluator?.finish(lastSheets) ?? []
+        let sheets = lastSheets
+        let finishes = evaluator?.finish(sheets) ?? []
         let lastFinish = finishes.reduce(start, max)
         let isEmpty = lastSheets.allSatisfy { sheet in sheet.parts.allSatisfy { $0.tokens == 0 } }
         let counters = Self.sum(lastSheets.map(\.counters))

@@ -27,8 +27,9 @@ extension Worker {
             return
         }
         openPlace = engine.startIteration(at: now, isOpen: true)
-        let batches = openPlace.flatMap { gang?.shape.divide(engine.ring[$0]) } ?? []
-        gang?.begin(at: now, batches.isEmpty ? Array(repeating: BatchShape(), count: gang?.shape.microBatches ?? 1) : batches)
+        guard let shape = gang?.shape else { return }
+        let batches = openPlace.map { shape.divide(engine.ring[$0]) } ?? Array(repeating: BatchShape(), count: shape.microBatches)
+        gang?.begin(at: now, batches)
     }
 
     /// Goes on with the layers of the present iteration as far as messages of other ranks allow. When its end is known: sets the timers.

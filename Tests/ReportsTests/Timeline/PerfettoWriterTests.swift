@@ -77,6 +77,42 @@ struct PerfettoWriterTests {
         #expect(Set(try decodedPackets(bytes).compactMap(\.described)).count == 1 + 2 * (1 + 3 + 300))
     }
 
+    @Test("layers have a track of their own, and another one where micro-batches overlap")
+    func layers() throws {
+        let writer = PerfettoWriter(TimelineNode(index: 5, name: "ep-0", host: 0))
+        writer.append(IterationSpan(start: 0, end: 100, prefillTokens: 0, decodeRequests: 8, kvBlocks: 1, waiting: 0))
+        for (layer, start) in [(0, 0), (1, 40)] as [(Int, Int64)] {
+            writer.append(LayerSpan(start: start, end: start + 10, isAttention: true, layer: layer, tokens: 8))
+            writer.append(LayerSpan(start: start + 20, end: start + 40, isAttention: false, layer: layer, tokens: 16))
+        }
+        try checkTrace(writer.bytes, nodes: 1, events: 0)
+        let packets = try decodedPackets(writer.bytes)
+        let slices = packets.filter { $0.type == 1 }
+        let track = try #require(slices.last?.track)
+        #expect(slices.filter { $0.track == track }.map(\.timestamp) == [0, 20, 40, 60])
+        #expect(slices.filter { $0.track == track }.map { $0.nameID == slices[1].nameID } == [true, false, true, false])
+        #expect(packets.first { $0.described == track }?.parent == slices[0].track)
+        writer.append(LayerSpan(start: 70, end: 90, isAttention: true, layer: 2, tokens: 1))
+        try checkTrace(writer.bytes, nodes: 1, events: 0)
+        #expect(Set(try decodedPackets(writer.bytes).filter { $0.type == 1 }.map(\.track)).count == 3)
+    }
+
+    @Test("an expert node shows its iterations as experts, and counts neither cache nor queue")
+    func experts() throws {
+        let writer = PerfettoWriter(TimelineNode(index: 5, name: "expert-0", host: 0, servesRequests: false))
+        var span = IterationSpan(start: 0, end: 100, prefillTokens: 0, decodeRequests: 0, kvBlocks: 0, waiting: 0)
+        span.routedTokens = 640
+        span.idle = 33
+        writer.append(span)
+        writer.append(LayerSpan(start: 10, end: 77, isAttention: false, layer: 0, tokens: 640))
+        try checkTrace(writer.bytes, nodes: 1, events: 0)
+        let packets = try decodedPackets(writer.bytes)
+        #expect(!packets.contains { $0.isCounterTrack || $0.type == 4 })
+        let slices = packets.filter { $0.type == 1 }
+        #expect(slices.map(\.nameID) == [slices[0].nameID, slices[0].nameID])
+        #expect(Set(slices[0].annotations.values) == [640, 33])
+    }
+
     @Test("extreme values are packed whole")
     func extremes() throws {
         let writer = PerfettoWriter(TimelineNode(index: (1 << 24) - 1, name: "é😀", host: (1 << 24) - 1))
