@@ -89,7 +89,7 @@ let package = Package(
         tests("ModelsTests", ["Models"]),
         tests("PoliciesTests", ["Quantities", "Policies"]),
         tests("WorkloadTests", ["Workload"]),
-        tests("ClusterTests", ["Quantities", "Cluster", "TestKit"]),
+        tests("ClusterTests", ["Quantities", "Models", "Policies", "Cluster", "TestKit"]),
         tests("RecordsTests", ["Quantities", "Cluster", "Records", "TestKit"]),
         tests("BoundsTests", ["Quantities", "Policies", "Bounds"]),
         tests("PlanningTests", ["Quantities", "Models", "Policies", "Workload", "Cluster", "Planning", "TopologyFile"]),

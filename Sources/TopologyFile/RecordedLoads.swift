@@ -101,8 +101,9 @@ struct RecordedLoads {
         return source.map { RecordedLoads(source: $0, rows: rows) }
     }
 
-    /// The loads by layer and expert; 0 where there is no row.
+    /// The loads by layer and expert; 0 where there is no row. None for a model with more than `limit` of them.
     func loads(layers: Int, experts: Int) -> [[Double]] {
+        guard layers * experts <= Self.limit else { return [] }
         var loads = [[Double]](repeating: [Double](repeating: 0, count: experts), count: layers)
         for row in rows where row.layer < layers && row.expert < experts { loads[row.layer][row.expert] = row.tokens }
         return loads
@@ -112,6 +113,10 @@ struct RecordedLoads {
     func report(against model: ModelShape, to reading: Reading) {
         let layers = model.expertLayers
         let experts = model.experts?.count ?? 0
+        guard layers * experts <= Self.limit else {
+            let text = "found loads for \(experts) experts in each of the \(layers) layers of \(model.name), expected at most \(Self.limit) in all"
+            return reading.report(Mark(source: source), text)
+        }
         var found = [Int](repeating: 0, count: layers * experts)
         var firsts = [Int32?](repeating: nil, count: layers)
         var sums = [Double](repeating: 0, count: layers)

@@ -1,4 +1,6 @@
 import Cluster
+import Models
+import Policies
 import Quantities
 import TestKit
 import Testing
@@ -92,6 +94,25 @@ struct LayoutTests {
         #expect(layout.nodes.map(\.index) == Array(layout.nodes.indices))
         #expect(Set(layout.nodes.map(\.name)).count == layout.nodes.count)
         checkLinks(layout)
+    }
+
+    @Test("spreads experts over hosts where those hold equally many ranks, else over one")
+    func fleets() {
+        func fleet(_ pools: [(role: Role, count: Int, devices: Int)], of place: Int, _ mixture: MixturePlan) -> ExpertFleet? {
+            var plan = plan(pools)
+            plan.pools[place].mixture = mixture
+            return plan.expertFleet(of: plan.pools[place], in: ClusterLayout(plan))
+        }
+        let inside = MixturePlan(gate: GatePlan(selection: .groups(count: 4, kept: 2)))
+        let apart = MixturePlan(expertPool: "expert1")
+        // 16 ranks of one device fill two hosts; behind a worker of two devices they are on three: 6, 8 and 2.
+        #expect(fleet([(.ep, 16, 1)], of: 0, inside)?.hosts == 2)
+        #expect(fleet([(.ep, 16, 1)], of: 0, inside)?.groups == 4)
+        #expect(fleet([(.prefill, 1, 2), (.ep, 16, 1)], of: 1, inside)?.hosts == 1)
+        #expect(fleet([(.prefill, 1, 4), (.ep, 8, 1)], of: 1, inside)?.hosts == 2)
+        #expect(fleet([(.attention, 3, 1), (.expert, 4, 8)], of: 0, apart)?.ranks == 4)
+        #expect(fleet([(.attention, 3, 1), (.expert, 4, 8)], of: 0, apart)?.hosts == 4)
+        #expect(fleet([(.attention, 3, 1)], of: 0, apart) == nil)
     }
 
     private func checkLinks(_ layout: ClusterLayout) {

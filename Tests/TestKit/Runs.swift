@@ -27,6 +27,21 @@ public struct RunRecords: Equatable, Sendable {
     }
 }
 
+extension RunRecords {
+    /// The first rows that differ, in words; `nil` when none do.
+    public func firstDifference(from other: RunRecords) -> String? {
+        let parts = [
+            ("requests", requests.split(separator: "\n").map(String.init), other.requests.split(separator: "\n").map(String.init)),
+            ("iterations", iterations, other.iterations), ("layers", layers, other.layers), ("messages", messages, other.messages),
+        ]
+        for (name, mine, theirs) in parts where mine != theirs {
+            let place = zip(mine, theirs).enumerated().first { $1.0 != $1.1 }?.offset ?? min(mine.count, theirs.count)
+            return "\(name) \(place) of \(mine.count) and \(theirs.count): \(mine.dropFirst(place).first ?? "none") | \(theirs.dropFirst(place).first ?? "none")"
+        }
+        return nil
+    }
+}
+
 /// A run with its records and its nodes.
 public struct FinishedRun {
     public var records: RunRecords

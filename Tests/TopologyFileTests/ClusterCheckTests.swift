@@ -11,7 +11,10 @@ struct ClusterCheckTests {
 
     @Test("when requests cannot reach or leave a pool")
     func roles() {
-        #expect(found("pools: {a: {role: prefill}}") == ["4:19: no request can leave the prefill pool 'a', expected a pool with the role decode"])
+        #expect(
+            found("pools: {a: {role: prefill}}") == [
+                "4:19: no request can leave the prefill pool 'a', expected a pool with the role decode, ep or attention"
+            ])
         #expect(found("pools: {a: {role: decode}}") == ["4:19: no request can reach the decode pool 'a', expected a pool with the role prefill"])
         let mixed = found("pools:\n  a: {role: prefill}\n  b: {role: decode}\n  c: {role: colocated}")
         #expect(mixed == ["7:13: the pool 'c' is colocated next to 'a', which is prefill, expected either colocated pools or prefill and decode"])

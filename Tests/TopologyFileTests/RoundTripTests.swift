@@ -52,6 +52,10 @@ struct RoundTripTests {
         // Name, role and table stand elsewhere: name as the key, table only where there is one.
         let pool = generatedPlan(1).pools[0]
         #expect(Mirror(reflecting: pool).children.count == PoolGrammar.keys.count + 1)
+        // Of a mixture, the gate and its popularity are read as drafts.
+        #expect(Mirror(reflecting: MixturePlan()).children.count == MixtureGrammar.keys.count)
+        #expect(Mirror(reflecting: GatePlan()).children.count == GateGrammar.keys.count)
+        #expect(Mirror(reflecting: BalancePlan()).children.count == MixtureGrammar.balanceKeys.count)
         // Version, model and defaults are no part of a plan.
         #expect(Mirror(reflecting: generatedPlan(1)).children.count == TopologyGrammar.keys.count - 3)
     }

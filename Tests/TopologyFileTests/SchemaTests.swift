@@ -27,7 +27,12 @@ struct SchemaTests {
         small.replacing("h100-sxm", with: "h100-sx"), small.replacing("poisson: 5/s", with: "poison: 5/s"),
         small.replacing("poisson: 5/s", with: "poisson: -5"), small.replacing("poisson: 5/s", with: "poisson: 5/s, constant: 5/s"),
         small.replacing("requests: 10", with: "requests: 0"), small.replacing("requests: 10", with: "requests: 10, prompt-tokens: {uniform: []}"),
-        small.replacing("role: colocated, ", with: ""), "model: llama-3.1-8b",
+        small.replacing("role: colocated, ", with: ""), "model: llama-3.1-8b", small + "\nrecords: {layers: 2}",
+        mixture("{balance: {policy: eplbb}}"),
+        mixture("{gate: {popularity: zipf}}"), mixture("{gate: {popularity: {zipf: 11}}}"), mixture("{gate: {popularity: {recorded: []}}}"),
+        mixture("{gate: {popularity: {recorded: [x]}}}"), mixture("{gate: {selection: {groups: {count: 4}}}}"), mixture("{layers: {grouped: 0}}"),
+        mixture("{micro-batches: 5}"), mixture("{fabric: deepep}"), mixture("{dispatch: fp16}"), mixture("{balance: lpbl}"),
+        mixture("{balance: {replan-interval: sometimes}}"), mixture("{transfer: three-phase}"), mixture("{pool: W_1}"),
     ]
 
     @Test("agrees with the reader, by an independent validator")

@@ -27,6 +27,15 @@ func mistakes(_ text: String, settings: [String] = []) -> [String] {
     }
 }
 
+/// Eight ranks that share the experts of Mixtral 8x7B as `experts` says.
+func mixture(_ experts: String) -> String {
+    """
+    model: mixtral-8x7b
+    pools: {rank: {role: ep, count: 8, device: h100-sxm, experts: \(experts)}}
+    workload: {arrivals: {poisson: 5/s}, requests: 10}
+    """
+}
+
 /// A small topology that is right.
 let small = """
     model: llama-3.1-8b

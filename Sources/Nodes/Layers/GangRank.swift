@@ -160,6 +160,8 @@ extension GangRank {
         let finish = notes.last?.end ?? start
         guard hasAttention else {
             openTail = finish
+            // Messages of the next iteration may have come already.
+            isReady = true
             replanning.pass(start: start)
             return finish
         }

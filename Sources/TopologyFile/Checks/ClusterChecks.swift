@@ -33,7 +33,9 @@ extension TopologyChecks {
             return
         }
         if let prefill = pools(.prefill).first, finishing.isEmpty {
-            report(["role"], of: prefill, "no request can leave the prefill pool '\(prefill.name)', expected a pool with the role decode, ep or attention")
+            report(
+                ["role"], of: prefill,
+                "no request can leave the prefill pool '\(prefill.name)', expected a pool with the role decode, ep or attention")
         }
         if let decode = pools(.decode).first, pools(.prefill).isEmpty {
             report(["role"], of: decode, "no request can reach the decode pool '\(decode.name)', expected a pool with the role prefill")

@@ -42,7 +42,7 @@ extension TopologyChecks {
         reading.report(
             at: places,
             "found \(fleet.experts) experts\(more) for the \(fleet.ranks) ranks of the pool '\(owner.name)', expected a multiple of \(fleet.ranks): "
-                + "with \(slots * fleet.ranks - fleet.experts) redundant experts each rank holds \(slots)")
+                + "redundant \(slots * fleet.ranks - fleet.experts) gives each rank \(slots)")
     }
 
     /// The gate's numbers must make a gate for the model.
@@ -78,7 +78,8 @@ extension TopologyChecks {
             guard case .recorded(let loads)? = pool.mixture?.gate.popularity else { return sum }
             return sum + loads.reduce(0) { $0 + $1.count }
         }
-        guard total > RecordedLoads.limit, let last = draft.pools.last(where: { reading.hasPlace($0.path("experts.gate.popularity.recorded")) }) else {
+        guard total > RecordedLoads.limit, let last = draft.pools.last(where: { reading.hasPlace($0.path("experts.gate.popularity.recorded")) })
+        else {
             return
         }
         report(

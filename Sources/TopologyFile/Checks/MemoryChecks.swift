@@ -54,7 +54,10 @@ extension TopologyChecks {
         if let name = plan.mixture?.expertPool {
             return cluster.pools.contains { $0.name == name && $0.role == .expert } ? (nil, places) : nil
         }
-        return (plan, (plan.mixture?.balance.redundantExperts ?? 0) > 0 ? ["experts.balance.redundant"] + places : places)
+        let redundant = plan.mixture?.balance.redundantExperts ?? 0
+        // More than one replica on each rank has been refused for that.
+        guard redundant <= (plan.model.experts?.count ?? 0) * (plan.count - 1) else { return nil }
+        return (plan, redundant > 0 ? ["experts.balance.redundant"] + places : places)
     }
 
     /// Which of the model's experts a worker holds, in brackets.

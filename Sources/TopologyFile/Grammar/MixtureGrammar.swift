@@ -43,7 +43,9 @@ enum MixtureGrammar {
             Key("gate", \.gate, GateGrammar.codec, "Which experts tokens pick."),
             Key("balance", \.rest.balance, balance, "Where experts live, and which replica a token goes to."),
             Key("layers", \.rest.granularity, layers, "How much of a layer is a message of its own: emulated times do not depend on it."),
-            Key("micro-batches", \.rest.microBatches, .integer(1...4, "a number of parts"), "Parts of a batch, one under way while another is computed."),
+            Key(
+                "micro-batches", \.rest.microBatches, .integer(1...4, "a number of parts"),
+                "Parts of a batch, one under way while another is computed."),
             Key("fabric", \.rest.fabric, fabric, "A measured all-to-all in place of ports and latencies of the links."),
             Key("dispatch", \.rest.dispatchFormat, format, "How activations travel to experts."),
             Key("combine", \.rest.combineFormat, format, "How they travel back."),
@@ -57,7 +59,8 @@ enum MixtureGrammar {
             Key("redundant", \.redundantExperts, .integer(0...1_000_000, "a number of replicas"), "Replicas beyond one of each expert."),
             Key("replan-interval", \.replanInterval, Codec<Int64>.quantity(.duration, Limits.span).or("never"), "Time between two plans."),
             Key(
-                "start", \.startsInformed, Codec<String>.name("start", ["informed", "blind"]).map({ $0 == "informed" }, { $0 ? "informed" : "blind" }),
+                "start", \.startsInformed,
+                Codec<String>.name("start", ["informed", "blind"]).map({ $0 == "informed" }, { $0 ? "informed" : "blind" }),
                 "Whether the first plan knows how popular experts are."),
         ]
     }
