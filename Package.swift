@@ -92,7 +92,7 @@ let package = Package(
         tests("ClusterTests", ["Quantities", "Models", "Policies", "Cluster", "TestKit"]),
         tests("RecordsTests", ["Quantities", "Cluster", "Records", "TestKit"]),
         tests("BoundsTests", ["Quantities", "Policies", "Bounds"]),
-        tests("PlanningTests", ["Quantities", "Models", "Policies", "Workload", "Cluster", "Planning", "TopologyFile"]),
+        tests("PlanningTests", ["Quantities", "Models", "Policies", "Workload", "Cluster", "Records", "Planning", "TestKit"]),
         tests("NodesTests", ["Quantities", "Models", "Policies", "Workload", "Cluster", "Records", "Nodes", "Time", "TestKit"]),
         tests("TimeTests", ["Quantities", "Workload", "Cluster", "Time", "Nodes", "Records", "TestKit"]),
         tests("TraceFilesTests", ["TraceFiles", "CZlib"]),

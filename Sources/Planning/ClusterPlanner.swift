@@ -18,6 +18,8 @@ public struct ClusterPlanner {
     /// Why there is nothing to plan: what was found, what was expected.
     public struct Problem: Error, Sendable, Equatable {
         public var message: String
+
+        public init(message: String) { self.message = message }
     }
 
     /// What came out.
