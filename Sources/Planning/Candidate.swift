@@ -33,8 +33,11 @@ public struct Candidate: Sendable, Equatable {
     /// What the devices cost in the unit of the catalogue; `nil` where a price is missing.
     public var price: Double?
 
+    /// Devices of all pools.
     public var devices: Int { pools.reduce(0) { $0 + $1.devices } }
+    /// Tokens a second by devices.
     public var tokensPerDevice: Double { tokensPerSecond / Double(max(1, devices)) }
+    /// Requests a second by devices.
     public var requestsPerDevice: Double { requestsPerSecond / Double(max(1, devices)) }
 
     /// What a plan makes the most of: tokens a second by price, or by devices where a price is missing.
@@ -53,6 +56,7 @@ public struct PlanningPart: Sendable, Equatable {
     /// Place in the frontier of the one to take; `nil` when none meets the bounds.
     public var chosen: Int?
 
+    /// The one to take.
     public var choice: Candidate? { chosen.map { frontier[$0] } }
 }
 

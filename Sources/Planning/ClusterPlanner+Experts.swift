@@ -11,7 +11,9 @@ extension ClusterPlanner {
     func planExperts(_ tbt: Nanoseconds, devicesElsewhere: Int, into result: inout Result) throws(Problem) {
         guard result.failure == nil else { return }
         let limit = deviceLimit - devicesElsewhere
-        guard limit >= 2 else { return result.failure = "\(deviceLimit) devices leave \(max(0, limit)) for attention and expert nodes, which take two" }
+        guard limit >= 2 else {
+            return result.failure = "\(deviceLimit) devices leave \(max(0, limit)) for attention and expert nodes, which take two"
+        }
         let isJanus = procedure == .janus
         guard let model = ClusterModel(plan: result.plan ?? plan, demand: demand, mixture: isJanus ? janusMixture : nil) else {
             throw Problem(message: "found no attention pool with a pool of expert nodes and a mixture-of-experts model, expected one")
@@ -115,7 +117,8 @@ extension ClusterPlanner {
                 phase: hasPrefill ? "decode" : "serve", procedure: procedure, examined: examined, frontier: frontier,
                 chosen: choice.flatMap { frontier.firstIndex(of: $0) }))
         guard let choice else {
-            return result.failure = "no shape of at most \(limit) devices meets the bound on tbt\(procedure == "janus" ? " and carries the rate" : "")"
+            return result.failure =
+                "no shape of at most \(limit) devices meets the bound on tbt\(procedure == "janus" ? " and carries the rate" : "")"
         }
         let slots = (model.experts + choice.redundantExperts) / max(1, choice.pools[1].count)
         let shape = DisaggregatedShape(

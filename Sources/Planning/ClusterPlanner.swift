@@ -72,7 +72,10 @@ public struct ClusterPlanner {
     /// The bounds of the objective, when the plan has what a search needs.
     private func bounds() throws(Problem) -> (ttft: Nanoseconds?, tbt: Nanoseconds) {
         for role in Role.workers where plan.pools.count(where: { $0.role == role }) > 1 {
-            throw Problem(message: "found \(plan.pools.count { $0.role == role }) pools with the role \(role.rawValue), expected one: a plan gives each role one shape")
+            throw Problem(
+                message:
+                    "found \(plan.pools.count { $0.role == role }) pools with the role \(role.rawValue), expected one: a plan gives each role one shape"
+            )
         }
         guard place(.attention) != nil || place(.prefill) != nil else {
             let roles = plan.pools.map { "'\($0.name)' (\($0.role.rawValue))" }.joined(separator: ", ")
@@ -90,7 +93,9 @@ public struct ClusterPlanner {
         }
         if place(.attention) == nil, let decode = plan.pools.first(where: { $0.role != .prefill }), decode.role != .decode || decode.mixture != nil {
             throw Problem(
-                message: "found the pool '\(decode.name)', whose workers hold experts in common, expected an attention pool or a decode pool without experts")
+                message:
+                    "found the pool '\(decode.name)', whose workers hold experts in common, expected an attention pool or a decode pool without experts"
+            )
         }
         if place(.attention) == nil, let prefill = place(.prefill), plan.pools[prefill].mixture != nil {
             throw Problem(message: "found experts in the prefill pool '\(plan.pools[prefill].name)', expected none next to a decode pool")

@@ -74,11 +74,18 @@ public struct DisaggregatedExpertsSearch<Model: DisaggregatedModel> {
         self.space = space
     }
 
-    /// The largest batch of every shape that can meet the bound.
+    /// The best batch of every shape that can meet the bound.
+    ///
+    /// That is the largest one, or the largest that fills all micro-batches alike: where the cache ends before, the last part may be less full than the
+    /// others and take as long. It is the best of all where time has a fixed part and grows in a straight line.
     public func found(tbt: Nanoseconds) -> [Found] {
         space.shapes.compactMap { shape in
             guard let batch = model.largestBatch(shape, tbt: tbt) else { return nil }
-            return Found(shape, batch: batch, iteration: model.iterationTime(shape, batch: batch))
+            let found = Found(shape, batch: batch, iteration: model.iterationTime(shape, batch: batch))
+            let even = batch - batch % shape.microBatches
+            guard even < batch else { return found }
+            let filled = Found(shape, batch: even, iteration: model.iterationTime(shape, batch: even))
+            return filled.tokensPerSecond > found.tokensPerSecond ? filled : found
         }
     }
 

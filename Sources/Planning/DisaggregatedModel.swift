@@ -23,6 +23,7 @@ public struct DisaggregatedShape: Sendable, Equatable {
         self.microBatches = microBatches
     }
 
+    /// Devices of both sides.
     public var devices: Int { attentionNodes * attentionParallel + expertNodes * expertParallel }
 }
 

@@ -94,7 +94,9 @@ struct ExpertWays {
         let nearHere = Double(nearExperts) / Double(max(1, sides.experts))
         let nearThere = Double(nearAttention) / Double(max(1, sides.attention))
         var times = Times()
-        func way(_ way: (sending: AllToAllModel.Phase, receiving: AllToAllModel.Phase, bytes: ByteCount), out: Double, back: Double, near: (Double, Double))
+        func way(
+            _ way: (sending: AllToAllModel.Phase, receiving: AllToAllModel.Phase, bytes: ByteCount), out: Double, back: Double, near: (Double, Double)
+        )
             -> Nanoseconds
         {
             let bytes = Double(way.bytes)
@@ -118,7 +120,10 @@ struct ExpertWays {
         var times = Times()
         let hostTokens = tokens * Double(sides.attentionMates)
         let allTokens = tokens * Double(sides.attention)
-        func legs(_ way: (sending: AllToAllModel.Phase, receiving: AllToAllModel.Phase, bytes: ByteCount), _ legs: [(path: AllToAllModel.Path, tokens: Double)])
+        func legs(
+            _ way: (sending: AllToAllModel.Phase, receiving: AllToAllModel.Phase, bytes: ByteCount),
+            _ legs: [(path: AllToAllModel.Path, tokens: Double)]
+        )
             -> Nanoseconds
         {
             legs.reduce(0) { sum, leg in

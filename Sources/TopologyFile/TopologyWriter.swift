@@ -34,7 +34,9 @@ public enum TopologyWriter {
         let problem = SourceFile.problem(path)
         if problem == nil {
             let old = try SourceFile.read(path, as: path, what: "no file, or a topology that this program wrote")
-            guard old.starts(with: title.utf8) else { throw refusal("found a file that this program did not write, expected none or one that it did") }
+            guard old.starts(with: title.utf8) else {
+                throw refusal("found a file that this program did not write, expected none or one that it did")
+            }
         } else if let problem, problem != "found no file" {
             throw refusal("\(problem), expected a file to write to")
         }

@@ -74,12 +74,14 @@ extension CommandTable {
         positionals: [Positional("FILE", "The topology.", completion: .command("topologies --names", files: endings))],
         options: [
             Option(
-                "procedure", "How attention and expert nodes are searched.", value: .init("NAME", .choice(["megascale", "janus"]), fallback: "megascale")),
+                "procedure", "How attention and expert nodes are searched.",
+                value: .init("NAME", .choice(["megascale", "janus"]), fallback: "megascale")),
             Option(
                 "devices", "Devices that the cluster may have.",
                 value: .init("N", .integer(1...1_024), fallback: "64, or as many as the topology has")),
             Option(
-                "rate", "Requests a second that are to be carried.", value: .init("R", .positiveNumber(limit: 1_000_000_000), fallback: "the workload's")),
+                "rate", "Requests a second that are to be carried.",
+                value: .init("R", .positiveNumber(limit: 1_000_000_000), fallback: "the workload's")),
             Option("write", "Save the shape as a topology.", short: "w", value: .init("FILE", completion: .files(endings))),
             set,
             json,

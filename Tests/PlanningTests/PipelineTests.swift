@@ -51,7 +51,8 @@ struct PipelineTests {
         #expect(model.total == trip + max(model.attention, model.experts) * Int64(model.microBatches * model.layers - 1))
     }
 
-    @Test("has iterations of a micro-batch between its two bounds, the lower one reached at first and the upper one on end", arguments: UInt64(0)..<200)
+    @Test(
+        "has iterations of a micro-batch between its two bounds, the lower one reached at first and the upper one on end", arguments: UInt64(0)..<200)
     func bounds(number: UInt64) {
         let model = random(number)
         let spans = simulate(model, iterations: 12)

@@ -41,7 +41,9 @@ enum Plan {
     private static func demand(of plan: ClusterPlan) throws -> Demand {
         if case .trace(let source) = plan.workload.arrivals { _ = try TraceFile.scan(source, for: plan.workload) }
         let source = try requestSource(for: plan.workload, seed: plan.seed)
-        guard let demand = Demand(source, of: plan.workload) else { throw ClusterPlanner.Problem(message: "found no request in the workload, expected one") }
+        guard let demand = Demand(source, of: plan.workload) else {
+            throw ClusterPlanner.Problem(message: "found no request in the workload, expected one")
+        }
         return demand
     }
 }
@@ -65,7 +67,8 @@ struct PlanReport {
     func text(_ style: Style) -> String {
         var lines = ["\(before.name)  \(demandText)", ""]
         for part in result.parts {
-            lines.append("\(style.bold(part.phase))  by \(part.procedure), \(Figures.count(Int64(part.examined))) shapes, at most \(deviceLimit) devices")
+            lines.append(
+                "\(style.bold(part.phase))  by \(part.procedure), \(Figures.count(Int64(part.examined))) shapes, at most \(deviceLimit) devices")
             lines += table(part).lines(style: style)
             lines.append("")
         }
