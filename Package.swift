@@ -55,7 +55,7 @@ let package = Package(
         // Shell: files, sockets, processes, terminal
         core("TraceFiles", ["Quantities", "Workload", "CZlib", "CJansson"]),
         core("TopologyFile", ["Quantities", "Models", "Policies", "Workload", "Cluster", "TraceFiles", "CYAML", "CSystem"]),
-        core("Transport", ["Quantities", "Cluster", "Records", "Nodes", "Time", "CWire", "CProtobufC", "CZMQ", "CSystem"]),
+        core("Transport", ["Quantities", "Models", "Cluster", "Records", "Nodes", "Time", "CWire", "CProtobufC", "CZMQ", "CSystem"]),
         core("Terminal", ["Quantities", "CSystem"]),
         core("Reports", ["Quantities", "Cluster", "Records", "Terminal", "CPerfettoTrace"]),
         core("CommandLine", ["Quantities", "Terminal"]),

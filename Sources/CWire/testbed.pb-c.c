@@ -412,6 +412,276 @@ void   testbed__cache__free_unpacked
   assert(message->base.descriptor == &testbed__cache__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   testbed__wake__init
+                     (Testbed__Wake         *message)
+{
+  static const Testbed__Wake init_value = TESTBED__WAKE__INIT;
+  *message = init_value;
+}
+size_t testbed__wake__get_packed_size
+                     (const Testbed__Wake *message)
+{
+  assert(message->base.descriptor == &testbed__wake__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t testbed__wake__pack
+                     (const Testbed__Wake *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &testbed__wake__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t testbed__wake__pack_to_buffer
+                     (const Testbed__Wake *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &testbed__wake__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Testbed__Wake *
+       testbed__wake__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Testbed__Wake *)
+     protobuf_c_message_unpack (&testbed__wake__descriptor,
+                                allocator, len, data);
+}
+void   testbed__wake__free_unpacked
+                     (Testbed__Wake *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &testbed__wake__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   testbed__layer__init
+                     (Testbed__Layer         *message)
+{
+  static const Testbed__Layer init_value = TESTBED__LAYER__INIT;
+  *message = init_value;
+}
+size_t testbed__layer__get_packed_size
+                     (const Testbed__Layer *message)
+{
+  assert(message->base.descriptor == &testbed__layer__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t testbed__layer__pack
+                     (const Testbed__Layer *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &testbed__layer__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t testbed__layer__pack_to_buffer
+                     (const Testbed__Layer *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &testbed__layer__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Testbed__Layer *
+       testbed__layer__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Testbed__Layer *)
+     protobuf_c_message_unpack (&testbed__layer__descriptor,
+                                allocator, len, data);
+}
+void   testbed__layer__free_unpacked
+                     (Testbed__Layer *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &testbed__layer__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   testbed__leg__init
+                     (Testbed__Leg         *message)
+{
+  static const Testbed__Leg init_value = TESTBED__LEG__INIT;
+  *message = init_value;
+}
+size_t testbed__leg__get_packed_size
+                     (const Testbed__Leg *message)
+{
+  assert(message->base.descriptor == &testbed__leg__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t testbed__leg__pack
+                     (const Testbed__Leg *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &testbed__leg__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t testbed__leg__pack_to_buffer
+                     (const Testbed__Leg *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &testbed__leg__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Testbed__Leg *
+       testbed__leg__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Testbed__Leg *)
+     protobuf_c_message_unpack (&testbed__leg__descriptor,
+                                allocator, len, data);
+}
+void   testbed__leg__free_unpacked
+                     (Testbed__Leg *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &testbed__leg__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   testbed__iteration_end__init
+                     (Testbed__IterationEnd         *message)
+{
+  static const Testbed__IterationEnd init_value = TESTBED__ITERATION_END__INIT;
+  *message = init_value;
+}
+size_t testbed__iteration_end__get_packed_size
+                     (const Testbed__IterationEnd *message)
+{
+  assert(message->base.descriptor == &testbed__iteration_end__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t testbed__iteration_end__pack
+                     (const Testbed__IterationEnd *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &testbed__iteration_end__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t testbed__iteration_end__pack_to_buffer
+                     (const Testbed__IterationEnd *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &testbed__iteration_end__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Testbed__IterationEnd *
+       testbed__iteration_end__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Testbed__IterationEnd *)
+     protobuf_c_message_unpack (&testbed__iteration_end__descriptor,
+                                allocator, len, data);
+}
+void   testbed__iteration_end__free_unpacked
+                     (Testbed__IterationEnd *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &testbed__iteration_end__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   testbed__sheet__init
+                     (Testbed__Sheet         *message)
+{
+  static const Testbed__Sheet init_value = TESTBED__SHEET__INIT;
+  *message = init_value;
+}
+size_t testbed__sheet__get_packed_size
+                     (const Testbed__Sheet *message)
+{
+  assert(message->base.descriptor == &testbed__sheet__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t testbed__sheet__pack
+                     (const Testbed__Sheet *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &testbed__sheet__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t testbed__sheet__pack_to_buffer
+                     (const Testbed__Sheet *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &testbed__sheet__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Testbed__Sheet *
+       testbed__sheet__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Testbed__Sheet *)
+     protobuf_c_message_unpack (&testbed__sheet__descriptor,
+                                allocator, len, data);
+}
+void   testbed__sheet__free_unpacked
+                     (Testbed__Sheet *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &testbed__sheet__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   testbed__verdict__init
+                     (Testbed__Verdict         *message)
+{
+  static const Testbed__Verdict init_value = TESTBED__VERDICT__INIT;
+  *message = init_value;
+}
+size_t testbed__verdict__get_packed_size
+                     (const Testbed__Verdict *message)
+{
+  assert(message->base.descriptor == &testbed__verdict__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t testbed__verdict__pack
+                     (const Testbed__Verdict *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &testbed__verdict__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t testbed__verdict__pack_to_buffer
+                     (const Testbed__Verdict *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &testbed__verdict__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Testbed__Verdict *
+       testbed__verdict__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Testbed__Verdict *)
+     protobuf_c_message_unpack (&testbed__verdict__descriptor,
+                                allocator, len, data);
+}
+void   testbed__verdict__free_unpacked
+                     (Testbed__Verdict *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &testbed__verdict__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor testbed__frame__field_descriptors[2] =
 {
   {
@@ -463,7 +733,7 @@ const ProtobufCMessageDescriptor testbed__frame__descriptor =
   (ProtobufCMessageInit) testbed__frame__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor testbed__envelope__field_descriptors[17] =
+static const ProtobufCFieldDescriptor testbed__envelope__field_descriptors[19] =
 {
   {
     "sequence",
@@ -669,12 +939,37 @@ static const ProtobufCFieldDescriptor testbed__envelope__field_descriptors[17] =
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "wake",
+    21,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Testbed__Envelope, body_case),
+    offsetof(Testbed__Envelope, wake),
+    &testbed__wake__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "layer",
+    22,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Testbed__Envelope, body_case),
+    offsetof(Testbed__Envelope, layer),
+    &testbed__layer__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned testbed__envelope__field_indices_by_name[] = {
   7,   /* field[7] = assign */
   4,   /* field[4] = bytes */
   15,   /* field[15] = cache */
   2,   /* field[2] = flight */
+  18,   /* field[18] = layer */
   3,   /* field[3] = length */
   5,   /* field[5] = link */
   12,   /* field[12] = milestone */
@@ -688,12 +983,13 @@ static const unsigned testbed__envelope__field_indices_by_name[] = {
   10,   /* field[10] = status */
   6,   /* field[6] = submit */
   11,   /* field[11] = tokens */
+  17,   /* field[17] = wake */
 };
 static const ProtobufCIntRange testbed__envelope__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 10, 6 },
-  { 0, 17 }
+  { 0, 19 }
 };
 const ProtobufCMessageDescriptor testbed__envelope__descriptor =
 {
@@ -703,7 +999,7 @@ const ProtobufCMessageDescriptor testbed__envelope__descriptor =
   "Testbed__Envelope",
   "testbed",
   sizeof(Testbed__Envelope),
-  17,
+  19,
   testbed__envelope__field_descriptors,
   testbed__envelope__field_indices_by_name,
   2,  testbed__envelope__number_ranges,
@@ -1338,5 +1634,650 @@ const ProtobufCMessageDescriptor testbed__cache__descriptor =
   testbed__cache__field_indices_by_name,
   1,  testbed__cache__number_ranges,
   (ProtobufCMessageInit) testbed__cache__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor testbed__wake__field_descriptors[1] =
+{
+  {
+    "start",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Wake, start),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned testbed__wake__field_indices_by_name[] = {
+  0,   /* field[0] = start */
+};
+static const ProtobufCIntRange testbed__wake__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor testbed__wake__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "testbed.Wake",
+  "Wake",
+  "Testbed__Wake",
+  "testbed",
+  sizeof(Testbed__Wake),
+  1,
+  testbed__wake__field_descriptors,
+  testbed__wake__field_indices_by_name,
+  1,  testbed__wake__number_ranges,
+  (ProtobufCMessageInit) testbed__wake__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor testbed__layer__field_descriptors[9] =
+{
+  {
+    "iteration",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Layer, iteration),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "start",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Layer, start),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "follows",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Layer, follows),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "sender",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Layer, sender),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "leg",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Testbed__Layer, body_case),
+    offsetof(Testbed__Layer, leg),
+    &testbed__leg__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "done",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Testbed__Layer, body_case),
+    offsetof(Testbed__Layer, done),
+    &testbed__iteration_end__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "sheet",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Testbed__Layer, body_case),
+    offsetof(Testbed__Layer, sheet),
+    &testbed__sheet__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "verdict",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Testbed__Layer, body_case),
+    offsetof(Testbed__Layer, verdict),
+    &testbed__verdict__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "counters",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Testbed__Layer, body_case),
+    offsetof(Testbed__Layer, counters),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned testbed__layer__field_indices_by_name[] = {
+  8,   /* field[8] = counters */
+  5,   /* field[5] = done */
+  2,   /* field[2] = follows */
+  0,   /* field[0] = iteration */
+  4,   /* field[4] = leg */
+  3,   /* field[3] = sender */
+  6,   /* field[6] = sheet */
+  1,   /* field[1] = start */
+  7,   /* field[7] = verdict */
+};
+static const ProtobufCIntRange testbed__layer__number_ranges[2 + 1] =
+{
+  { 1, 0 },
+  { 10, 4 },
+  { 0, 9 }
+};
+const ProtobufCMessageDescriptor testbed__layer__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "testbed.Layer",
+  "Layer",
+  "Testbed__Layer",
+  "testbed",
+  sizeof(Testbed__Layer),
+  9,
+  testbed__layer__field_descriptors,
+  testbed__layer__field_indices_by_name,
+  2,  testbed__layer__number_ranges,
+  (ProtobufCMessageInit) testbed__layer__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor testbed__leg__field_descriptors[12] =
+{
+  {
+    "kind",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Leg, kind),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "step",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Leg, step),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "head",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Leg, head),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "length",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Leg, length),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "origin",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Leg, origin),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "origin_sent",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Leg, origin_sent),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bytes",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Leg, bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "units",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Leg, units),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "load_sum",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Leg, load_sum),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "load_most",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Leg, load_most),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "width",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Leg, width),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "counts",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Leg, counts),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned testbed__leg__field_indices_by_name[] = {
+  6,   /* field[6] = bytes */
+  11,   /* field[11] = counts */
+  2,   /* field[2] = head */
+  0,   /* field[0] = kind */
+  3,   /* field[3] = length */
+  9,   /* field[9] = load_most */
+  8,   /* field[8] = load_sum */
+  4,   /* field[4] = origin */
+  5,   /* field[5] = origin_sent */
+  1,   /* field[1] = step */
+  7,   /* field[7] = units */
+  10,   /* field[10] = width */
+};
+static const ProtobufCIntRange testbed__leg__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 12 }
+};
+const ProtobufCMessageDescriptor testbed__leg__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "testbed.Leg",
+  "Leg",
+  "Testbed__Leg",
+  "testbed",
+  sizeof(Testbed__Leg),
+  12,
+  testbed__leg__field_descriptors,
+  testbed__leg__field_indices_by_name,
+  1,  testbed__leg__number_ranges,
+  (ProtobufCMessageInit) testbed__leg__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor testbed__iteration_end__field_descriptors[3] =
+{
+  {
+    "finish",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__IterationEnd, finish),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "is_empty",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__IterationEnd, is_empty),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "counters",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__IterationEnd, counters),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned testbed__iteration_end__field_indices_by_name[] = {
+  2,   /* field[2] = counters */
+  0,   /* field[0] = finish */
+  1,   /* field[1] = is_empty */
+};
+static const ProtobufCIntRange testbed__iteration_end__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor testbed__iteration_end__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "testbed.IterationEnd",
+  "IterationEnd",
+  "Testbed__IterationEnd",
+  "testbed",
+  sizeof(Testbed__IterationEnd),
+  3,
+  testbed__iteration_end__field_descriptors,
+  testbed__iteration_end__field_indices_by_name,
+  1,  testbed__iteration_end__number_ranges,
+  (ProtobufCMessageInit) testbed__iteration_end__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor testbed__sheet__field_descriptors[6] =
+{
+  {
+    "group",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Sheet, group),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "parts",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Sheet, parts),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "width",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Sheet, width),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "counts",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Sheet, counts),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "dropped",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Sheet, dropped),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "counters",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Sheet, counters),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned testbed__sheet__field_indices_by_name[] = {
+  5,   /* field[5] = counters */
+  3,   /* field[3] = counts */
+  4,   /* field[4] = dropped */
+  0,   /* field[0] = group */
+  1,   /* field[1] = parts */
+  2,   /* field[2] = width */
+};
+static const ProtobufCIntRange testbed__sheet__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor testbed__sheet__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "testbed.Sheet",
+  "Sheet",
+  "Testbed__Sheet",
+  "testbed",
+  sizeof(Testbed__Sheet),
+  6,
+  testbed__sheet__field_descriptors,
+  testbed__sheet__field_indices_by_name,
+  1,  testbed__sheet__number_ranges,
+  (ProtobufCMessageInit) testbed__sheet__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor testbed__verdict__field_descriptors[7] =
+{
+  {
+    "notes",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Verdict, notes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "messages",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Verdict, messages),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bytes",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Verdict, bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "imbalances",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Verdict, imbalances),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "last_finish",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Verdict, last_finish),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "is_empty",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Verdict, is_empty),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "counters",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Verdict, counters),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned testbed__verdict__field_indices_by_name[] = {
+  2,   /* field[2] = bytes */
+  6,   /* field[6] = counters */
+  3,   /* field[3] = imbalances */
+  5,   /* field[5] = is_empty */
+  4,   /* field[4] = last_finish */
+  1,   /* field[1] = messages */
+  0,   /* field[0] = notes */
+};
+static const ProtobufCIntRange testbed__verdict__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 7 }
+};
+const ProtobufCMessageDescriptor testbed__verdict__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "testbed.Verdict",
+  "Verdict",
+  "Testbed__Verdict",
+  "testbed",
+  sizeof(Testbed__Verdict),
+  7,
+  testbed__verdict__field_descriptors,
+  testbed__verdict__field_indices_by_name,
+  1,  testbed__verdict__number_ranges,
+  (ProtobufCMessageInit) testbed__verdict__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -50,7 +50,7 @@ public enum NodeProcess {
         if let epoch = try shell.waitForStart() {
             switch plan.clock {
             case .wall: try shell.runWall(epoch: epoch, dilation: plan.dilation)
-            case .virtual, .inproc: try shell.runVirtual()
+            case .virtual, .inproc: node.role == .expert ? try shell.runFree() : try shell.runVirtual()
             }
         }
         try parts.finish(host)

@@ -187,7 +187,7 @@ extension NodeHost {
         case .worker(let box):
             guard let gang = box.node.gang, gang.isUnderWay else { return nil }
             return gang.isReady ? gang.start : .never
-        case .expert(let box): return box.node.gang.isReady ? min(box.node.gang.lastStart, effects.timers.first.time) : nil
+        case .expert(let box): return box.node.gang.isReady && effects.timers.first.time == .never ? box.node.gang.lastStart : nil
         case .client, .controller: return nil
         }
     }

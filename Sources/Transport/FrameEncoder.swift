@@ -4,7 +4,7 @@ import Quantities
 
 /// Turns envelopes into the bytes of a `Frame`. Reuses its memory from frame to frame.
 public final class FrameEncoder {
-    private let arena = Arena()
+    let arena = Arena()
 
     public init() {}
 
@@ -78,7 +78,12 @@ public final class FrameEncoder {
         case .release(let cache):
             packed.pointee.body_case = TESTBED__ENVELOPE__BODY_RELEASE
             packed.pointee.release = pack(cache)
-        case .wake, .layer: return false
+        case .wake(let start):
+            packed.pointee.body_case = TESTBED__ENVELOPE__BODY_WAKE
+            packed.pointee.wake = packWake(start)
+        case .layer(let message):
+            packed.pointee.body_case = TESTBED__ENVELOPE__BODY_LAYER
+            packed.pointee.layer = pack(message)
         }
         // All bodies share one place, so this asks for whichever was set.
         return packed.pointee.submit != nil

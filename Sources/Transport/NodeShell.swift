@@ -60,7 +60,7 @@ public final class NodeShell {
             case .message(.grant(let until, let ahead, let awaited)):
                 arrivals.announce(awaited)
                 guard try waitForMessages() else { return }
-                host.advance(until: until, into: &out)
+                guard try advance(until: until) else { return }
                 if ahead > 0 { host.sendArrivals(before: ahead, into: &out) }
                 departures.sort(&out, next: host.next)
                 notes.removeAll()
@@ -72,6 +72,51 @@ public final class NodeShell {
             case .message, .nothing: continue
             }
         }
+    }
+
+    /// Takes the node to the end of its window. In an iteration that it shares with others it waits for their messages; they have windows with
+    /// the same end, and so have begun the iteration or will. Answers `false` when the node is told to stop.
+    private func advance(until bound: Instant) throws -> Bool {
+        host.advance(until: bound, into: &out)
+        while host.isWaiting {
+            try sendLayers()
+            guard try waitForFrame() else { return false }
+            while try receiveFrame() {}
+            host.advance(until: bound, into: &out)
+        }
+        return true
+    }
+
+    /// Runs a node whose doings depend on the messages of its gang alone: it needs no clock.
+    public func runFree() throws {
+        guard try control.send(.report(WindowReport(of: host, sent: []))) else { return }
+        while try waitForFrame() {
+            while try receiveFrame() {}
+            host.advance(until: .never, into: &out)
+            try sendAll()
+            try sink.drain(force: false)
+        }
+    }
+
+    /// Waits for a frame. Answers `false` when the node is told to stop instead.
+    private func waitForFrame() throws -> Bool {
+        while true {
+            if try receiveFrame() { return true }
+            try sockets.wait(or: [control.descriptor])
+            switch try control.receive(waits: false) {
+            case .message(.stop), .closed: return false
+            case .message, .nothing: break
+            }
+        }
+    }
+
+    /// Sends what others of the gang wait for, in the middle of a window.
+    private func sendLayers() throws {
+        guard out.contains(where: { $0.envelope.message.channel == .layer }) else { return }
+        let others = out.filter { $0.envelope.message.channel != .layer }
+        out.removeAll { $0.envelope.message.channel != .layer }
+        try sendAll()
+        out.append(contentsOf: others)
     }
 
     /// Waits until the node holds every message announced. Answers `false` when it is told to stop instead.
@@ -91,7 +136,7 @@ public final class NodeShell {
         try sockets.receive { bytes in
             do {
                 try decoder.decode(bytes) { envelope in
-                    arrivals.count(from: envelope.source)
+                    if envelope.message.channel != .layer { arrivals.count(from: envelope.source) }
                     host.receive(envelope)
                 }
             } catch {

@@ -46,7 +46,8 @@ public func generatedGangPlan(_ number: UInt64) -> ClusterPlan {
     }
     plan.pools = pools
     plan.records.layers = random.below(2) == 0
-    plan.workload.requestLimit = 20 + random.below(20)
+    plan.workload.requestLimit = 10 + random.below(15)
+    plan.workload.outputTokens = .uniform(from: 1, through: 40)
     return plan
 }
 

@@ -109,6 +109,7 @@ public func runInWindows(_ plan: ClusterPlan, order: UInt64) -> (run: FinishedRu
     /// Windows of nodes that wait for messages of their gang, and those messages under way.
     var open: [Int: (grant: Grant, out: [Outgoing])] = [:]
     var layers: [Outgoing] = []
+    var granted: [Grant] = []
     func goOn(_ node: Int, _ grant: Grant, _ before: [Outgoing]) {
         var out = before
         var new: [Outgoing] = []
@@ -128,9 +129,9 @@ public func runInWindows(_ plan: ClusterPlan, order: UInt64) -> (run: FinishedRu
             notes.add(outgoing)
         }
         keeper.take(WindowReport(of: hosts[node], sent: notes.notes, heldFrom: departures[node].heldFrom), from: node)
+        keeper.grant(into: &granted)
     }
     for host in hosts { keeper.take(WindowReport(of: host, sent: []), from: host.plan.index) }
-    var granted: [Grant] = []
     keeper.grant(into: &granted)
     while !granted.isEmpty || !layers.isEmpty {
         if !layers.isEmpty, granted.isEmpty || random.below(2) == 0 {
@@ -154,7 +155,6 @@ public func runInWindows(_ plan: ClusterPlan, order: UInt64) -> (run: FinishedRu
             }
             goOn(node, grant, [])
         }
-        keeper.grant(into: &granted)
     }
     precondition(open.isEmpty, "plan \(plan.name): \(open.keys.sorted()) wait for messages of their gang that nobody sends")
     precondition(keeper.isQuiescent, "plan \(plan.name): no grant is out and something is left to happen:\n\(keeper)")

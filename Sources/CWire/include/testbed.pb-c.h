@@ -24,6 +24,12 @@ typedef struct Testbed__Tokens Testbed__Tokens;
 typedef struct Testbed__Milestone Testbed__Milestone;
 typedef struct Testbed__Rejected Testbed__Rejected;
 typedef struct Testbed__Cache Testbed__Cache;
+typedef struct Testbed__Wake Testbed__Wake;
+typedef struct Testbed__Layer Testbed__Layer;
+typedef struct Testbed__Leg Testbed__Leg;
+typedef struct Testbed__IterationEnd Testbed__IterationEnd;
+typedef struct Testbed__Sheet Testbed__Sheet;
+typedef struct Testbed__Verdict Testbed__Verdict;
 
 
 /* --- enums --- */
@@ -61,7 +67,9 @@ typedef enum {
   TESTBED__ENVELOPE__BODY_REJECTED = 17,
   TESTBED__ENVELOPE__BODY_PULL = 18,
   TESTBED__ENVELOPE__BODY_CACHE = 19,
-  TESTBED__ENVELOPE__BODY_RELEASE = 20
+  TESTBED__ENVELOPE__BODY_RELEASE = 20,
+  TESTBED__ENVELOPE__BODY_WAKE = 21,
+  TESTBED__ENVELOPE__BODY_LAYER = 22
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TESTBED__ENVELOPE__BODY__CASE)
 } Testbed__Envelope__BodyCase;
 
@@ -102,6 +110,8 @@ struct  Testbed__Envelope
     Testbed__Cache *pull;
     Testbed__Cache *cache;
     Testbed__Cache *release;
+    Testbed__Wake *wake;
+    Testbed__Layer *layer;
   };
 };
 #define TESTBED__ENVELOPE__INIT \
@@ -250,6 +260,150 @@ struct  Testbed__Cache
 #define TESTBED__CACHE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&testbed__cache__descriptor) \
     , 0, 0, 0, 0, 0 }
+
+
+/*
+ * The first iteration of a gang that was asleep.
+ */
+struct  Testbed__Wake
+{
+  ProtobufCMessage base;
+  int64_t start;
+};
+#define TESTBED__WAKE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&testbed__wake__descriptor) \
+    , 0 }
+
+
+typedef enum {
+  TESTBED__LAYER__BODY__NOT_SET = 0,
+  TESTBED__LAYER__BODY_LEG = 10,
+  TESTBED__LAYER__BODY_DONE = 11,
+  TESTBED__LAYER__BODY_SHEET = 12,
+  TESTBED__LAYER__BODY_VERDICT = 13,
+  TESTBED__LAYER__BODY_COUNTERS = 14
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TESTBED__LAYER__BODY__CASE)
+} Testbed__Layer__BodyCase;
+
+/*
+ * Between the ranks of a gang, in an iteration. Lists of numbers are bytes, little-endian: they are long and frequent.
+ */
+struct  Testbed__Layer
+{
+  ProtobufCMessage base;
+  int64_t iteration;
+  int64_t start;
+  /*
+   * Whether the iteration followed the one before without a pause.
+   */
+  protobuf_c_boolean follows;
+  /*
+   * Place in the gang.
+   */
+  uint32_t sender;
+  Testbed__Layer__BodyCase body_case;
+  union {
+    Testbed__Leg *leg;
+    Testbed__IterationEnd *done;
+    Testbed__Sheet *sheet;
+    Testbed__Verdict *verdict;
+    /*
+     * 64-bit counts.
+     */
+    ProtobufCBinaryData counters;
+  };
+};
+#define TESTBED__LAYER__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&testbed__layer__descriptor) \
+    , 0, 0, 0, 0, TESTBED__LAYER__BODY__NOT_SET, {0} }
+
+
+/*
+ * A message of an exchange between ranks.
+ */
+struct  Testbed__Leg
+{
+  ProtobufCMessage base;
+  uint32_t kind;
+  uint32_t step;
+  /*
+   * When its first byte can be received, and from then until the last one.
+   */
+  int64_t head;
+  int64_t length;
+  uint32_t origin;
+  int64_t origin_sent;
+  int64_t bytes;
+  int64_t units;
+  int64_t load_sum;
+  int64_t load_most;
+  /*
+   * Bytes of a count: 2 or 4.
+   */
+  uint32_t width;
+  ProtobufCBinaryData counts;
+};
+#define TESTBED__LEG__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&testbed__leg__descriptor) \
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0,NULL} }
+
+
+/*
+ * An attention rank is done with an iteration.
+ */
+struct  Testbed__IterationEnd
+{
+  ProtobufCMessage base;
+  int64_t finish;
+  protobuf_c_boolean is_empty;
+  ProtobufCBinaryData counters;
+};
+#define TESTBED__ITERATION_END__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&testbed__iteration_end__descriptor) \
+    , 0, 0, {0,NULL} }
+
+
+/*
+ * What an attention rank brings into some layers.
+ */
+struct  Testbed__Sheet
+{
+  ProtobufCMessage base;
+  uint32_t group;
+  /*
+   * Five 64-bit numbers for each micro-batch.
+   */
+  ProtobufCBinaryData parts;
+  uint32_t width;
+  ProtobufCBinaryData counts;
+  int64_t dropped;
+  ProtobufCBinaryData counters;
+};
+#define TESTBED__SHEET__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&testbed__sheet__descriptor) \
+    , 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL} }
+
+
+/*
+ * What came out of an iteration for one rank.
+ */
+struct  Testbed__Verdict
+{
+  ProtobufCMessage base;
+  /*
+   * Seven 64-bit numbers for each note.
+   */
+  ProtobufCBinaryData notes;
+  int64_t messages;
+  int64_t bytes;
+  ProtobufCBinaryData imbalances;
+  int64_t last_finish;
+  protobuf_c_boolean is_empty;
+  ProtobufCBinaryData counters;
+};
+#define TESTBED__VERDICT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&testbed__verdict__descriptor) \
+    , {0,NULL}, 0, 0, {0,NULL}, 0, 0, {0,NULL} }
 
 
 /* Testbed__Frame methods */
@@ -423,6 +577,120 @@ Testbed__Cache *
 void   testbed__cache__free_unpacked
                      (Testbed__Cache *message,
                       ProtobufCAllocator *allocator);
+/* Testbed__Wake methods */
+void   testbed__wake__init
+                     (Testbed__Wake         *message);
+size_t testbed__wake__get_packed_size
+                     (const Testbed__Wake   *message);
+size_t testbed__wake__pack
+                     (const Testbed__Wake   *message,
+                      uint8_t             *out);
+size_t testbed__wake__pack_to_buffer
+                     (const Testbed__Wake   *message,
+                      ProtobufCBuffer     *buffer);
+Testbed__Wake *
+       testbed__wake__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   testbed__wake__free_unpacked
+                     (Testbed__Wake *message,
+                      ProtobufCAllocator *allocator);
+/* Testbed__Layer methods */
+void   testbed__layer__init
+                     (Testbed__Layer         *message);
+size_t testbed__layer__get_packed_size
+                     (const Testbed__Layer   *message);
+size_t testbed__layer__pack
+                     (const Testbed__Layer   *message,
+                      uint8_t             *out);
+size_t testbed__layer__pack_to_buffer
+                     (const Testbed__Layer   *message,
+                      ProtobufCBuffer     *buffer);
+Testbed__Layer *
+       testbed__layer__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   testbed__layer__free_unpacked
+                     (Testbed__Layer *message,
+                      ProtobufCAllocator *allocator);
+/* Testbed__Leg methods */
+void   testbed__leg__init
+                     (Testbed__Leg         *message);
+size_t testbed__leg__get_packed_size
+                     (const Testbed__Leg   *message);
+size_t testbed__leg__pack
+                     (const Testbed__Leg   *message,
+                      uint8_t             *out);
+size_t testbed__leg__pack_to_buffer
+                     (const Testbed__Leg   *message,
+                      ProtobufCBuffer     *buffer);
+Testbed__Leg *
+       testbed__leg__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   testbed__leg__free_unpacked
+                     (Testbed__Leg *message,
+                      ProtobufCAllocator *allocator);
+/* Testbed__IterationEnd methods */
+void   testbed__iteration_end__init
+                     (Testbed__IterationEnd         *message);
+size_t testbed__iteration_end__get_packed_size
+                     (const Testbed__IterationEnd   *message);
+size_t testbed__iteration_end__pack
+                     (const Testbed__IterationEnd   *message,
+                      uint8_t             *out);
+size_t testbed__iteration_end__pack_to_buffer
+                     (const Testbed__IterationEnd   *message,
+                      ProtobufCBuffer     *buffer);
+Testbed__IterationEnd *
+       testbed__iteration_end__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   testbed__iteration_end__free_unpacked
+                     (Testbed__IterationEnd *message,
+                      ProtobufCAllocator *allocator);
+/* Testbed__Sheet methods */
+void   testbed__sheet__init
+                     (Testbed__Sheet         *message);
+size_t testbed__sheet__get_packed_size
+                     (const Testbed__Sheet   *message);
+size_t testbed__sheet__pack
+                     (const Testbed__Sheet   *message,
+                      uint8_t             *out);
+size_t testbed__sheet__pack_to_buffer
+                     (const Testbed__Sheet   *message,
+                      ProtobufCBuffer     *buffer);
+Testbed__Sheet *
+       testbed__sheet__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   testbed__sheet__free_unpacked
+                     (Testbed__Sheet *message,
+                      ProtobufCAllocator *allocator);
+/* Testbed__Verdict methods */
+void   testbed__verdict__init
+                     (Testbed__Verdict         *message);
+size_t testbed__verdict__get_packed_size
+                     (const Testbed__Verdict   *message);
+size_t testbed__verdict__pack
+                     (const Testbed__Verdict   *message,
+                      uint8_t             *out);
+size_t testbed__verdict__pack_to_buffer
+                     (const Testbed__Verdict   *message,
+                      ProtobufCBuffer     *buffer);
+Testbed__Verdict *
+       testbed__verdict__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   testbed__verdict__free_unpacked
+                     (Testbed__Verdict *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Testbed__Frame_Closure)
@@ -452,6 +720,24 @@ typedef void (*Testbed__Rejected_Closure)
 typedef void (*Testbed__Cache_Closure)
                  (const Testbed__Cache *message,
                   void *closure_data);
+typedef void (*Testbed__Wake_Closure)
+                 (const Testbed__Wake *message,
+                  void *closure_data);
+typedef void (*Testbed__Layer_Closure)
+                 (const Testbed__Layer *message,
+                  void *closure_data);
+typedef void (*Testbed__Leg_Closure)
+                 (const Testbed__Leg *message,
+                  void *closure_data);
+typedef void (*Testbed__IterationEnd_Closure)
+                 (const Testbed__IterationEnd *message,
+                  void *closure_data);
+typedef void (*Testbed__Sheet_Closure)
+                 (const Testbed__Sheet *message,
+                  void *closure_data);
+typedef void (*Testbed__Verdict_Closure)
+                 (const Testbed__Verdict *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -467,6 +753,12 @@ extern const ProtobufCMessageDescriptor testbed__tokens__descriptor;
 extern const ProtobufCMessageDescriptor testbed__milestone__descriptor;
 extern const ProtobufCMessageDescriptor testbed__rejected__descriptor;
 extern const ProtobufCMessageDescriptor testbed__cache__descriptor;
+extern const ProtobufCMessageDescriptor testbed__wake__descriptor;
+extern const ProtobufCMessageDescriptor testbed__layer__descriptor;
+extern const ProtobufCMessageDescriptor testbed__leg__descriptor;
+extern const ProtobufCMessageDescriptor testbed__iteration_end__descriptor;
+extern const ProtobufCMessageDescriptor testbed__sheet__descriptor;
+extern const ProtobufCMessageDescriptor testbed__verdict__descriptor;
 
 PROTOBUF_C__END_DECLS
 

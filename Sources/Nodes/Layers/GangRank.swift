@@ -188,7 +188,7 @@ extension GangRank {
         guard message.sender >= 0, Int(message.sender) < shape.members.count, message.iteration >= iteration else { return }
         isReady = true
         lastStart = message.start
-        let isFirst = !hasAttention && Int(message.sender) < shape.attentionRanks && message.iteration > iteration
+        let isFirst = !hasAttention && message.iteration > iteration
         inbox.receive(message, shape, isFirst: isFirst)
         if case .leg(let leg) = message.body, isExact, inbox.accepts(leg, shape) {
             exact.receive(leg, of: message.iteration, from: message.sender)
