@@ -12,6 +12,7 @@ public final class ClusterModel: DisaggregatedModel {
     let attention: Int
     let expert: Int
     let mixture: MixturePlan
+    private let draws: GateDraws
     private var costs: [(parallel: Int, cost: ExpertCost)] = []
     private var loads: [LoadsEntry] = []
     private var limits: [(shape: DisaggregatedShape, limit: Int)] = []
@@ -34,6 +35,8 @@ public final class ClusterModel: DisaggregatedModel {
         self.attention = attention
         self.expert = expert
         self.mixture = mixture ?? own
+        guard let draws = GateDraws((mixture ?? own).gate, model: plan.pools[attention].model, seed: plan.seed) else { return nil }
+        self.draws = draws
     }
 
     var model: ModelShape { plan.pools[attention].model }
@@ -151,7 +154,7 @@ public final class ClusterModel: DisaggregatedModel {
         if shape.slots * shape.expertNodes >= experts, let fleet = plan.expertFleet(of: plan.pools[attention], in: ClusterLayout(plan)),
             let mixture = plan.pools[attention].mixture
         {
-            found = ExpertLoads(mixture: mixture, model: model, fleet: fleet, cost: cost, seed: plan.seed)
+            found = ExpertLoads(draws, balance: mixture.balance, fleet: fleet, cost: cost, seed: plan.seed)
         }
         let entry = LoadsEntry(nodes: shape.expertNodes, parallel: shape.expertParallel, slots: shape.slots, loads: found)
         loads.append(entry)

@@ -88,7 +88,9 @@ public struct ClusterPlanner {
             let found = plan.objective == nil ? "no slo" : "an slo without tbt"
             throw Problem(message: "found \(found), expected the key 'slo' with a bound 'tbt' that the shape must meet")
         }
-        if let prefill = place(.prefill), plan.pools[prefill].mixture == nil, objective.ttft == nil {
+        // A prefill pool beside attention nodes is only searched for a rate.
+        let searchesPrefill = place(.attention) == nil || demand.rate != nil
+        if let prefill = place(.prefill), plan.pools[prefill].mixture == nil, searchesPrefill, objective.ttft == nil {
             throw Problem(message: "found an slo without ttft, expected a bound 'ttft' for the prefill pool '\(plan.pools[prefill].name)'")
         }
         if place(.attention) == nil, let decode = plan.pools.first(where: { $0.role != .prefill }), decode.role != .decode || decode.mixture != nil {
