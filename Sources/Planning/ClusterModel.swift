@@ -4,7 +4,9 @@ import Quantities
 
 /// Attention and expert nodes of a plan, at the cost model, the memory and the links of the runs.
 ///
-/// What a run does beside: requests come and go, so that nodes are not equally full; a message waits for others at its port.
+/// Where no prefill pool computes the prompts, every iteration has its share of them: as many prompts begin as outputs end.
+///
+/// What a run does beside: prompts come in pieces, not as a steady stream; requests come and go, so that nodes are not equally full; a message waits for others at its port.
 public final class ClusterModel: DisaggregatedModel {
     public let plan: ClusterPlan
     let demand: Demand
@@ -12,6 +14,8 @@ public final class ClusterModel: DisaggregatedModel {
     let attention: Int
     let expert: Int
     let mixture: MixturePlan
+    /// Prompts that are computed for each token that is decoded; 0 where a prefill pool computes them.
+    private let promptsPerToken: Double
     private let draws: GateDraws
     private var costs: [(parallel: Int, cost: ExpertCost)] = []
     private var loads: [LoadsEntry] = []
@@ -37,6 +41,7 @@ public final class ClusterModel: DisaggregatedModel {
         self.mixture = mixture ?? own
         guard let draws = GateDraws((mixture ?? own).gate, model: plan.pools[attention].model, seed: plan.seed) else { return nil }
         self.draws = draws
+        promptsPerToken = plan.pools.contains { $0.role == .prefill } ? 0 : 1 / max(1, demand.meanOutput)
     }
 
     var model: ModelShape { plan.pools[attention].model }
@@ -79,10 +84,11 @@ public final class ClusterModel: DisaggregatedModel {
     }
 
     public func pipeline(_ shape: DisaggregatedShape, batch: Int) -> PipelineModel {
-        let tokens = (batch + shape.microBatches - 1) / shape.microBatches
-        let shared = attentionCost(shape).sharedExpertTime(tokens: Int64(tokens))
+        let part = part(of: batch, shape)
+        let tokens = Int(part.tokens)
         let cost = attentionCost(shape)
-        var attend = cost.attentionTime(decodeBatch(tokens)) + cost.routerTime(tokens: Int64(tokens))
+        let shared = cost.sharedExpertTime(tokens: part.tokens)
+        var attend = cost.attentionTime(part) + cost.routerTime(tokens: Int64(tokens))
         let ways = ways(of: shape)
         let loads = entry(shape).loads
         var work = loads?.time(tokens: tokens * shape.attentionNodes) ?? 0
@@ -98,10 +104,11 @@ public final class ClusterModel: DisaggregatedModel {
     }
 
     public func overhead(_ shape: DisaggregatedShape, batch: Int) -> Nanoseconds {
-        let tokens = Int64((batch + shape.microBatches - 1) / shape.microBatches)
+        let part = part(of: batch, shape)
         let cost = attentionCost(shape)
-        let dense = model.denseLayers > 0 ? cost.attentionTime(decodeBatch(Int(tokens))) + cost.denseTime(tokens: tokens) : 0
-        return Nanoseconds(shape.microBatches * model.denseLayers) * dense + cost.headTime(rows: tokens) + ways(of: shape).gap
+        let dense = model.denseLayers > 0 ? cost.attentionTime(part) + cost.denseTime(tokens: part.tokens) : 0
+        return Nanoseconds(shape.microBatches * model.denseLayers) * dense
+            + cost.headTime(rows: part.decodeRequests + part.prefillRequests) + ways(of: shape).gap
     }
 
     public func price(_ shape: DisaggregatedShape) -> Double? {
@@ -127,9 +134,14 @@ public final class ClusterModel: DisaggregatedModel {
 
     // MARK: - Parts
 
-    private func decodeBatch(_ tokens: Int) -> BatchShape {
-        BatchShape(
-            prefillTokens: 0, prefillPairs: 0, prefillRequests: 0, decodeRequests: Int64(tokens),
+    /// The largest micro-batch of `batch` requests.
+    private func part(of batch: Int, _ shape: DisaggregatedShape) -> BatchShape {
+        let tokens = (batch + shape.microBatches - 1) / shape.microBatches
+        let prompts = Double(tokens) * promptsPerToken
+        return BatchShape(
+            prefillTokens: Int64((prompts * demand.meanPrompt).rounded(.up)),
+            prefillPairs: Int64((prompts * demand.meanPrompt * (demand.meanPrompt + 1) / 2).rounded(.up)),
+            prefillRequests: Int64(prompts.rounded(.up)), decodeRequests: Int64(tokens),
             decodeContext: Int64((Double(tokens) * demand.decodeContext).rounded(.up)))
     }
 

@@ -55,7 +55,9 @@ struct ClusterModelTests {
     /// Step-3 (2507.19427): the peak is where both sides take equally long, and longer contexts move it to more attention nodes.
     @Test("give most tokens a device where both sides take equally long, with more attention nodes for longer contexts")
     func ratio() throws {
-        let plan = try mixtral()
+        var plan = try mixtral()
+        // So that attention nodes only decode.
+        plan.pools.append(PoolPlan(name: "prefill", role: .prefill, count: 1, model: plan.pools[0].model, device: plan.pools[0].device))
         var peaks: [Int] = []
         for prompt in [500, 2_000, 6_000] {
             let model = try #require(ClusterModel(plan: plan, demand: Demand(rate: nil, prompt: prompt, output: 100)))
@@ -122,7 +124,10 @@ struct ClusterModelTests {
         plan.workload = WorkloadPlan(
             arrivals: .closedLoop(concurrency: 4 * batch, think: 0), promptTokens: .fixed(1), outputTokens: .fixed(output), requestLimit: 4 * batch)
         plan.records = RecordPlan(iterations: true)
-        let model = try #require(ClusterModel(plan: plan, demand: Demand(rate: nil, prompt: 1, output: output)))
+        var demand = Demand(rate: nil, prompt: 1, output: output)
+        // The iterations that are compared compute none.
+        demand.meanPrompt = 0
+        let model = try #require(ClusterModel(plan: plan, demand: demand))
         let shape = DisaggregatedShape(attentionNodes: 4, attentionParallel: 2, expertNodes: 8, slots: 1, microBatches: 3)
         let run = runInProcess(model.plan(shape))
         #expect(run.imbalances.isEmpty)

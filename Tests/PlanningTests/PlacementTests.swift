@@ -171,12 +171,13 @@ struct PlannerTests {
         arguments: [nil, ClusterPlanner.Procedure.janus])
     func experts(procedure: ClusterPlanner.Procedure?) throws {
         let plan = try mixtral(gate: GatePlan(popularity: .logNormal(sigma: 0.4)))
+        let demand = Demand(rate: 8, prompt: 400, output: 200)
         let result = try ClusterPlanner(plan: plan, demand: demand, procedure: procedure, deviceLimit: 24).run()
         let chosen = try #require(result.plan)
         let choice = try #require(result.parts[0].choice)
         #expect(choice.devices <= 24)
         #expect(try #require(choice.tbt) <= 150_000_000)
-        #expect(choice.tokensPerSecond >= 20 * 200)
+        #expect(choice.tokensPerSecond >= 8 * 200)
         for pool in chosen.pools { #expect(chosen.memory(of: pool).fits) }
         let mixture = try #require(chosen.pools[0].mixture)
         #expect((8 + mixture.balance.redundantExperts).isMultiple(of: chosen.pools[1].count))
