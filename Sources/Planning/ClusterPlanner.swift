@@ -149,7 +149,8 @@ public struct ClusterPlanner {
     /// - Returns: its devices, and those of other pools.
     private func planPrefill(of place: Int?, _ ttft: Nanoseconds?, into result: inout Result) throws(Problem) -> Int {
         guard let place else {
-            result.notes.append("attention nodes compute prompts too: every iteration has its share of them, but the time to the first token is not planned")
+            result.notes.append(
+                "attention nodes compute prompts too: every iteration has its share of them, but the time to the first token is not planned")
             return 0
         }
         let pool = plan.pools[place]
