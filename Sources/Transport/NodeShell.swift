@@ -80,8 +80,7 @@ public final class NodeShell {
         host.advance(until: bound, into: &out)
         while host.isWaiting {
             try sendLayers()
-            guard try waitForFrame() else { return false }
-            while try receiveFrame() {}
+            guard try waitInIteration() else { return false }
             host.advance(until: bound, into: &out)
         }
         return true
@@ -110,13 +109,33 @@ public final class NodeShell {
         }
     }
 
-    /// Sends what others of the gang wait for, in the middle of a window.
+    /// Waits for frames of the gang, which come soon: the launcher's word is looked for only when they do not.
+    private func waitInIteration() throws -> Bool {
+        while true {
+            var isNews = false
+            while try receiveFrame() { isNews = true }
+            if isNews { return true }
+            if try sockets.receiveSoon(consume) { return true }
+            switch try control.receive(waits: false) {
+            case .message(.stop), .closed: return false
+            case .message, .nothing: break
+            }
+        }
+    }
+
+    /// Sends what others of the gang wait for, in the middle of a window: a frame for each message.
     private func sendLayers() throws {
-        guard out.contains(where: { $0.envelope.message.channel == .layer }) else { return }
-        let others = out.filter { $0.envelope.message.channel != .layer }
-        out.removeAll { $0.envelope.message.channel != .layer }
-        try sendAll()
-        out.append(contentsOf: others)
+        guard !out.isEmpty else { return }
+        var kept = 0
+        for place in out.indices {
+            if out[place].envelope.message.channel == .layer {
+                try send([out[place].envelope], to: Int(out[place].target))
+            } else {
+                out.swapAt(kept, place)
+                kept += 1
+            }
+        }
+        out.removeSubrange(kept...)
     }
 
     /// Waits until the node holds every message announced. Answers `false` when it is told to stop instead.
@@ -133,15 +152,17 @@ public final class NodeShell {
     }
 
     private func receiveFrame() throws -> Bool {
-        try sockets.receive { bytes in
-            do {
-                try decoder.decode(bytes) { envelope in
-                    if envelope.message.channel != .layer { arrivals.count(from: envelope.source) }
-                    host.receive(envelope)
-                }
-            } catch {
-                throw SystemError("a frame that cannot be read: \(error)")
+        try sockets.receive(consume)
+    }
+
+    private func consume(_ bytes: UnsafeRawBufferPointer) throws {
+        do {
+            try decoder.decode(bytes) { envelope in
+                if envelope.message.channel != .layer { arrivals.count(from: envelope.source) }
+                host.receive(envelope)
             }
+        } catch {
+            throw SystemError("a frame that cannot be read: \(error)")
         }
     }
 
