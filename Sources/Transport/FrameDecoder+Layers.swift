@@ -36,11 +36,12 @@ extension FrameDecoder {
     private func unpack(_ leg: Testbed__Leg) throws(FrameError) -> LayerLeg {
         let times = 0...Self.limit
         guard let kind = UInt8(exactly: leg.kind).flatMap(LayerLeg.Kind.init(rawValue:)), leg.step < Self.steps, leg.origin < Self.members,
-            times.contains(leg.head), times.contains(leg.length), times.contains(leg.origin_sent), times.contains(leg.bytes),
+            times.contains(leg.head), times.contains(leg.length), times.contains(leg.far_head), times.contains(leg.far_length), times.contains(leg.origin_sent), times.contains(leg.bytes),
             (0...(1 << 40)).contains(leg.units), (0...(1 << 40)).contains(leg.load_sum), (0...(1 << 40)).contains(leg.load_most)
         else { throw FrameError(description: "an exchange with kinds, times or sizes out of range") }
         return LayerLeg(
-            kind: kind, step: Int32(leg.step), flight: Flight(head: leg.head, tail: leg.head + leg.length), origin: Int32(leg.origin),
+            kind: kind, step: Int32(leg.step), flight: Flight(head: leg.head, tail: leg.head + leg.length),
+            far: Flight(head: leg.far_head, tail: leg.far_head + leg.far_length), origin: Int32(leg.origin),
             originSent: leg.origin_sent, bytes: leg.bytes, units: leg.units, loadSum: leg.load_sum, loadMost: leg.load_most,
             counts: try counts(leg.counts, width: leg.width))
     }

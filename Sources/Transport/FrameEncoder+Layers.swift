@@ -56,6 +56,8 @@ extension FrameEncoder {
         body.pointee.step = UInt32(bitPattern: leg.step)
         body.pointee.head = leg.flight.head
         body.pointee.length = leg.flight.tail - leg.flight.head
+        body.pointee.far_head = leg.far.head
+        body.pointee.far_length = leg.far.tail - leg.far.head
         body.pointee.origin = UInt32(bitPattern: leg.origin)
         body.pointee.origin_sent = leg.originSent
         body.pointee.bytes = leg.bytes
