@@ -100,36 +100,43 @@ struct LayerEvaluator {
 
     /// Where the tokens of a step go: units between ranks, loads of experts.
     private mutating func spread(layer: Int, _ part: Int, place: Int, _ sheets: [LoadSheet], _ router: inout ExpertRouter) {
-        let width = sheets[0].counts.count / max(1, sheets[0].counts.count / (router.isGlobal ? shape.fleet.experts : shape.fleet.slots))
+        let width = router.isGlobal ? shape.fleet.experts : shape.fleet.slots
         if router.isGlobal { decide(layer: layer, place: place, width: width, sheets, &router) }
-        let perRank = shape.fleet.slotsPerRank
-        let count = shape.fleet.slots
-        totals.reset(count: count)
+        totals.reset(count: shape.fleet.slots)
         for rank in 0..<shape.attentionRanks {
+            let sheet = sheets[rank]
             if router.isGlobal {
                 counts.removeAll(keepingCapacity: true)
-                counts.append(contentsOf: sheets[rank].counts[place * width..<(place + 1) * width])
+                counts.append(contentsOf: sheet.counts[place * width..<(place + 1) * width])
                 router.share(layer: layer, counts: counts, of: slots, into: &share)
-            }
-            let base = router.isGlobal ? 0 : place * width
-            let source = router.isGlobal ? share : sheets[rank].counts
-            source.withUnsafeBufferPointer { source in
-                totals.withUnsafeMutableBufferPointer { totals in
-                    for expert in 0..<shape.expertRanks {
-                        var sum: Int32 = 0
-                        for slot in expert * perRank..<(expert + 1) * perRank {
-                            let tokens = source[base + slot]
-                            totals[slot] &+= tokens
-                            sum &+= tokens
-                        }
-                        let units = shape.sendsEverything ? sheets[rank].parts[part].tokens : Int64(sum)
-                        parts[part].units.units[rank * shape.expertRanks + expert] = units
-                    }
+                share.withUnsafeBufferPointer { add($0, of: rank, part, tokens: sheet.parts[part].tokens) }
+            } else {
+                sheet.counts.withUnsafeBufferPointer {
+                    add(UnsafeBufferPointer(rebasing: $0[place * width..<(place + 1) * width]), of: rank, part, tokens: sheet.parts[part].tokens)
                 }
             }
         }
         parts[part].units.addUp(shape)
         addLoads(part)
+    }
+
+    /// Adds a rank's tokens by slot.
+    private mutating func add(_ source: UnsafeBufferPointer<Int32>, of rank: Int, _ part: Int, tokens: Int64) {
+        let perRank = shape.fleet.slotsPerRank
+        let sendsEverything = shape.sendsEverything
+        let expertRanks = shape.expertRanks
+        totals.withUnsafeMutableBufferPointer { totals in
+            parts[part].units.units.withUnsafeMutableBufferPointer { units in
+                for expert in 0..<expertRanks {
+                    var sum: Int32 = 0
+                    for slot in expert * perRank..<(expert + 1) * perRank {
+                        totals[slot] &+= source[slot]
+                        sum &+= source[slot]
+                    }
+                    units[rank * expertRanks + expert] = sendsEverything ? tokens : Int64(sum)
+                }
+            }
+        }
     }
 
     /// The decision of a policy for the tokens of all ranks.
