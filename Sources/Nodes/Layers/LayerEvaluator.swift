@@ -34,6 +34,7 @@ struct LayerEvaluator {
     private var slots: [Int32] = []
     private var share: [Int32] = []
     private var counts: [Int32] = []
+    private var before: [Int32] = []
 
     init(_ shape: GangShape) {
         self.shape = shape
@@ -105,11 +106,13 @@ struct LayerEvaluator {
         let perRank = shape.fleet.slotsPerRank
         let count = shape.fleet.slots
         totals.reset(count: count)
+        if router.isGlobal { before.reset(count: width) }
         for rank in 0..<shape.attentionRanks {
             if router.isGlobal {
                 counts.removeAll(keepingCapacity: true)
                 counts.append(contentsOf: sheets[rank].counts[place * width..<(place + 1) * width])
-                router.share(layer: layer, counts: counts, of: slots, into: &share)
+                router.share(layer: layer, counts: counts, before: before, of: slots, into: &share)
+                for expert in 0..<width { before[expert] &+= counts[expert] }
             }
             let base = router.isGlobal ? 0 : place * width
             let source = router.isGlobal ? share : sheets[rank].counts
