@@ -85,7 +85,7 @@ let package = Package(
             name: "TestKit", dependencies: ["Quantities", "Models", "Policies", "Workload", "Cluster", "Records", "Nodes", "Time"],
             path: "Tests/TestKit", swiftSettings: strict),
         tests("QuantitiesTests", ["Quantities"]),
-        tests("ModelsTests", ["Models"]),
+        tests("ModelsTests", ["Quantities", "Models"]),
         tests("PoliciesTests", ["Quantities", "Policies"]),
         tests("WorkloadTests", ["Workload"]),
         tests("ClusterTests", ["Quantities", "Models", "Policies", "Cluster", "TestKit"]),

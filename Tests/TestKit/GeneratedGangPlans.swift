@@ -23,8 +23,9 @@ public func generatedGangPlan(_ number: UInt64) -> ClusterPlan {
     template.model = testMixture
     template.tensorParallel = 1
     template.pipelineParallel = 1
-    // 8,192 bytes a token: room for about 480 tokens when it is tight.
-    if template.engine.kvMemory != nil { template.engine.kvMemory = 4_000_000 }
+    let isTight = template.engine.kvMemory != nil
+    // 8,192 bytes a token: room for about 120 tokens.
+    if isTight { template.engine.kvMemory = 1_000_000 }
     func pool(_ name: String, _ role: Role, _ count: Int, _ mixture: MixturePlan?) -> PoolPlan {
         var pool = template
         pool.name = name
@@ -51,8 +52,8 @@ public func generatedGangPlan(_ number: UInt64) -> ClusterPlan {
     plan.pools = pools
     plan.records.layers = random.below(4) != 0
     plan.workload.requestLimit = 8 + random.below(9)
-    plan.workload.promptTokens = .uniform(from: 1, through: 250)
-    plan.workload.outputTokens = .uniform(from: 1, through: 15)
+    plan.workload.promptTokens = .uniform(from: 1, through: isTight ? 80 : 250)
+    plan.workload.outputTokens = .uniform(from: 1, through: isTight ? 40 : 15)
     return plan
 }
 
