@@ -75,7 +75,9 @@ struct FrameTests {
     }
 
     private func isInRange(_ envelope: Envelope) -> Bool {
-        guard (0..<nodeCount).contains(Int(envelope.source)), envelope.sent >= 0, envelope.head > envelope.sent, envelope.tail >= envelope.head,
+        let isLayer = envelope.message.channel == .layer
+        guard (0..<nodeCount).contains(Int(envelope.source)), envelope.sent >= 0, envelope.tail >= envelope.head,
+            isLayer ? envelope.head >= envelope.sent : envelope.head > envelope.sent,
             envelope.tail < .never, envelope.bytes >= 0, envelope.bytes < .never, LinkKind(rawValue: Int(envelope.link)) != nil,
             envelope.isBulk == (envelope.message.channel == .cache)
         else { return false }
@@ -86,7 +88,9 @@ struct FrameTests {
         case .status(let load): return load.waitingRequests >= 0 && load.runningRequests >= 0 && load.usedBlocks >= 0 && load.usedBlocks <= 1 << 30
         case .tokens(let tokens): return tokens.allSatisfy { $0.index >= 0 && $0.index < 1 << 26 }
         case .milestone(let milestone): return milestone.index >= 0 && milestone.index < 1 << 26 && milestone.kvTransfer >= 0
-        case .rejected, .wake, .layer: return true
+        case .rejected: return true
+        case .wake(let start): return start >= 0 && start < .never
+        case .layer(let message): return isLayerInRange(message)
         case .pull(let cache), .cache(let cache), .release(let cache): return cache.prefillStart >= -1
         }
     }

@@ -34,6 +34,7 @@ struct LayerEvaluator {
     private var slots: [Int32] = []
     private var share: [Int32] = []
     private var counts: [Int32] = []
+    private var before: [Int32] = []
 
     init(_ shape: GangShape) {
         self.shape = shape
@@ -103,12 +104,14 @@ struct LayerEvaluator {
         let width = router.isGlobal ? shape.fleet.experts : shape.fleet.slots
         if router.isGlobal { decide(layer: layer, place: place, width: width, sheets, &router) }
         totals.reset(count: shape.fleet.slots)
+        if router.isGlobal { before.reset(count: width) }
         for rank in 0..<shape.attentionRanks {
             let sheet = sheets[rank]
             if router.isGlobal {
                 counts.removeAll(keepingCapacity: true)
                 counts.append(contentsOf: sheet.counts[place * width..<(place + 1) * width])
-                router.share(layer: layer, counts: counts, of: slots, into: &share)
+                router.share(layer: layer, counts: counts, before: before, of: slots, into: &share)
+                for expert in 0..<width { before[expert] &+= counts[expert] }
                 share.withUnsafeBufferPointer { add($0, of: rank, part, tokens: sheet.parts[part].tokens) }
             } else {
                 sheet.counts.withUnsafeBufferPointer {

@@ -67,12 +67,16 @@ extension LayerMember {
         let arrived = core.receive(near: near, far: far, over: shape.among, fromExperts: false)
         notes.append(core.compute(router?.decisionTime ?? 0, after: arrived, isAttention: true, step: step, tokens: 0))
         var all = [Int32](repeating: 0, count: counts.count)
-        for (_, leg) in messages {
-            for expert in all.indices { all[expert] &+= leg.counts[expert] }
+        var before = all
+        for (sender, leg) in messages {
+            for expert in all.indices {
+                all[expert] &+= leg.counts[expert]
+                if sender < member { before[expert] &+= leg.counts[expert] }
+            }
         }
         var decision: [Int32] = []
         router?.split(layer: layer, counts: all, into: &decision)
-        router?.share(layer: layer, counts: counts, of: decision, into: &slots)
+        router?.share(layer: layer, counts: counts, before: before, of: decision, into: &slots)
         depart()
         return true
     }
