@@ -108,7 +108,7 @@ func decoded(_ bytes: [UInt8], _ decoder: FrameDecoder) throws(FrameError) -> [E
     // The buffer must outlive the call, and a typed error cannot pass a generic closure.
     var failure: FrameError?
     bytes.withUnsafeBytes { buffer in
-        do { try decoder.decode(buffer) { found.append($0) } } catch { failure = error as? FrameError ?? FrameError(description: "\(error)") }
+        do { try decoder.decode(buffer) { found.append($0) } } catch { failure = error as? FrameError }
     }
     if let failure { throw failure }
     return found
