@@ -95,7 +95,7 @@ let package = Package(
         tests("TimeTests", ["Quantities", "Workload", "Cluster", "Time", "Nodes", "Records", "TestKit"]),
         tests("TraceFilesTests", ["TraceFiles", "CZlib"]),
         tests("TopologyFileTests", ["Quantities", "Models", "Policies", "Workload", "Cluster", "TopologyFile", "TestKit"]),
-        tests("TransportTests", ["Quantities", "Cluster", "Nodes", "Time", "Transport"]),
+        tests("TransportTests", ["Quantities", "Models", "Cluster", "Nodes", "Time", "Transport"]),
         tests("LaunchTests", ["Quantities", "Workload", "Cluster", "Records", "Reports", "Launch", "TestKit"]),
         tests("ReportsTests", ["Quantities", "Records", "Reports", "Terminal", "CPerfettoTrace"]),
         tests("CommandLineTests", ["CommandLine", "Terminal"]),
