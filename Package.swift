@@ -48,6 +48,7 @@ let package = Package(
         core("Cluster", ["Quantities", "Models", "Policies", "Workload"]),
         core("Records", ["Quantities", "Cluster"]),
         core("Bounds", ["Quantities", "Policies", "CClp"]),
+        core("Planning", ["Quantities", "Models", "Policies", "Workload", "Cluster", "Bounds"]),
         core("Nodes", ["Quantities", "Models", "Policies", "Workload", "Cluster", "Records", "Bounds"]),
         core("Time", ["Quantities", "Cluster", "Nodes"]),
 
@@ -67,7 +68,7 @@ let package = Package(
         .executableTarget(
             name: "testbed",
             dependencies: [
-                "Launch", "Transport", "TopologyFile", "TraceFiles", "Reports", "Records", "Terminal", "CommandLine", "Cluster", "Models",
+                "Launch", "Transport", "TopologyFile", "TraceFiles", "Reports", "Planning", "Records", "Terminal", "CommandLine", "Cluster", "Models",
                 "Policies", "Workload", "Quantities",
             ],
             swiftSettings: strict),
@@ -91,6 +92,7 @@ let package = Package(
         tests("ClusterTests", ["Quantities", "Models", "Policies", "Cluster", "TestKit"]),
         tests("RecordsTests", ["Quantities", "Cluster", "Records", "TestKit"]),
         tests("BoundsTests", ["Quantities", "Policies", "Bounds"]),
+        tests("PlanningTests", ["Quantities", "Models", "Policies", "Workload", "Cluster", "Records", "Planning", "TestKit"]),
         tests("NodesTests", ["Quantities", "Models", "Policies", "Workload", "Cluster", "Records", "Nodes", "Time", "TestKit"]),
         tests("TimeTests", ["Quantities", "Workload", "Cluster", "Time", "Nodes", "Records", "TestKit"]),
         tests("TraceFilesTests", ["TraceFiles", "CZlib"]),

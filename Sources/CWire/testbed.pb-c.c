@@ -52,6 +52,51 @@ void   testbed__frame__free_unpacked
   assert(message->base.descriptor == &testbed__frame__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   testbed__parcel__init
+                     (Testbed__Parcel         *message)
+{
+  static const Testbed__Parcel init_value = TESTBED__PARCEL__INIT;
+  *message = init_value;
+}
+size_t testbed__parcel__get_packed_size
+                     (const Testbed__Parcel *message)
+{
+  assert(message->base.descriptor == &testbed__parcel__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t testbed__parcel__pack
+                     (const Testbed__Parcel *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &testbed__parcel__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t testbed__parcel__pack_to_buffer
+                     (const Testbed__Parcel *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &testbed__parcel__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Testbed__Parcel *
+       testbed__parcel__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Testbed__Parcel *)
+     protobuf_c_message_unpack (&testbed__parcel__descriptor,
+                                allocator, len, data);
+}
+void   testbed__parcel__free_unpacked
+                     (Testbed__Parcel *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &testbed__parcel__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   testbed__envelope__init
                      (Testbed__Envelope         *message)
 {
@@ -727,7 +772,7 @@ void   testbed__verdict__free_unpacked
   assert(message->base.descriptor == &testbed__verdict__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor testbed__frame__field_descriptors[2] =
+static const ProtobufCFieldDescriptor testbed__frame__field_descriptors[3] =
 {
   {
     "source",
@@ -753,15 +798,28 @@ static const ProtobufCFieldDescriptor testbed__frame__field_descriptors[2] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "parcels",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Testbed__Frame, n_parcels),
+    offsetof(Testbed__Frame, parcels),
+    &testbed__parcel__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned testbed__frame__field_indices_by_name[] = {
   1,   /* field[1] = envelopes */
+  2,   /* field[2] = parcels */
   0,   /* field[0] = source */
 };
 static const ProtobufCIntRange testbed__frame__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor testbed__frame__descriptor =
 {
@@ -771,11 +829,62 @@ const ProtobufCMessageDescriptor testbed__frame__descriptor =
   "Testbed__Frame",
   "testbed",
   sizeof(Testbed__Frame),
-  2,
+  3,
   testbed__frame__field_descriptors,
   testbed__frame__field_indices_by_name,
   1,  testbed__frame__number_ranges,
   (ProtobufCMessageInit) testbed__frame__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor testbed__parcel__field_descriptors[2] =
+{
+  {
+    "target",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Parcel, target),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "frame",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Parcel, frame),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned testbed__parcel__field_indices_by_name[] = {
+  1,   /* field[1] = frame */
+  0,   /* field[0] = target */
+};
+static const ProtobufCIntRange testbed__parcel__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor testbed__parcel__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "testbed.Parcel",
+  "Parcel",
+  "Testbed__Parcel",
+  "testbed",
+  sizeof(Testbed__Parcel),
+  2,
+  testbed__parcel__field_descriptors,
+  testbed__parcel__field_indices_by_name,
+  1,  testbed__parcel__number_ranges,
+  (ProtobufCMessageInit) testbed__parcel__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor testbed__envelope__field_descriptors[19] =

@@ -45,8 +45,7 @@ public enum NodeProcess {
             throw SystemError("the topology names a policy that does not exist")
         }
         let data = try DataSockets(directory: sockets, node: index, count: layout.nodes.count)
-        let shell = NodeShell(
-            host: host, nodes: layout.nodes.count, sockets: data, control: control, sink: parts, departures: Departures(plan))
+        let shell = NodeShell(host: host, plan: plan, layout: layout, sockets: data, control: control, sink: parts)
         if let epoch = try shell.waitForStart() {
             switch plan.clock {
             case .wall: try shell.runWall(epoch: epoch, dilation: plan.dilation)

@@ -25,10 +25,26 @@ public final class NodeShell {
     private var batchOf: [Int32]
     private var batches: [(target: Int32, envelopes: [Envelope])] = []
     private var arrivals: Arrivals
+    private var relay: GangRelay?
+    /// For frames within frames.
+    private let innerDecoder: FrameDecoder
+    private var bundle: [UInt8] = []
     /// Envelopes in a frame at the most, so that a long window does not become one huge message.
     private static let frameLimit = 512
 
-    public init(host: NodeHost, nodes: Int, sockets: DataSockets, control: ControlChannel, sink: any RecordSink, departures: Departures) {
+    /// - Parameters:
+    ///   - plan: of the run; it says whether messages of a gang are passed on.
+    public convenience init(
+        host: NodeHost, plan: ClusterPlan, layout: ClusterLayout, sockets: DataSockets, control: ControlChannel, sink: any RecordSink
+    ) {
+        self.init(
+            host: host, nodes: layout.nodes.count, sockets: sockets, control: control, sink: sink, departures: Departures(plan),
+            relay: GangRelay(host.plan, of: plan, layout))
+    }
+
+    private init(host: NodeHost, nodes: Int, sockets: DataSockets, control: ControlChannel, sink: any RecordSink, departures: Departures, relay: GangRelay?) {
+        self.relay = relay
+        innerDecoder = FrameDecoder(nodes: nodes)
         self.host = host
         self.sockets = sockets
         self.control = control
@@ -80,10 +96,10 @@ public final class NodeShell {
         host.advance(until: bound, into: &out)
         while host.isWaiting {
             try sendLayers()
-            guard try waitForFrame() else { return false }
-            while try receiveFrame() {}
+            guard try waitInIteration() else { return false }
             host.advance(until: bound, into: &out)
         }
+        if relay?.isHere == true { try relay?.flush { try sockets.send($0, to: $1) } }
         return true
     }
 
@@ -110,13 +126,60 @@ public final class NodeShell {
         }
     }
 
-    /// Sends what others of the gang wait for, in the middle of a window.
+    /// Waits for frames of the gang, which come soon: the launcher's word is looked for only when they do not.
+    private func waitInIteration() throws -> Bool {
+        while true {
+            var isNews = false
+            while try receiveFrame() { isNews = true }
+            if isNews { return true }
+            if try sockets.receiveSoon(consume) { return true }
+            // Messages that nobody else adds to must not wait for ever.
+            if relay?.isHere == true { try relay?.flush { try sockets.send($0, to: $1) } }
+            switch try control.receive(waits: false) {
+            case .message(.stop), .closed: return false
+            case .message, .nothing: break
+            }
+        }
+    }
+
+    /// Sends what others of the gang wait for, in the middle of a window: a frame for each message.
     private func sendLayers() throws {
-        guard out.contains(where: { $0.envelope.message.channel == .layer }) else { return }
-        let others = out.filter { $0.envelope.message.channel != .layer }
-        out.removeAll { $0.envelope.message.channel != .layer }
-        try sendAll()
-        out.append(contentsOf: others)
+        guard !out.isEmpty else { return }
+        var kept = 0
+        for place in out.indices {
+            if out[place].envelope.message.channel == .layer {
+                try sendLayer(out[place])
+            } else {
+                out.swapAt(kept, place)
+                kept += 1
+            }
+        }
+        out.removeSubrange(kept...)
+        if let relay, !bundle.isEmpty {
+            try bundle.withUnsafeBytes { try sockets.send($0, to: Int(relay.node)) }
+            bundle.removeAll(keepingCapacity: true)
+        }
+        if relay?.isHere == true, relay?.isComplete == true { try relay?.flush { try sockets.send($0, to: $1) } }
+    }
+
+    private func sendLayer(_ outgoing: Outgoing) throws {
+        guard let relay else { return try send([outgoing.envelope], to: Int(outgoing.target)) }
+        let source = Int32(host.plan.index)
+        let fits =
+            relay.isHere
+            ? self.relay?.add(Int(outgoing.target)) { encoder.append(outgoing.envelope, for: outgoing.target, of: source, to: &$0) } ?? false
+            : encoder.append(outgoing.envelope, for: outgoing.target, of: source, to: &bundle)
+        guard fits else { throw SystemError("a frame that does not fit in memory") }
+    }
+
+    /// A frame within a frame: for this node, or to be passed on.
+    private func consume(_ frame: UnsafeRawBufferPointer, for target: Int32) throws {
+        if target == Int32(host.plan.index) {
+            try innerDecoder.decode(frame) { host.receive($0) }
+        } else if let relay, relay.isHere {
+            let fits = self.relay?.add(Int(target)) { encoder.append(frame, for: target, of: relay.node, to: &$0) } ?? false
+            guard fits else { throw SystemError("a frame that does not fit in memory") }
+        }
     }
 
     /// Waits until the node holds every message announced. Answers `false` when it is told to stop instead.
@@ -133,15 +196,17 @@ public final class NodeShell {
     }
 
     private func receiveFrame() throws -> Bool {
-        try sockets.receive { bytes in
-            do {
-                try decoder.decode(bytes) { envelope in
-                    if envelope.message.channel != .layer { arrivals.count(from: envelope.source) }
-                    host.receive(envelope)
-                }
-            } catch {
-                throw SystemError("a frame that cannot be read: \(error)")
+        try sockets.receive(consume)
+    }
+
+    private func consume(_ bytes: UnsafeRawBufferPointer) throws {
+        do {
+            try decoder.decode(bytes, parcels: relay == nil ? nil : { try self.consume($1, for: $0) }) { envelope in
+                if envelope.message.channel != .layer { arrivals.count(from: envelope.source) }
+                host.receive(envelope)
             }
+        } catch {
+            throw SystemError("a frame that cannot be read: \(error)")
         }
     }
 

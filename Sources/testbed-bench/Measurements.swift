@@ -23,6 +23,9 @@ struct Measurements {
         for piece in Pieces(rounds: 5, calls: isQuick ? 50_000 : 400_000).measure() {
             findings.add("pieces of an event", piece.name, piece.nanoseconds, "ns")
         }
+        for figure in GatePieces(batches: isQuick ? 512 : 2048).measure() {
+            findings.add("a call of the gate", figure.name, figure.value, figure.unit)
+        }
         return findings
     }
 

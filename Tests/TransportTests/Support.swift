@@ -108,7 +108,7 @@ func decoded(_ bytes: [UInt8], _ decoder: FrameDecoder) throws(FrameError) -> [E
     // The buffer must outlive the call, and a typed error cannot pass a generic closure.
     var failure: FrameError?
     bytes.withUnsafeBytes { buffer in
-        do throws(FrameError) { try decoder.decode(buffer) { found.append($0) } } catch { failure = error }
+        do { try decoder.decode(buffer) { found.append($0) } } catch { failure = error as? FrameError ?? FrameError(description: "\(error)") }
     }
     if let failure { throw failure }
     return found

@@ -16,6 +16,7 @@ PROTOBUF_C__BEGIN_DECLS
 
 
 typedef struct Testbed__Frame Testbed__Frame;
+typedef struct Testbed__Parcel Testbed__Parcel;
 typedef struct Testbed__Envelope Testbed__Envelope;
 typedef struct Testbed__Request Testbed__Request;
 typedef struct Testbed__Placement Testbed__Placement;
@@ -65,10 +66,35 @@ struct  Testbed__Frame
   uint32_t source;
   size_t n_envelopes;
   Testbed__Envelope **envelopes;
+  /*
+   * Frames of others that are passed on, or to be passed on: between the ranks of a gang, whose messages go through one of them.
+   */
+  size_t n_parcels;
+  Testbed__Parcel **parcels;
 };
 #define TESTBED__FRAME__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&testbed__frame__descriptor) \
-    , 0, 0,NULL }
+    , 0, 0,NULL, 0,NULL }
+
+
+/*
+ * A frame within a frame.
+ */
+struct  Testbed__Parcel
+{
+  ProtobufCMessage base;
+  /*
+   * Index of the node that it is for.
+   */
+  uint32_t target;
+  /*
+   * A Frame without parcels.
+   */
+  ProtobufCBinaryData frame;
+};
+#define TESTBED__PARCEL__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&testbed__parcel__descriptor) \
+    , 0, {0,NULL} }
 
 
 typedef enum {
@@ -458,6 +484,25 @@ Testbed__Frame *
 void   testbed__frame__free_unpacked
                      (Testbed__Frame *message,
                       ProtobufCAllocator *allocator);
+/* Testbed__Parcel methods */
+void   testbed__parcel__init
+                     (Testbed__Parcel         *message);
+size_t testbed__parcel__get_packed_size
+                     (const Testbed__Parcel   *message);
+size_t testbed__parcel__pack
+                     (const Testbed__Parcel   *message,
+                      uint8_t             *out);
+size_t testbed__parcel__pack_to_buffer
+                     (const Testbed__Parcel   *message,
+                      ProtobufCBuffer     *buffer);
+Testbed__Parcel *
+       testbed__parcel__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   testbed__parcel__free_unpacked
+                     (Testbed__Parcel *message,
+                      ProtobufCAllocator *allocator);
 /* Testbed__Envelope methods */
 void   testbed__envelope__init
                      (Testbed__Envelope         *message);
@@ -748,6 +793,9 @@ void   testbed__verdict__free_unpacked
 typedef void (*Testbed__Frame_Closure)
                  (const Testbed__Frame *message,
                   void *closure_data);
+typedef void (*Testbed__Parcel_Closure)
+                 (const Testbed__Parcel *message,
+                  void *closure_data);
 typedef void (*Testbed__Envelope_Closure)
                  (const Testbed__Envelope *message,
                   void *closure_data);
@@ -801,6 +849,7 @@ typedef void (*Testbed__Verdict_Closure)
 
 extern const ProtobufCEnumDescriptor    testbed__width__descriptor;
 extern const ProtobufCMessageDescriptor testbed__frame__descriptor;
+extern const ProtobufCMessageDescriptor testbed__parcel__descriptor;
 extern const ProtobufCMessageDescriptor testbed__envelope__descriptor;
 extern const ProtobufCMessageDescriptor testbed__request__descriptor;
 extern const ProtobufCMessageDescriptor testbed__placement__descriptor;

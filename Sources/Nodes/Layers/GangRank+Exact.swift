@@ -3,7 +3,7 @@ import Quantities
 
 /// Iterations in which every dispatch and combine is a message.
 extension GangRank {
-    mutating func runExact(_ sends: inout [LayerSend]) -> Outcome? {
+    func runExact(_ sends: inout [LayerSend]) -> Outcome? {
         sendPlan(&sends)
         if !isThrough {
             isThrough = exact.run(&router)
@@ -34,7 +34,7 @@ extension GangRank {
     }
 
     /// What expert ranks need before the first iteration with a new plan.
-    private mutating func sendPlan(_ sends: inout [LayerSend]) {
+    private func sendPlan(_ sends: inout [LayerSend]) {
         guard hasAttention, let planned = replanning.takePlanned(), member == Self.leader, shape.sendsEverything, router?.isGlobal == true else {
             return
         }
@@ -47,7 +47,7 @@ extension GangRank {
     }
 
     /// To all attention ranks, this one too.
-    private mutating func sendEnd(_ end: IterationEnd, _ sends: inout [LayerSend]) {
+    private func sendEnd(_ end: IterationEnd, _ sends: inout [LayerSend]) {
         let message = message(.done(end))
         for target in 0..<shape.attentionRanks where target != member {
             sends.append(
@@ -58,7 +58,7 @@ extension GangRank {
     }
 
     /// What the rank counted, when that is exchanged.
-    mutating func takeCounters() -> [Int64] { replanning.needsExchange(start: start) ? router?.takeCounters() ?? [] : [] }
+    func takeCounters() -> [Int64] { replanning.needsExchange(start: start) ? router?.takeCounters() ?? [] : [] }
 
     /// Every attention rank tells every other that it is done, with what it counted if that is exchanged.
     func addEndTraffic(to traffic: inout Traffic) {

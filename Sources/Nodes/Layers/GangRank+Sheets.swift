@@ -3,7 +3,7 @@ import Quantities
 
 /// Iterations in which ranks exchange loads, and one or all of them work out the times.
 extension GangRank {
-    mutating func runSheets(_ sends: inout [LayerSend]) -> Outcome? {
+    func runSheets(_ sends: inout [LayerSend]) -> Outcome? {
         if groupsSent == 0, hasAttention { sendSheet(&sends) }
         guard evaluator != nil else { return takeVerdict() }
         while groupsDone < iterationGroups.count {
@@ -15,7 +15,7 @@ extension GangRank {
     }
 
     /// Routes the tokens of the next group of layers, and sends the loads to whoever works out the times.
-    private mutating func sendSheet(_ sends: inout [LayerSend]) {
+    private func sendSheet(_ sends: inout [LayerSend]) {
         let group = groupsSent
         groupsSent += 1
         let isLast = groupsSent == iterationGroups.count
@@ -27,7 +27,7 @@ extension GangRank {
         if isForAll || member == Self.leader { inbox.receive(message, shape, isFirst: false) }
     }
 
-    private mutating func sheet(for layers: Range<Int>, counts withCounters: Bool) -> LoadSheet {
+    private func sheet(for layers: Range<Int>, counts withCounters: Bool) -> LoadSheet {
         guard var router else { return LoadSheet(parts: parts, counts: [], dropped: 0, counters: []) }
         // So that there is one owner, and nothing is copied.
         self.router = nil
@@ -54,7 +54,7 @@ extension GangRank {
         return LoadSheet(parts: parts, counts: all, dropped: dropped, counters: counters)
     }
 
-    private mutating func evaluate(_ sheets: [LoadSheet]) {
+    private func evaluate(_ sheets: [LoadSheet]) {
         let layers = iterationGroups[groupsDone]
         let isFirst = groupsDone == 0
         groupsDone += 1
@@ -72,7 +72,7 @@ extension GangRank {
     }
 
     /// All layers are through: the outcome for this rank, and for those that cannot work it out.
-    private mutating func judge(_ sends: inout [LayerSend]) -> Outcome? {
+    private func judge(_ sends: inout [LayerSend]) -> Outcome? {
         let sheets = lastSheets
         let finishes = evaluator?.finish(sheets) ?? []
         let lastFinish = finishes.reduce(start, max)
@@ -99,9 +99,9 @@ extension GangRank {
         return conclude(verdict(member))
     }
 
-    private mutating func takeVerdict() -> Outcome? { inbox.takeVerdict(of: iteration).map { conclude($0) } }
+    private func takeVerdict() -> Outcome? { inbox.takeVerdict(of: iteration).map { conclude($0) } }
 
-    private mutating func conclude(_ verdict: LayerVerdict) -> Outcome {
+    private func conclude(_ verdict: LayerVerdict) -> Outcome {
         if member == Self.leader {
             for imbalance in verdict.imbalances { tally.statistics.imbalance.add(imbalance) }
         }

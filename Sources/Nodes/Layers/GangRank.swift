@@ -9,7 +9,7 @@ import Records
 /// depends on these batches alone, so the ranks work it out among themselves by messages outside of the virtual clock. The next iteration begins
 /// when the last rank is done and all know it (SGLang gathers the ranks' batch sizes before each step in the same way). After an iteration with
 /// nothing but empty batches the gang sleeps until one of its ranks gets work and wakes the others.
-struct GangRank {
+final class GangRank {
     /// What came of an iteration.
     struct Outcome {
         /// When the rank was done.
@@ -96,12 +96,12 @@ struct GangRank {
 
 extension GangRank {
     /// Requests have come, or room for those that wait. Answers when the gang is to begin, if it sleeps and must be woken.
-    mutating func noteWork(at now: Instant) -> Instant? {
+    func noteWork(at now: Instant) -> Instant? {
         hasNews = true
         return wake(at: now)
     }
 
-    private mutating func wake(at now: Instant) -> Instant? {
+    private func wake(at now: Instant) -> Instant? {
         guard !isUnderWay, nextStart == .never else { return nil }
         nextStart = now + shape.wakeLatency
         nextFollows = false
@@ -109,7 +109,7 @@ extension GangRank {
     }
 
     /// Another rank has woken the gang: it begins at the earliest time that any rank says.
-    mutating func wake(for start: Instant) {
+    func wake(for start: Instant) {
         guard !isUnderWay, nextStart == .never || (!nextFollows && start < nextStart) else { return }
         nextStart = start
         nextFollows = false
@@ -117,7 +117,7 @@ extension GangRank {
 
     /// The time of the next iteration has come.
     /// - Returns: whether it begins; otherwise the gang sleeps, unless the time of waking it is given.
-    mutating func reachStart(at now: Instant) -> (begins: Bool, wakes: Instant?) {
+    func reachStart(at now: Instant) -> (begins: Bool, wakes: Instant?) {
         nextStart = .never
         guard sleepsNext else { return (true, nil) }
         sleepsNext = false
@@ -125,7 +125,7 @@ extension GangRank {
     }
 
     /// An attention rank begins an iteration with a batch, divided into micro-batches.
-    mutating func begin(at now: Instant, _ batches: [BatchShape]) {
+    func begin(at now: Instant, _ batches: [BatchShape]) {
         parts = shape.parts(of: batches)
         isEmpty = batches.allSatisfy(\.isEmpty)
         hasNews = false
@@ -133,14 +133,14 @@ extension GangRank {
     }
 
     /// An expert rank begins what attention ranks have begun.
-    private mutating func join(at start: Instant, follows: Bool) {
+    private func join(at start: Instant, follows: Bool) {
         if follows, openTail >= 0 { tally.addTail(start - openTail) }
         openTail = -1
         parts = []
         open(at: start, follows: follows)
     }
 
-    private mutating func open(at now: Instant, follows: Bool) {
+    private func open(at now: Instant, follows: Bool) {
         iteration += 1
         start = now
         self.follows = follows
@@ -154,7 +154,7 @@ extension GangRank {
     }
 
     /// The outcome is known.
-    mutating func close(_ notes: [StepNote], lastFinish: Instant, isEmpty: Bool, counters: [Int64]) -> Instant {
+    func close(_ notes: [StepNote], lastFinish: Instant, isEmpty: Bool, counters: [Int64]) -> Instant {
         isUnderWay = false
         tally.add(notes)
         let finish = notes.last?.end ?? start
@@ -184,7 +184,7 @@ extension GangRank {
 
 extension GangRank {
     /// A message of another rank, or of the rank itself.
-    mutating func receive(_ message: LayerMessage) {
+    func receive(_ message: LayerMessage) {
         guard message.sender >= 0, Int(message.sender) < shape.members.count, message.iteration >= iteration else { return }
         isReady = true
         lastStart = message.start
@@ -196,7 +196,7 @@ extension GangRank {
     }
 
     /// Goes on as far as messages allow.
-    mutating func run(_ sends: inout [LayerSend]) -> Outcome? {
+    func run(_ sends: inout [LayerSend]) -> Outcome? {
         isReady = false
         if !isUnderWay {
             guard !hasAttention, let next = inbox.takeStart(of: iteration + 1) else { return nil }

@@ -65,7 +65,7 @@ extension GangRank {
 struct ExpertNode {
     let name: [UInt8]
     let records: RecordPlan
-    var gang: GangRank
+    let gang: GangRank
     private var statistics = WorkerStatistics()
     /// The row of the iteration whose end has not come.
     private var row: IterationRow?
