@@ -2022,7 +2022,7 @@ const ProtobufCMessageDescriptor testbed__numbers__descriptor =
   (ProtobufCMessageInit) testbed__numbers__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor testbed__leg__field_descriptors[12] =
+static const ProtobufCFieldDescriptor testbed__leg__field_descriptors[14] =
 {
   {
     "kind",
@@ -2168,10 +2168,36 @@ static const ProtobufCFieldDescriptor testbed__leg__field_descriptors[12] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "far_head",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Leg, far_head),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "far_length",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Leg, far_length),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned testbed__leg__field_indices_by_name[] = {
   6,   /* field[6] = bytes */
   11,   /* field[11] = counts */
+  12,   /* field[12] = far_head */
+  13,   /* field[13] = far_length */
   2,   /* field[2] = head */
   0,   /* field[0] = kind */
   3,   /* field[3] = length */
@@ -2186,7 +2212,7 @@ static const unsigned testbed__leg__field_indices_by_name[] = {
 static const ProtobufCIntRange testbed__leg__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 12 }
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor testbed__leg__descriptor =
 {
@@ -2196,7 +2222,7 @@ const ProtobufCMessageDescriptor testbed__leg__descriptor =
   "Testbed__Leg",
   "testbed",
   sizeof(Testbed__Leg),
-  12,
+  14,
   testbed__leg__field_descriptors,
   testbed__leg__field_indices_by_name,
   1,  testbed__leg__number_ranges,

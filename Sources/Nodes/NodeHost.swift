@@ -208,8 +208,8 @@ extension NodeHost {
                 Outgoing(
                     target: send.target,
                     envelope: Envelope(
-                        source: Int32(plan.index), sequence: 0, sent: send.message.start, head: max(send.flight.head, send.message.start),
-                        tail: max(send.flight.tail, send.message.start), bytes: send.bytes, link: LinkIndex(LinkKind.intraNode.rawValue),
+                        source: Int32(plan.index), sequence: 0, sent: send.message.start, head: send.message.start, tail: send.message.start,
+                        bytes: 0, link: LinkIndex(LinkKind.intraNode.rawValue),
                         isBulk: false, message: .layer(send.message))))
         }
         effects.layerSends.removeAll(keepingCapacity: true)

@@ -38,14 +38,19 @@ extension FrameDecoder {
 
     private func unpack(_ packed: Testbed__Leg) throws(FrameError) -> LayerLeg {
         guard let kind = UInt8(exactly: packed.kind).flatMap(LayerLeg.Kind.init(rawValue:)), LayerWords.steps.contains(Int64(packed.step)),
-            LayerWords.members.contains(packed.origin), Self.times.contains(packed.head), Self.times.contains(packed.length),
-            Self.times.contains(packed.head + packed.length), Self.times.contains(packed.origin_sent), Self.times.contains(packed.bytes),
+            LayerWords.members.contains(packed.origin), let flight = Self.flight(packed.head, packed.length),
+            let far = Self.flight(packed.far_head, packed.far_length), Self.times.contains(packed.origin_sent), Self.times.contains(packed.bytes),
             LayerWords.sizes.contains(packed.units), LayerWords.sizes.contains(packed.load_sum), LayerWords.sizes.contains(packed.load_most)
         else { throw FrameError(description: "an exchange with kinds, members, times or sizes out of range") }
         return LayerLeg(
-            kind: kind, step: Int32(packed.step), flight: Flight(head: packed.head, tail: packed.head + packed.length), origin: packed.origin,
-            originSent: packed.origin_sent, bytes: packed.bytes, units: packed.units, loadSum: packed.load_sum, loadMost: packed.load_most,
+            kind: kind, step: Int32(packed.step), flight: flight, far: far, origin: packed.origin, originSent: packed.origin_sent,
+            bytes: packed.bytes, units: packed.units, loadSum: packed.load_sum, loadMost: packed.load_most,
             counts: try counts(packed.counts, packed.width))
+    }
+
+    private static func flight(_ head: Instant, _ length: Nanoseconds) -> Flight? {
+        guard times.contains(head), times.contains(length), times.contains(head + length) else { return nil }
+        return Flight(head: head, tail: head + length)
     }
 
     private func unpack(_ packed: Testbed__IterationEnd) throws(FrameError) -> IterationEnd {

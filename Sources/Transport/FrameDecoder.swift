@@ -24,7 +24,7 @@ public final class FrameDecoder {
     /// Hands each envelope of a frame to `body`, in order; none of a frame that has anything wrong.
     /// - Parameter parcels: gets each frame within the frame, with the node that it is for; where it is `nil` there must be none.
     public func decode(
-        _ bytes: UnsafeRawBufferPointer, parcels: ((_ target: Int32, _ frame: UnsafeRawBufferPointer) throws -> Void)? = nil,
+        _ bytes: UnsafeRawBufferPointer, parcels: ((_ source: Int32, _ target: Int32, _ frame: UnsafeRawBufferPointer) throws -> Void)? = nil,
         body: (Envelope) -> Void
     ) throws {
         arena.reset()
@@ -45,11 +45,13 @@ public final class FrameDecoder {
         guard frame.pointee.n_parcels > 0 else { return }
         guard let parcels else { throw FrameError(description: "frames to be passed on where none are") }
         for place in 0..<frame.pointee.n_parcels {
-            guard let parcel = frame.pointee.parcels[place], Int(parcel.pointee.target) < nodes else {
+            guard let parcel = frame.pointee.parcels[place],
+                case let target = Int32(bitPattern: parcel.pointee.target), target == FrameEncoder.everybody || (0..<nodes).contains(Int(target))
+            else {
                 throw FrameError(description: "a frame for a node that is not there")
             }
             try parcels(
-                Int32(parcel.pointee.target), UnsafeRawBufferPointer(start: parcel.pointee.frame.data, count: parcel.pointee.frame.len))
+                Int32(source), target, UnsafeRawBufferPointer(start: parcel.pointee.frame.data, count: parcel.pointee.frame.len))
         }
     }
 

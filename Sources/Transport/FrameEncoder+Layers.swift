@@ -47,6 +47,8 @@ extension FrameEncoder {
         packed.pointee.step = UInt32(bitPattern: leg.step)
         packed.pointee.head = leg.flight.head
         packed.pointee.length = leg.flight.tail &- leg.flight.head
+        packed.pointee.far_head = leg.far.head
+        packed.pointee.far_length = leg.far.tail &- leg.far.head
         packed.pointee.origin = leg.origin
         packed.pointee.origin_sent = leg.originSent
         packed.pointee.bytes = leg.bytes

@@ -31,23 +31,19 @@ public final class FrameEncoder {
         return try body(UnsafeRawBufferPointer(start: bytes, count: size))
     }
 
-    /// Appends a frame with one parcel: frames put one after the other are a frame with all their parcels.
-    /// - Returns: whether it fits in memory.
-    public func append(_ envelope: Envelope, for target: Int32, of source: Int32, to bytes: inout [UInt8]) -> Bool {
-        let appended: Bool? = encode(source: source, [envelope]) { append($0, for: target, of: source, to: &bytes) }
-        return appended ?? false
-    }
+    /// Stands for all ranks of a gang but the sender, where a parcel names its receiver.
+    static let everybody: Int32 = -1
 
-    /// Appends a frame with one parcel that holds `frame`.
-    public func append(_ frame: UnsafeRawBufferPointer, for target: Int32, of source: Int32, to bytes: inout [UInt8]) -> Bool {
+    /// Appends a frame with one parcel that holds `frame`. Frames put one after the other are a frame with all their parcels.
+    func append(_ frame: UnsafeRawBufferPointer, for target: Int32, of source: Int32, to bytes: inout [UInt8]) {
         var parcel = Testbed__Parcel()
         testbed__parcel__init(&parcel)
         parcel.target = UInt32(bitPattern: target)
         parcel.frame.len = frame.count
         parcel.frame.data = UnsafeMutablePointer(mutating: frame.bindMemory(to: UInt8.self).baseAddress)
-        return withUnsafeMutablePointer(to: &parcel) { parcel in
+        withUnsafeMutablePointer(to: &parcel) { parcel in
             var list: UnsafeMutablePointer<Testbed__Parcel>? = parcel
-            return withUnsafeMutablePointer(to: &list) { list in
+            withUnsafeMutablePointer(to: &list) { list in
                 var outer = Testbed__Frame()
                 testbed__frame__init(&outer)
                 outer.source = UInt32(bitPattern: source)
@@ -56,9 +52,8 @@ public final class FrameEncoder {
                 let size = testbed__frame__get_packed_size(&outer)
                 let start = bytes.count
                 bytes.append(contentsOf: repeatElement(0, count: size))
-                return bytes.withUnsafeMutableBufferPointer { bytes in
-                    guard let base = bytes.baseAddress else { return false }
-                    return testbed__frame__pack(&outer, base + start) == size
+                bytes.withUnsafeMutableBufferPointer { bytes in
+                    if let base = bytes.baseAddress { testbed__frame__pack(&outer, base + start) }
                 }
             }
         }

@@ -27,10 +27,22 @@ struct GangRelay {
         pending = Array(repeating: ([], 0), count: isHere ? layout.nodes.count : 0)
     }
 
-    /// Takes a message that is to be passed on.
-    mutating func add(_ target: Int, _ append: (inout [UInt8]) -> Bool) -> Bool {
+    /// Ranks besides the sender of a message.
+    var others: Int { receivers.count }
+
+    /// Takes a message that is to be passed on to one rank.
+    mutating func add(_ frame: [UInt8], for target: Int) {
+        guard receivers.contains(target) else { return }
+        pending[target].bytes.append(contentsOf: frame)
         pending[target].count += 1
-        return append(&pending[target].bytes)
+    }
+
+    /// Takes a message that is to be passed on to all ranks but its sender.
+    mutating func addForAll(_ frame: [UInt8], but source: Int32) {
+        for target in receivers where target != Int(source) {
+            pending[target].bytes.append(contentsOf: frame)
+            pending[target].count += 1
+        }
     }
 
     /// Whether each receiver's messages of an exchange are there.

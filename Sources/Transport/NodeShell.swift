@@ -142,43 +142,65 @@ public final class NodeShell {
         }
     }
 
-    /// Sends what others of the gang wait for, in the middle of a window: a frame for each message.
+    /// Sends what others of the gang wait for, in the middle of a window; the rest of what the node has to say stays.
     private func sendLayers() throws {
-        guard !out.isEmpty else { return }
         var kept = 0
-        for place in out.indices {
-            if out[place].envelope.message.channel == .layer {
-                try sendLayer(out[place])
-            } else {
+        var place = 0
+        while place < out.count {
+            guard case .layer(let message) = out[place].envelope.message else {
                 out.swapAt(kept, place)
                 kept += 1
+                place += 1
+                continue
             }
+            // The same message to several ranks is packed once.
+            var end = place + 1
+            while end < out.count, case .layer(let next) = out[end].envelope.message, next === message { end += 1 }
+            try sendLayer(place..<end)
+            place = end
         }
         out.removeSubrange(kept...)
-        if let relay, !bundle.isEmpty {
-            try bundle.withUnsafeBytes { try sockets.send($0, to: Int(relay.node)) }
-            bundle.removeAll(keepingCapacity: true)
-        }
         if relay?.isHere == true, relay?.isComplete == true { try relay?.flush { try sockets.send($0, to: $1) } }
     }
 
-    private func sendLayer(_ outgoing: Outgoing) throws {
-        guard let relay else { return try send([outgoing.envelope], to: Int(outgoing.target)) }
+    /// Sends one message to its receivers.
+    private func sendLayer(_ places: Range<Int>) throws {
         let source = Int32(host.plan.index)
-        let fits =
-            relay.isHere
-            ? self.relay?.add(Int(outgoing.target)) { encoder.append(outgoing.envelope, for: outgoing.target, of: source, to: &$0) } ?? false
-            : encoder.append(outgoing.envelope, for: outgoing.target, of: source, to: &bundle)
-        guard fits else { throw SystemError("a frame that does not fit in memory") }
+        let targets = places.lazy.map { self.out[$0].target }
+        let fits: Void? = try encoder.encode(source: source, [out[places.lowerBound].envelope]) { frame in
+            guard let relay else {
+                for target in targets { try sockets.send(frame, to: Int(target)) }
+                return
+            }
+            let target = places.count == relay.others ? FrameEncoder.everybody : out[places.lowerBound].target
+            guard relay.isHere || places.count == 1 || target == FrameEncoder.everybody else {
+                throw SystemError("a message to \(places.count) of \(relay.others) ranks")
+            }
+            if relay.isHere {
+                try passOn(frame, for: target, from: source)
+            } else {
+                bundle.removeAll(keepingCapacity: true)
+                encoder.append(frame, for: target, of: source, to: &bundle)
+                try bundle.withUnsafeBytes { try sockets.send($0, to: Int(relay.node)) }
+            }
+        }
+        guard fits != nil else { throw SystemError("a frame that does not fit in memory") }
     }
 
-    /// A frame within a frame: for this node, or to be passed on.
-    private func consume(_ frame: UnsafeRawBufferPointer, for target: Int32) throws {
-        if target == Int32(host.plan.index) {
-            try innerDecoder.decode(frame) { host.receive($0) }
-        } else if let relay, relay.isHere {
-            let fits = self.relay?.add(Int(target)) { encoder.append(frame, for: target, of: relay.node, to: &$0) } ?? false
-            guard fits else { throw SystemError("a frame that does not fit in memory") }
+    /// A frame of `source` within a frame: for this node, or to be passed on.
+    private func consume(_ frame: UnsafeRawBufferPointer, for target: Int32, from source: Int32) throws {
+        if target == Int32(host.plan.index) || target == FrameEncoder.everybody { try innerDecoder.decode(frame) { host.receive($0) } }
+        if relay?.isHere == true { try passOn(frame, for: target, from: source) }
+    }
+
+    private func passOn(_ frame: UnsafeRawBufferPointer, for target: Int32, from source: Int32) throws {
+        let here = Int32(host.plan.index)
+        bundle.removeAll(keepingCapacity: true)
+        encoder.append(frame, for: target, of: here, to: &bundle)
+        if target == FrameEncoder.everybody {
+            relay?.addForAll(bundle, but: source)
+        } else if target != here {
+            relay?.add(bundle, for: Int(target))
         }
     }
 
@@ -201,7 +223,7 @@ public final class NodeShell {
 
     private func consume(_ bytes: UnsafeRawBufferPointer) throws {
         do {
-            try decoder.decode(bytes, parcels: relay == nil ? nil : { try self.consume($1, for: $0) }) { envelope in
+            try decoder.decode(bytes, parcels: relay == nil ? nil : { try self.consume($2, for: $1, from: $0) }) { envelope in
                 if envelope.message.channel != .layer { arrivals.count(from: envelope.source) }
                 host.receive(envelope)
             }

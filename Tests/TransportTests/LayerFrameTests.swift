@@ -85,6 +85,8 @@ struct LayerFrameTests {
         for time in [-1, late + 1, Int64.max, .min] {
             #expect(refused { $0.flight.head = time })
             #expect(refused { $0.flight.tail = time })
+            #expect(refused { $0.far.head = time })
+            #expect(refused { $0.far.tail = time })
             #expect(refused { $0.originSent = time })
             #expect(refused { $0.bytes = time })
             #expect(refused { $0.units = time })
@@ -92,6 +94,7 @@ struct LayerFrameTests {
             #expect(refused { $0.loadMost = time })
         }
         #expect(refused { $0.flight.tail = $0.flight.head - 1 })
+        #expect(refused { $0.far.tail = $0.far.head - 1 })
         #expect(!refused { $0.flight = Flight(head: late, tail: late) })
         #expect(refused { $0.flight = Flight(head: late, tail: late + 1) })
         for count in [-1, 1 << 26, Int32.max, .min] {
@@ -173,6 +176,39 @@ struct LayerFrameTests {
         var traffic = Traffic()
         change(&traffic)
         return layer(.verdict(LayerVerdict(notes: [], traffic: traffic, imbalances: [], lastFinish: 0, isEmpty: true, counters: [])))
+    }
+}
+
+@Suite("Frames within frames")
+struct ParcelTests {
+    private func parcels(_ bytes: [UInt8]) throws -> [(source: Int32, target: Int32, frame: [UInt8])] {
+        var found: [(source: Int32, target: Int32, frame: [UInt8])] = []
+        try bytes.withUnsafeBytes { buffer in
+            try FrameDecoder(nodes: nodeCount).decode(buffer, parcels: { found.append(($0, $1, Array($2))) }, body: { _ in })
+        }
+        return found
+    }
+
+    @Test("put one after the other come out as they were, each for its receiver")
+    func sequence() throws {
+        var random = RandomStream(seed: 1, stream: 8)
+        let encoder = FrameEncoder()
+        let targets = [0, Int32(nodeCount - 1), 7, FrameEncoder.everybody]
+        let frames = targets.map { _ in frame(source: 2, [randomEnvelope(source: 2, kind: 12, &random)]) }
+        var bytes: [UInt8] = []
+        for (target, frame) in zip(targets, frames) { frame.withUnsafeBytes { encoder.append($0, for: target, of: 3, to: &bytes) } }
+        let found = try parcels(bytes)
+        #expect(found.map(\.source) == [3, 3, 3, 3] && found.map(\.target) == targets && found.map(\.frame) == frames)
+        #expect((try? decoded(bytes, FrameDecoder(nodes: nodeCount))) == nil, "a node that passes nothing on takes none")
+    }
+
+    @Test("for nodes that are not there are refused")
+    func targets() {
+        for target in [Int32(nodeCount), -2, .max, .min] {
+            var bytes: [UInt8] = []
+            [UInt8](repeating: 1, count: 9).withUnsafeBytes { FrameEncoder().append($0, for: target, of: 3, to: &bytes) }
+            #expect((try? parcels(bytes)) == nil)
+        }
     }
 }
 

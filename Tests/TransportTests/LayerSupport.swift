@@ -21,9 +21,12 @@ func randomCounters(_ random: inout RandomStream) -> [Int64] { randomList((1 << 
 
 func randomLeg(_ random: inout RandomStream) -> LayerLeg {
     let head = edgy(times, &random)
+    let flight = Flight(head: head, tail: edgy(head...times.upperBound, &random))
+    let farHead = edgy(times, &random)
+    let far = Flight(head: farHead, tail: edgy(farHead...times.upperBound, &random))
     return LayerLeg(
         kind: LayerLeg.Kind.allCases[random.below(LayerLeg.Kind.allCases.count)], step: Int32(edgy(steps, &random)),
-        flight: Flight(head: head, tail: edgy(head...times.upperBound, &random)), origin: Int32(edgy(members, &random)),
+        flight: flight, far: random.below(2) == 0 ? nil : far, origin: Int32(edgy(members, &random)),
         originSent: edgy(times, &random), bytes: edgy(times, &random), units: edgy(sizes, &random), loadSum: edgy(sizes, &random),
         loadMost: edgy(sizes, &random), counts: randomCounts(&random))
 }
@@ -94,8 +97,9 @@ func isInRangeOfLayers(_ message: LayerMessage) -> Bool {
     func areCounts(_ numbers: [Int32]) -> Bool { numbers.allSatisfy { $0 >= 0 && $0 < 1 << 26 } }
     switch message.body {
     case .leg(let leg):
-        return steps.contains(Int64(leg.step)) && times.contains(leg.flight.head) && times.contains(leg.flight.tail)
-            && leg.flight.head <= leg.flight.tail && members.contains(Int64(leg.origin)) && times.contains(leg.originSent)
+        return steps.contains(Int64(leg.step))
+            && [leg.flight, leg.far].allSatisfy { times.contains($0.head) && times.contains($0.tail) && $0.head <= $0.tail }
+            && members.contains(Int64(leg.origin)) && times.contains(leg.originSent)
             && times.contains(leg.bytes) && sizes.contains(leg.units) && sizes.contains(leg.loadSum) && sizes.contains(leg.loadMost)
             && areCounts(leg.counts)
     case .done(let end): return times.contains(end.finish) && areCounters(end.counters)

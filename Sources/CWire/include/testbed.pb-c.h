@@ -398,10 +398,15 @@ struct  Testbed__Leg
    */
   Testbed__Width width;
   ProtobufCBinaryData counts;
+  /*
+   * The same as head and length, for receivers on other hosts.
+   */
+  int64_t far_head;
+  int64_t far_length;
 };
 #define TESTBED__LEG__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&testbed__leg__descriptor) \
-    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, TESTBED__WIDTH__BITS_16, {0,NULL} }
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, TESTBED__WIDTH__BITS_16, {0,NULL}, 0, 0 }
 
 
 /*

@@ -55,7 +55,7 @@ struct GangInbox {
 
     /// Whether a message of an exchange is of a kind that a rank of this gang can use.
     func accepts(_ leg: LayerLeg, _ shape: GangShape) -> Bool {
-        let widths = [0, shape.fleet.slotsPerRank, shape.fleet.slots, shape.fleet.experts]
+        let widths = leg.kind == .combine ? [shape.attentionRanks] : [0, shape.fleet.slots, shape.fleet.experts]
         return leg.step >= 0 && Int(leg.step) < shape.steps + shape.microBatches && widths.contains(leg.counts.count)
             && leg.origin >= 0 && Int(leg.origin) < shape.members.count
     }

@@ -7,8 +7,9 @@ extension GangRank {
         sendPlan(&sends)
         if !isThrough {
             isThrough = exact.run(&router)
-            for (target, leg) in exact.outbox {
-                sends.append(LayerSend(target: shape.members[target], message: message(.leg(leg)), flight: leg.flight, bytes: leg.bytes))
+            for (targets, leg) in exact.outbox {
+                let message = message(.leg(leg))
+                for target in targets where target != member { sends.append(LayerSend(target: shape.members[target], message: message)) }
             }
             exact.outbox.removeAll(keepingCapacity: true)
         }
@@ -40,9 +41,7 @@ extension GangRank {
         }
         for expert in 0..<shape.expertRanks {
             sends.append(
-                LayerSend(
-                    target: shape.members[shape.member(ofExpert: expert)], message: message(.counters(planned)),
-                    flight: Flight(head: start, tail: start), bytes: 0))
+                LayerSend(target: shape.members[shape.member(ofExpert: expert)], message: message(.counters(planned))))
         }
     }
 
@@ -51,8 +50,7 @@ extension GangRank {
         let message = message(.done(end))
         for target in 0..<shape.attentionRanks where target != member {
             sends.append(
-                LayerSend(
-                    target: shape.members[target], message: message, flight: Flight(head: end.finish, tail: end.finish + shape.syncLatency), bytes: 0))
+                LayerSend(target: shape.members[target], message: message))
         }
         inbox.receive(message, shape, isFirst: false)
     }

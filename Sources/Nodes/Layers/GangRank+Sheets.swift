@@ -22,7 +22,7 @@ extension GangRank {
         let message = message(.sheet(sheet(for: iterationGroups[group], counts: isLast), group: Int32(group)))
         let isForAll = iterationGroups.count > 1 || shape.mixture.granularity != .iteration
         for target in 0..<shape.attentionRanks where target != member && (isForAll || target == Self.leader) {
-            sends.append(LayerSend(target: shape.members[target], message: message, flight: Flight(head: start, tail: start), bytes: 0))
+            sends.append(LayerSend(target: shape.members[target], message: message))
         }
         if isForAll || member == Self.leader { inbox.receive(message, shape, isFirst: false) }
     }
@@ -90,9 +90,7 @@ extension GangRank {
             let knowThemselves = shape.mixture.granularity == .iteration ? 1 : shape.attentionRanks
             for other in shape.members.indices where other >= knowThemselves {
                 sends.append(
-                    LayerSend(
-                        target: shape.members[other], message: message(.verdict(verdict(other))), flight: Flight(head: start, tail: start),
-                        bytes: 0))
+                    LayerSend(target: shape.members[other], message: message(.verdict(verdict(other)))))
             }
         }
         lastSheets = []

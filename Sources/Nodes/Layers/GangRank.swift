@@ -224,6 +224,4 @@ struct LayerSend {
     /// Node of the receiver.
     var target: Int32
     var message: LayerMessage
-    var flight: Flight
-    var bytes: ByteCount
 }

@@ -52,7 +52,7 @@ extension LayerMember {
                 return true
             }
         } else {
-            for (sender, leg) in messages { units[part][Int(sender)] = leg.units }
+            for (sender, leg) in messages { units[part][Int(sender)] = content(of: leg, from: sender).units }
             combine(pairs)
         }
         endExperts()
@@ -91,14 +91,11 @@ extension LayerMember {
         }
         let bytes = shape.bytes(sum, of: way, others: shape.attention(around: member))
         let departure = core.port.depart(core.free, near: bytes.near, far: bytes.far, over: way.sending)
-        for rank in 0..<shape.attentionRanks {
-            let isNear = shape.hosts[rank] == shape.hosts[member]
-            send(
-                LayerLeg(
-                    kind: .combine, step: step, flight: isNear ? departure.near : departure.far, origin: Int32(member), originSent: departure.sent,
-                    bytes: shape.bytes(units[part][rank], of: way, from: member, to: rank), units: units[part][rank], loadSum: load,
-                    loadMost: load), to: rank)
-        }
+        let leg = LayerLeg(
+            kind: .combine, step: step, flight: departure.near, far: departure.far, origin: Int32(member), originSent: departure.sent, units: 0,
+            loadSum: load, loadMost: load, counts: units[part][0..<shape.attentionRanks].map { Int32(clamping: $0) })
+        let own = shape.mixture.fabric == nil || expertRank != member ? 0 : way.tokenBytes * units[part][member]
+        send(leg, toAll: 0..<shape.attentionRanks, bytes: bytes.near + bytes.far - own)
     }
 
     /// To the rank of the host that reduces.
