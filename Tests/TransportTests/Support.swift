@@ -1,7 +1,8 @@
 import Cluster
 import Nodes
 import Quantities
-import Transport
+
+@testable import Transport
 
 let nodeCount = 40
 
