@@ -1,4 +1,6 @@
+import CSystem
 import Cluster
+import Glibc
 import Nodes
 import Quantities
 
@@ -7,7 +9,7 @@ import Quantities
 /// Where all ranks exchange with all in every layer, the frames of an exchange are as many as there are pairs, and each costs a wake-up or two.
 /// Here each rank sends one frame with all its messages to the first rank, which puts those for one receiver together: two frames a rank instead
 /// of one a pair. Every message is the sender's as it was, and the barrier is still the wait for all of them.
-struct GangRelay {
+public struct GangRelay {
     /// The rank that passes messages on, and whether this is it.
     let node: Int32
     let isHere: Bool
@@ -17,7 +19,7 @@ struct GangRelay {
     private let receivers: [Int]
 
     /// `nil` for a node whose messages go straight to their receivers: there are few, or the exchanges are not of all with all.
-    init?(_ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout) {
+    public init?(_ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout) {
         guard plan.clock == .virtual, let gang = layout.gang(of: node.index), !gang.isDisaggregated, gang.attention.count > 3,
             let mixture = plan.pools[gang.pool].mixture, mixture.granularity == .exact, mixture.microBatches == 1
         else { return nil }
@@ -25,6 +27,14 @@ struct GangRelay {
         isHere = node.index == gang.attention[0]
         receivers = Array(gang.attention.dropFirst())
         pending = Array(repeating: ([], 0), count: isHere ? layout.nodes.count : 0)
+    }
+
+    /// Keeps the process on one processor, the ranks in equal parts on each: a message that wakes a process on the same processor costs a fraction of
+    /// one that wakes it on another, and a rank's own two threads talk most of all.
+    public func stayOnProcessor(_ node: NodePlan, _ layout: ClusterLayout) {
+        let count = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+        let ranks = receivers.count + 1
+        testbed_stay_on_processor(Int32(node.ordinal * min(count, ranks) / ranks))
     }
 
     /// Ranks besides the sender of a message.

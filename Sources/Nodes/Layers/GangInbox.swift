@@ -55,8 +55,10 @@ struct GangInbox {
 
     /// Whether a message of an exchange is of a kind that a rank of this gang can use.
     func accepts(_ leg: LayerLeg, _ shape: GangShape) -> Bool {
-        let widths = leg.kind == .combine ? [shape.attentionRanks] : [0, shape.fleet.slots, shape.fleet.experts]
-        return leg.step >= 0 && Int(leg.step) < shape.steps + shape.microBatches && widths.contains(leg.counts.count)
+        let width = leg.counts.count
+        let fits =
+            leg.kind == .combine ? width == shape.attentionRanks : width == 0 || width == shape.fleet.slots || width == shape.fleet.experts
+        return fits && leg.step >= 0 && Int(leg.step) < shape.steps + shape.microBatches
             && leg.origin >= 0 && Int(leg.origin) < shape.members.count
     }
 }

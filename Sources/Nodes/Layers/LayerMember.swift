@@ -45,8 +45,8 @@ struct LayerMember {
     var units: [[Int64]] = []
     var counts: [Int32] = []
     var slots: [Int32] = []
-    /// Messages that have come, by iteration and exchange.
-    private var mailbox: [UInt64: [(sender: Int32, leg: LayerLeg)]] = [:]
+    /// Messages that have come, by iteration and exchange: few at a time, so that a search along them costs less than a table.
+    private var mailbox: [(key: UInt64, messages: [(sender: Int32, leg: LayerLeg)])] = []
     /// Messages to send to one member, or to all of a side; the rank's own go to the mailbox.
     var outbox: [(targets: Range<Int>, leg: LayerLeg)] = []
     private(set) var iteration: Int64 = -1
@@ -81,7 +81,15 @@ struct LayerMember {
 
     /// A message of an exchange has come.
     mutating func receive(_ leg: LayerLeg, of iteration: Int64, from sender: Int32) {
-        mailbox[key(leg.kind, leg.step, iteration), default: []].append((sender, leg))
+        let key = key(leg.kind, leg.step, iteration)
+        if let place = mailbox.firstIndex(where: { $0.key == key }) {
+            mailbox[place].messages.append((sender, leg))
+        } else {
+            var messages: [(sender: Int32, leg: LayerLeg)] = []
+            messages.reserveCapacity(max(shape.attentionRanks, shape.expertRanks))
+            messages.append((sender, leg))
+            mailbox.append((key, messages))
+        }
     }
 
     /// Goes on as far as the messages allow.
@@ -147,8 +155,10 @@ struct LayerMember {
     /// The messages of an exchange, when `count` of them have come.
     mutating func take(_ kind: LayerLeg.Kind, _ step: Int32, count: Int) -> [(sender: Int32, leg: LayerLeg)]? {
         let key = key(kind, step, iteration)
-        guard (mailbox[key]?.count ?? 0) >= count else { return count == 0 ? [] : nil }
-        return mailbox.removeValue(forKey: key)
+        guard let place = mailbox.firstIndex(where: { $0.key == key }), mailbox[place].messages.count >= count else {
+            return count == 0 ? [] : nil
+        }
+        return mailbox.remove(at: place).messages
     }
 
     /// What messages bring, by path.
@@ -191,7 +201,8 @@ struct LayerMember {
         case .dispatch:
             var units = leg.units
             if !shape.sendsEverything, let rank = expertRank, leg.counts.count == shape.fleet.slots {
-                units = shape.slots(ofExpert: rank).reduce(Int64(0)) { $0 + Int64(leg.counts[$1]) }
+                units = 0
+                for slot in shape.slots(ofExpert: rank) { units += Int64(leg.counts[slot]) }
             }
             return (units, shape.bytes(units, of: shape.dispatch, from: Int(sender), to: member))
         case .combine:
