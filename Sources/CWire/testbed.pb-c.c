@@ -2169,24 +2169,24 @@ static const ProtobufCFieldDescriptor testbed__leg__field_descriptors[14] =
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "far_head",
+    "far_later",
     13,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_INT64,
+    PROTOBUF_C_TYPE_SINT64,
     0,   /* quantifier_offset */
-    offsetof(Testbed__Leg, far_head),
+    offsetof(Testbed__Leg, far_later),
     NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "far_length",
+    "far_longer",
     14,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_INT64,
+    PROTOBUF_C_TYPE_SINT64,
     0,   /* quantifier_offset */
-    offsetof(Testbed__Leg, far_length),
+    offsetof(Testbed__Leg, far_longer),
     NULL,
     NULL,
     0,             /* flags */
@@ -2196,8 +2196,8 @@ static const ProtobufCFieldDescriptor testbed__leg__field_descriptors[14] =
 static const unsigned testbed__leg__field_indices_by_name[] = {
   6,   /* field[6] = bytes */
   11,   /* field[11] = counts */
-  12,   /* field[12] = far_head */
-  13,   /* field[13] = far_length */
+  12,   /* field[12] = far_later */
+  13,   /* field[13] = far_longer */
   2,   /* field[2] = head */
   0,   /* field[0] = kind */
   3,   /* field[3] = length */

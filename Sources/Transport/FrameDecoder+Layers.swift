@@ -39,7 +39,8 @@ extension FrameDecoder {
     private func unpack(_ packed: Testbed__Leg) throws(FrameError) -> LayerLeg {
         guard let kind = UInt8(exactly: packed.kind).flatMap(LayerLeg.Kind.init(rawValue:)), LayerWords.steps.contains(Int64(packed.step)),
             LayerWords.members.contains(packed.origin), let flight = Self.flight(packed.head, packed.length),
-            let far = Self.flight(packed.far_head, packed.far_length), Self.times.contains(packed.origin_sent), Self.times.contains(packed.bytes),
+            let far = Self.flight(packed.head &+ packed.far_later, packed.length &+ packed.far_longer), Self.times.contains(packed.origin_sent),
+            Self.times.contains(packed.bytes),
             LayerWords.sizes.contains(packed.units), LayerWords.sizes.contains(packed.load_sum), LayerWords.sizes.contains(packed.load_most)
         else { throw FrameError(description: "an exchange with kinds, members, times or sizes out of range") }
         return LayerLeg(

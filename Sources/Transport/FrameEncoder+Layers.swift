@@ -47,8 +47,8 @@ extension FrameEncoder {
         packed.pointee.step = UInt32(bitPattern: leg.step)
         packed.pointee.head = leg.flight.head
         packed.pointee.length = leg.flight.tail &- leg.flight.head
-        packed.pointee.far_head = leg.far.head
-        packed.pointee.far_length = leg.far.tail &- leg.far.head
+        packed.pointee.far_later = leg.far.head &- leg.flight.head
+        packed.pointee.far_longer = (leg.far.tail &- leg.far.head) &- packed.pointee.length
         packed.pointee.origin = leg.origin
         packed.pointee.origin_sent = leg.originSent
         packed.pointee.bytes = leg.bytes

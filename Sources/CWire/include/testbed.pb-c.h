@@ -399,10 +399,10 @@ struct  Testbed__Leg
   Testbed__Width width;
   ProtobufCBinaryData counts;
   /*
-   * The same as head and length, for receivers on other hosts.
+   * What to add to head and length for receivers on other hosts: mostly nothing, and then it takes no room and no time.
    */
-  int64_t far_head;
-  int64_t far_length;
+  int64_t far_later;
+  int64_t far_longer;
 };
 #define TESTBED__LEG__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&testbed__leg__descriptor) \
