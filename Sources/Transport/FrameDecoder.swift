@@ -82,9 +82,7 @@ public final class FrameDecoder {
         case TESTBED__ENVELOPE__BODY_PULL: return .pull(try unpack(packed.pull.pointee))
         case TESTBED__ENVELOPE__BODY_CACHE: return .cache(try unpack(packed.cache.pointee))
         case TESTBED__ENVELOPE__BODY_RELEASE: return .release(try unpack(packed.release.pointee))
-        case TESTBED__ENVELOPE__BODY_WAKE:
-            guard (0...Self.limit).contains(packed.wake.pointee.start) else { throw FrameError(description: "a start out of range") }
-            return .wake(packed.wake.pointee.start)
+        case TESTBED__ENVELOPE__BODY_WAKE: return .wake(try unpack(packed.wake.pointee))
         case TESTBED__ENVELOPE__BODY_LAYER: return .layer(try unpack(packed.layer.pointee))
         default: throw FrameError(description: "a body of an unknown kind")
         }

@@ -42,7 +42,9 @@ public final class NodeShell {
             relay: GangRelay(host.plan, of: plan, layout))
     }
 
-    private init(host: NodeHost, nodes: Int, sockets: DataSockets, control: ControlChannel, sink: any RecordSink, departures: Departures, relay: GangRelay?) {
+    private init(
+        host: NodeHost, nodes: Int, sockets: DataSockets, control: ControlChannel, sink: any RecordSink, departures: Departures, relay: GangRelay?
+    ) {
         self.relay = relay
         innerDecoder = FrameDecoder(nodes: nodes)
         self.host = host

@@ -1,8 +1,8 @@
 import Cluster
-import Models
 import Nodes
 import Quantities
-import Transport
+
+@testable import Transport
 
 let nodeCount = 40
 
@@ -17,7 +17,7 @@ func edgy(_ range: ClosedRange<Int64>, _ random: inout RandomStream) -> Int64 {
     }
 }
 
-private let times = 0...(Instant.never / 4)
+let times = 0...(Instant.never / 4)
 
 func randomAssignment(_ random: inout RandomStream) -> Assignment {
     Assignment(
@@ -56,7 +56,7 @@ private func randomMilestone(_ random: inout RandomStream) -> Milestone {
 }
 
 /// Kinds of messages that `randomMessage` makes.
-let messageKinds = 17
+let messageKinds = 12 + layerKinds
 
 /// A message of a kind, 0 ..< `messageKinds`, with contents that nodes send.
 func randomMessage(_ kind: Int, _ random: inout RandomStream) -> Message {
@@ -89,11 +89,12 @@ func randomMessage(_ kind: Int, _ random: inout RandomStream) -> Message {
 }
 
 func randomEnvelope(source: Int32, kind: Int, _ random: inout RandomStream) -> Envelope {
-    let sent = edgy(times, &random)
     let message = randomMessage(kind, &random)
-    let head = sent + edgy((message.channel == .layer ? 0 : 1)...(Instant.never / 4), &random)
+    let isLayer = message.channel == .layer
+    let sent = edgy(times, &random)
+    let head = sent + edgy((isLayer ? 0 : 1)...(Instant.never / 4), &random)
     return Envelope(
-        source: source, sequence: UInt32(truncatingIfNeeded: random.next()), sent: sent, head: head, tail: head + edgy(times, &random),
+        source: source, sequence: isLayer ? 0 : UInt32(truncatingIfNeeded: random.next()), sent: sent, head: head, tail: head + edgy(times, &random),
         bytes: edgy(times, &random), link: UInt8(random.below(LinkKind.allCases.count)), isBulk: message.channel == .cache, message: message)
 }
 
@@ -108,7 +109,7 @@ func decoded(_ bytes: [UInt8], _ decoder: FrameDecoder) throws(FrameError) -> [E
     // The buffer must outlive the call, and a typed error cannot pass a generic closure.
     var failure: FrameError?
     bytes.withUnsafeBytes { buffer in
-        do { try decoder.decode(buffer) { found.append($0) } } catch { failure = error as? FrameError }
+        do { try decoder.decode(buffer) { found.append($0) } } catch { failure = error as? FrameError ?? FrameError(description: "\(error)") }
     }
     if let failure { throw failure }
     return found

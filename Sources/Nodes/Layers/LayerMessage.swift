@@ -6,6 +6,7 @@ import Quantities
 /// Nothing outside of the gang can change an iteration that has begun, so these messages go as soon as they are known, ahead of the virtual
 /// clock; the emulated times are in them.
 public final class LayerMessage: Sendable, Equatable {
+    /// What it tells.
     public enum Body: Sendable, Equatable {
         case leg(LayerLeg)
         /// An attention rank is done with the iteration.
