@@ -9,6 +9,13 @@ extension FrameDecoder {
     /// Members that a gang may have, and steps of an iteration.
     private static let members: UInt32 = 1 << 20
     private static let steps: UInt32 = 1 << 24
+    /// Tokens of a rank's batch, which count the picks of an expert too; hidden states in a message and the bytes that they are; pairs of token
+    /// and expert; time of a part of a layer. So that sums over the ranks and steps of a gang are numbers too.
+    private static let tokens: Int64 = 1 << 21
+    private static let units: Int64 = 1 << 32
+    private static let bytes: ByteCount = 1 << 47
+    private static let pairs: Int64 = 1 << 38
+    private static let time: Nanoseconds = 1 << 46
 
     func unpack(_ packed: Testbed__Layer) throws(FrameError) -> LayerMessage {
         guard packed.sender < Self.members, (0...Self.limit).contains(packed.start), (0...(1 << 34)).contains(packed.iteration) else {
@@ -36,8 +43,8 @@ extension FrameDecoder {
     private func unpack(_ leg: Testbed__Leg) throws(FrameError) -> LayerLeg {
         let times = 0...Self.limit
         guard let kind = UInt8(exactly: leg.kind).flatMap(LayerLeg.Kind.init(rawValue:)), leg.step < Self.steps, leg.origin < Self.members,
-            times.contains(leg.head), times.contains(leg.length), times.contains(leg.origin_sent), times.contains(leg.bytes),
-            (0...(1 << 40)).contains(leg.units), (0...(1 << 40)).contains(leg.load_sum), (0...(1 << 40)).contains(leg.load_most)
+            times.contains(leg.head), times.contains(leg.length), times.contains(leg.origin_sent), (0...Self.bytes).contains(leg.bytes),
+            (0...Self.units).contains(leg.units), (0...Self.pairs).contains(leg.load_sum), (0...Self.pairs).contains(leg.load_most)
         else { throw FrameError(description: "an exchange with kinds, times or sizes out of range") }
         return LayerLeg(
             kind: kind, step: Int32(leg.step), flight: Flight(head: leg.head, tail: leg.head + leg.length), origin: Int32(leg.origin),
@@ -47,9 +54,8 @@ extension FrameDecoder {
 
     private func unpack(_ sheet: Testbed__Sheet) throws(FrameError) -> LayerMessage.Body {
         let words = try numbers(sheet.parts)
-        // Bounded, so that sums over steps are times too.
-        guard words.count.isMultiple(of: 5), words.allSatisfy({ (0...(1 << 50)).contains($0) }), (0...Self.limit).contains(sheet.dropped),
-            sheet.group < 1 << 16
+        guard words.count.isMultiple(of: 5), words.allSatisfy({ (0...Self.time).contains($0) }), (0...Self.pairs).contains(sheet.dropped),
+            stride(from: 0, to: words.count, by: 5).allSatisfy({ words[$0] <= Self.tokens }), sheet.group < 1 << 16
         else { throw FrameError(description: "a sheet of loads out of range") }
         let parts = stride(from: 0, to: words.count, by: 5).map { place in
             LoadSheet.Part(
@@ -98,7 +104,7 @@ extension FrameDecoder {
                 for index in 0..<count { place[index] = Int32(littleEndian: raw.loadUnaligned(fromByteOffset: 4 * index, as: Int32.self)) }
             }
         }
-        guard width == 2 || numbers.allSatisfy({ $0 >= 0 && $0 < 1 << 26 }) else { throw FrameError(description: "counts out of range") }
+        guard width == 2 || numbers.allSatisfy({ $0 >= 0 && $0 <= Self.tokens }) else { throw FrameError(description: "counts out of range") }
         return numbers
     }
 

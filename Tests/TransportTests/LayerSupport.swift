@@ -45,7 +45,7 @@ private func randomSheet(_ random: inout RandomStream) -> LoadSheet {
             tokens: edgy(0...LayerRanges.tokens, &random), attention: edgy(0...LayerRanges.time, &random), dense: edgy(0...LayerRanges.time, &random),
             shared: edgy(0...LayerRanges.time, &random), head: edgy(0...LayerRanges.time, &random))
     }
-    return LoadSheet(parts: parts, counts: randomCounts(&random), dropped: edgy(times, &random), counters: randomCounters(&random))
+    return LoadSheet(parts: parts, counts: randomCounts(&random), dropped: edgy(0...LayerRanges.load, &random), counters: randomCounters(&random))
 }
 
 private func randomVerdict(_ random: inout RandomStream) -> LayerVerdict {
@@ -67,13 +67,13 @@ private func randomVerdict(_ random: inout RandomStream) -> LayerVerdict {
 
 /// The largest numbers that ranks tell each other.
 enum LayerRanges {
-    static let count: Int64 = (1 << 26) - 1
+    static let count: Int64 = 1 << 21
     static let counter: Int64 = 1 << 42
-    static let bytes: Int64 = Instant.never / 4
-    static let units: Int64 = 1 << 40
-    static let load: Int64 = 1 << 40
-    static let tokens: Int64 = 1 << 50
-    static let time: Int64 = 1 << 50
+    static let bytes: Int64 = 1 << 47
+    static let units: Int64 = 1 << 32
+    static let load: Int64 = 1 << 38
+    static let tokens: Int64 = 1 << 21
+    static let time: Int64 = 1 << 46
 }
 
 /// Whether a node can handle it.
