@@ -101,6 +101,6 @@ let package = Package(
         tests("LaunchTests", ["Quantities", "Workload", "Cluster", "Records", "Reports", "Launch", "TestKit"]),
         tests("ReportsTests", ["Quantities", "Records", "Reports", "Terminal", "CPerfettoTrace"]),
         tests("CommandLineTests", ["CommandLine", "Terminal"]),
-        tests("EndToEndTests", ["Cluster", "TopologyFile", "TestKit"]),
+        tests("EndToEndTests", ["Policies", "Workload", "Cluster", "TopologyFile", "TestKit"]),
     ]
 )

@@ -102,7 +102,7 @@ private func randomSheet(_ random: inout RandomStream) -> LoadSheet {
             head: edgy(spans, &random))
 >>>>>>> wire
     }
-    return LoadSheet(parts: parts, counts: randomCounts(&random), dropped: edgy(times, &random), counters: randomCounters(&random))
+    return LoadSheet(parts: parts, counts: randomCounts(&random), dropped: edgy(0...LayerRanges.load, &random), counters: randomCounters(&random))
 }
 
 <<<<<<< HEAD
@@ -125,13 +125,13 @@ private func randomVerdict(_ random: inout RandomStream) -> LayerVerdict {
 
 /// The largest numbers that ranks tell each other.
 enum LayerRanges {
-    static let count: Int64 = (1 << 26) - 1
+    static let count: Int64 = 1 << 21
     static let counter: Int64 = 1 << 42
-    static let bytes: Int64 = Instant.never / 4
-    static let units: Int64 = 1 << 40
-    static let load: Int64 = 1 << 40
-    static let tokens: Int64 = 1 << 50
-    static let time: Int64 = 1 << 50
+    static let bytes: Int64 = 1 << 47
+    static let units: Int64 = 1 << 32
+    static let load: Int64 = 1 << 38
+    static let tokens: Int64 = 1 << 21
+    static let time: Int64 = 1 << 46
 }
 
 /// Whether a node can handle it.

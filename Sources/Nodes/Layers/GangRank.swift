@@ -20,6 +20,8 @@ final class GangRank {
     let shape: GangShape
     let member: Int
     let iterationGroups: [Range<Int>]
+    /// Whether a policy decides on the tokens of all ranks, as far as this rank has to know.
+    let isGlobal: Bool
     var router: ExpertRouter?
     var tally: GangTally
     var exact: LayerMember
@@ -83,10 +85,13 @@ final class GangRank {
             iterationGroups = [whole]
             if member == Self.leader { evaluator = LayerEvaluator(shape) }
         }
-        if needsRouter {
-            guard let router = ExpertRouter(shape, rank: exact.hasAttention ? member : 0, seed: seed) else { return nil }
-            if exact.hasAttention || router.isGlobal { self.router = router }
+        guard needsRouter else {
+            isGlobal = false
+            return
         }
+        guard let router = ExpertRouter(shape, rank: exact.hasAttention ? member : 0, seed: seed) else { return nil }
+        isGlobal = router.isGlobal
+        if exact.hasAttention || isGlobal { self.router = router }
     }
 
     var isExact: Bool { shape.mixture.granularity == .exact }
@@ -185,14 +190,12 @@ extension GangRank {
 extension GangRank {
     /// A message of another rank, or of the rank itself.
     func receive(_ message: LayerMessage) {
-        guard message.sender >= 0, Int(message.sender) < shape.members.count, message.iteration >= iteration else { return }
+        guard accepts(message) else { return }
         isReady = true
         lastStart = message.start
         let isFirst = !hasAttention && message.iteration > iteration
         inbox.receive(message, shape, isFirst: isFirst)
-        if case .leg(let leg) = message.body, isExact, inbox.accepts(leg, shape) {
-            exact.receive(leg, of: message.iteration, from: message.sender)
-        }
+        if case .leg(let leg) = message.body { exact.receive(leg, of: message.iteration, from: message.sender) }
     }
 
     /// Goes on as far as messages allow.

@@ -168,8 +168,8 @@ struct LayerEvaluator {
         if sum > 0 { imbalances.append(Self.imbalance(most: most, sum: sum, ranks: shape.expertRanks)) }
     }
 
-    /// Largest over mean, in millionths.
-    static func imbalance(most: Int64, sum: Int64, ranks: Int) -> Int64 { most * Int64(ranks) * 1_000_000 / max(1, sum) }
+    /// Largest over mean, in millionths. What is larger than any load stands for that.
+    static func imbalance(most: Int64, sum: Int64, ranks: Int) -> Int64 { min(most, 1 << 32) * Int64(ranks) * 1_000_000 / max(1, sum) }
 
     /// Attention, the router, what an exchange of counts asks for, and the departure.
     private mutating func attend(layer: Int, _ part: Int, _ sheets: [LoadSheet], gathers: Bool, decision: Nanoseconds) {

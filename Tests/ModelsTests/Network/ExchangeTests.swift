@@ -193,4 +193,19 @@ struct ExchangeTests {
         #expect(departure.near == Flight(head: 100 + paths.scaleUp.latency, tail: 100 + paths.scaleUp.latency))
         #expect(port.depart(40, near: 0, far: 0, over: paths).sent == 40)
     }
+
+    @Test("of more bytes than any link can carry hold a port up for a bounded time, so that no sum of times overflows")
+    func bounded() {
+        let paths = AllToAllModel.Phase(scaleUp: .init(latency: 1000, bandwidth: 1), scaleOut: .init(latency: 1000, bandwidth: 1000))
+        var (sender, receiver) = (ExchangePort(), ExchangePort())
+        var done: Instant = 0
+        for turn in 1...8000 {
+            let departure = sender.depart(0, near: .max, far: .max, over: paths)
+            var near = Incoming()
+            near.add(departure.near, sent: departure.sent, from: 0, bytes: .max)
+            done = receiver.receive(near: near, far: near, over: paths)
+            #expect(done == 1000 + Int64(turn) * ExchangePort.longest)
+        }
+        #expect(done < .never)
+    }
 }
