@@ -93,10 +93,10 @@ struct ExpertRouter {
                 taken += Int64(slots[Int(slot)])
                 last = Int(slot)
                 guard taken > first else { continue }
-                part[last] = Int32(min(taken, end) - first)
+                part[last] = Int32(truncatingIfNeeded: min(taken, end) - first)
                 first = min(taken, end)
             }
-            if last >= 0 { part[last] += Int32(end - first) }
+            if last >= 0 { part[last] &+= Int32(truncatingIfNeeded: end - first) }
         }
     }
 
@@ -104,7 +104,8 @@ struct ExpertRouter {
     /// - Returns: how long the weights of moved experts are under way, and how many bytes they are.
     mutating func replan(counters total: [Int64]) -> (time: Nanoseconds, bytes: ByteCount) {
         let experts = shape.fleet.experts
-        var moves = Array(repeating: (nearIn: ByteCount(0), farIn: ByteCount(0), nearOut: ByteCount(0), farOut: ByteCount(0)), count: shape.expertRanks)
+        var moves = Array(
+            repeating: (nearIn: ByteCount(0), farIn: ByteCount(0), nearOut: ByteCount(0), farOut: ByteCount(0)), count: shape.expertRanks)
         for layer in 0..<shape.layers {
             let loads = (0..<experts).map { Double(total[layer * experts + $0]) }
             let new = policy.place(layer: layer, loads: loads)
