@@ -37,11 +37,13 @@ struct GangTests {
     }
 
     static let settings = [
-        Setting(testDescription: "ranks that hold both, a new plan now and then", policy: "eplb"),
+        Setting(testDescription: "two ranks that hold both, a new plan now and then", policy: "eplb"),
         Setting(testDescription: "two-phase transfer between two and two", experts: 2, transfer: .twoPhase, policy: "aebs", microBatches: 2),
         Setting(testDescription: "prefill worker, attention nodes and expert nodes", experts: 2, prefill: true, microBatches: 3),
         Setting(testDescription: "loads of an iteration", experts: 2, policy: "aebs", granularity: .iteration),
         Setting(testDescription: "loads of two layers", attention: 4, policy: "token-balanced", granularity: .grouped(2)),
+        // So many that the first one passes messages on.
+        Setting(testDescription: "four ranks that hold both", attention: 4, policy: "aebs"),
     ]
 
     @Test("virtual, twice, and inproc give the same digest, and the same record of every layer", arguments: settings)
@@ -70,10 +72,12 @@ struct GangTests {
     }
 
     /// In the middle of an iteration, with the others waiting for its messages.
-    @Test("end with an error and without a process left when a rank is killed", arguments: [("ranks-1", 3), ("expert-0", 4)])
-    func killed(name: String, node: Int) throws {
+    @Test(
+        "end with an error and without a process left when a rank is killed",
+        arguments: [(1, "ranks-1", 3), (1, "expert-0", 4), (5, "ranks-0", 2)])
+    func killed(setting: Int, name: String, node: Int) throws {
         let program = try Program()
-        try program.write(TopologyWriter.text(Self.settings[1].plan(requests: 100_000_000)), to: "plan.yaml")
+        try program.write(TopologyWriter.text(Self.settings[setting].plan(requests: 100_000_000)), to: "plan.yaml")
         let run = try program.start(["up", program.path("plan.yaml"), "--out", program.path("run"), "--record", "iterations"])
         #expect(program.within(30) { program.nodes.count == 6 }, "the nodes did not start")
         usleep(500_000)
