@@ -86,7 +86,8 @@ extension RunRecords {
     public var layerRows: [LayerRecord] {
         fields(layers.map { $0[...] }).map { row in
             LayerRecord(
-                node: String(row[0]), iteration: number(row[1]), layer: number(row[2]), microBatch: number(row[3]), isAttention: row[4] == "attention",
+                node: String(row[0]), iteration: number(row[1]), layer: number(row[2]), microBatch: number(row[3]),
+                isAttention: row[4] == "attention",
                 start: time(row[5]), end: time(row[6]), tokens: number(row[7]), awaitedRank: time(row[9]), awaitedNetwork: time(row[10]),
                 last: Int(number(row[11])))
         }

@@ -49,7 +49,9 @@ struct GangClockTests {
         #expect(count { $0.plan.pools.contains { $0.role == .ep } } >= 5)
         for transfer in ExpertTransfer.allCases {
             for microBatches in 1...4 {
-                #expect(mixtures { $0.expertPool != nil && $0.transfer == transfer && $0.microBatches == microBatches } >= 1, "\(transfer) \(microBatches)")
+                #expect(
+                    mixtures { $0.expertPool != nil && $0.transfer == transfer && $0.microBatches == microBatches } >= 1,
+                    "\(transfer) \(microBatches)")
             }
         }
         for policy in BalanceRegistry.descriptions { #expect(mixtures { policy.answers(to: $0.balance.policy.name) } >= 2, "\(policy.name)") }

@@ -104,7 +104,8 @@ struct ExpertRouter {
     /// - Returns: how long the weights of moved experts are under way, and how many bytes they are.
     mutating func replan(counters total: [Int64]) -> (time: Nanoseconds, bytes: ByteCount) {
         let experts = shape.fleet.experts
-        var moves = Array(repeating: (nearIn: ByteCount(0), farIn: ByteCount(0), nearOut: ByteCount(0), farOut: ByteCount(0)), count: shape.expertRanks)
+        var moves = Array(
+            repeating: (nearIn: ByteCount(0), farIn: ByteCount(0), nearOut: ByteCount(0), farOut: ByteCount(0)), count: shape.expertRanks)
         for layer in 0..<shape.layers {
             let loads = (0..<experts).map { Double(total[layer * experts + $0]) }
             let new = policy.place(layer: layer, loads: loads)

@@ -77,7 +77,8 @@ public struct LayerLeg: Sendable, Equatable {
     public var counts: [Int32]
 
     public init(
-        kind: Kind, step: Int32, flight: Flight, far: Flight? = nil, origin: Int32, originSent: Instant, bytes: ByteCount = 0, units: Int64, loadSum: Int64 = 0,
+        kind: Kind, step: Int32, flight: Flight, far: Flight? = nil, origin: Int32, originSent: Instant, bytes: ByteCount = 0, units: Int64,
+        loadSum: Int64 = 0,
         loadMost: Int64 = 0, counts: [Int32] = []
     ) {
         self.kind = kind

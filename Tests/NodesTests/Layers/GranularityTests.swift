@@ -25,7 +25,8 @@ struct GranularityTests {
             let difference = before.records.firstDifference(from: run.records)
             #expect(difference == nil, "\(granularity): \(difference ?? "")")
             for (mine, theirs) in zip(before.hosts, run.hosts) {
-                #expect(String(describing: mine.statistics.worker) == String(describing: theirs.statistics.worker), "\(granularity): \(mine.plan.name)")
+                #expect(
+                    String(describing: mine.statistics.worker) == String(describing: theirs.statistics.worker), "\(granularity): \(mine.plan.name)")
                 #expect(mine.statistics.messages == theirs.statistics.messages, "\(granularity): \(mine.plan.name)")
                 #expect(mine.statistics.bytes == theirs.statistics.bytes, "\(granularity): \(mine.plan.name)")
             }

@@ -27,7 +27,8 @@ struct HostileGangTests {
     static let settings = [
         Setting(), Setting(policy: "aebs"), Setting(experts: 2), Setting(experts: 3, transfer: .broadcast, policy: "token-balanced"),
         Setting(experts: 4, transfer: .twoPhase, policy: "random-replica"), Setting(experts: 2, transfer: .twoPhase, policy: "aebs"),
-        Setting(granularity: .grouped(2)), Setting(experts: 2, policy: "aebs", granularity: .grouped(1)), Setting(experts: 2, granularity: .iteration),
+        Setting(granularity: .grouped(2)), Setting(experts: 2, policy: "aebs", granularity: .grouped(1)),
+        Setting(experts: 2, granularity: .iteration),
     ]
 
     // MARK: - Of another shape
@@ -67,11 +68,12 @@ struct HostileGangTests {
         }
         func leg(_ kind: LayerLeg.Kind, step: Int32 = 0, origin: Int32 = 0, counts: [Int32] = []) -> LayerLeg {
             LayerLeg(
-                kind: kind, step: step, flight: Flight(head: start, tail: start), origin: origin, originSent: start, bytes: 0, units: 1, counts: counts)
+                kind: kind, step: step, flight: Flight(head: start, tail: start), origin: origin, originSent: start, bytes: 0, units: 1,
+                counts: counts)
         }
         let members = shape.members.count
         for kind in LayerLeg.Kind.allCases {
-            for width in [1, 2, 1000] { add(.leg(leg(kind, counts: Array(repeating: 1, count: width)))) }
+            for width in [1, 3, 1000] { add(.leg(leg(kind, counts: Array(repeating: 1, count: width)))) }
             add(.leg(leg(kind)), sender: members)
             add(.leg(leg(kind)), sender: -1)
             add(.leg(leg(kind, step: Int32(shape.steps))))

@@ -79,7 +79,8 @@ struct PipelineTests {
         var random = RandomStream(seed: seed, stream: 1)
         let experts = [1, 2, 4, 8][random.below(4)]
         return Pipeline(
-            attentionRanks: 1 + random.below(6), expertRanks: experts, microBatches: microBatches ?? 1 + random.below(8), layers: 1 + random.below(10),
+            attentionRanks: 1 + random.below(6), expertRanks: experts, microBatches: microBatches ?? 1 + random.below(8),
+            layers: 1 + random.below(10),
             perSlot: Int32(4 * (1 + random.below(16))), balance: Int64(300 + random.below(1700)), distance: Int64(1 + random.below(2500)))
     }
 
