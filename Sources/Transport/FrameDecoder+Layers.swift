@@ -8,7 +8,7 @@ import Quantities
 extension FrameDecoder {
     private static let times = 0...limit
     /// Tokens in a count, and sums of them.
-    private static let countBits = 26
+    private static let countBits = 24
     private static let counterBits = 42
 
     func unpack(_ packed: Testbed__Wake) throws(FrameError) -> Instant {
@@ -40,7 +40,7 @@ extension FrameDecoder {
         guard let kind = UInt8(exactly: packed.kind).flatMap(LayerLeg.Kind.init(rawValue:)), LayerWords.steps.contains(Int64(packed.step)),
             LayerWords.members.contains(packed.origin), let flight = Self.flight(packed.head, packed.length),
             let far = Self.flight(packed.head &+ packed.far_later, packed.length &+ packed.far_longer), Self.times.contains(packed.origin_sent),
-            Self.times.contains(packed.bytes),
+            LayerWords.bytes.contains(packed.bytes),
             LayerWords.sizes.contains(packed.units), LayerWords.sizes.contains(packed.load_sum), LayerWords.sizes.contains(packed.load_most)
         else { throw FrameError(description: "an exchange with kinds, members, times or sizes out of range") }
         return LayerLeg(

@@ -5,9 +5,11 @@ import Quantities
 enum LayerWords {
     static let perPart = 5
     static let perNote = 8
-    /// Lengths of time, and numbers of tokens and the like: bounded, so that sums over steps and ranks are numbers too.
-    static let spans: ClosedRange<Nanoseconds> = 0...(1 << 50)
-    static let sizes: ClosedRange<Int64> = 0...(1 << 40)
+    /// Lengths of time (up to 19 hours), numbers of tokens and the like, and the bytes of one message: bounded, so that sums over the steps and
+    /// ranks of an iteration are numbers too.
+    static let spans: ClosedRange<Nanoseconds> = 0...(1 << 46)
+    static let sizes: ClosedRange<Int64> = 0...(1 << 32)
+    static let bytes: ClosedRange<ByteCount> = 0...(1 << 47)
     /// Members that a gang may have, -1 for none; and steps of an iteration.
     static let members: Range<Int32> = -1..<(1 << 20)
     static let steps: Range<Int64> = 0..<(1 << 24)

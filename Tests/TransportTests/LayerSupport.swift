@@ -5,8 +5,9 @@ import Quantities
 /// Kinds of messages that `randomLayer` makes.
 let layerKinds = 5
 
-private let sizes: ClosedRange<Int64> = 0...(1 << 40)
-private let spans: ClosedRange<Nanoseconds> = 0...(1 << 50)
+private let sizes: ClosedRange<Int64> = 0...(1 << 32)
+private let spans: ClosedRange<Nanoseconds> = 0...(1 << 46)
+private let bytes: ClosedRange<ByteCount> = 0...(1 << 47)
 private let members: ClosedRange<Int64> = -1...((1 << 20) - 1)
 private let steps: ClosedRange<Int64> = 0...((1 << 24) - 1)
 
@@ -16,7 +17,7 @@ private func randomList(_ largest: Int64, _ random: inout RandomStream) -> [Int6
     return (0..<random.below(70)).map { _ in edgy(0...most, &random) }
 }
 
-func randomCounts(_ random: inout RandomStream) -> [Int32] { randomList((1 << 26) - 1, &random).map(Int32.init) }
+func randomCounts(_ random: inout RandomStream) -> [Int32] { randomList((1 << 24) - 1, &random).map(Int32.init) }
 func randomCounters(_ random: inout RandomStream) -> [Int64] { randomList((1 << 42) - 1, &random) }
 
 func randomLeg(_ random: inout RandomStream) -> LayerLeg {
@@ -27,7 +28,7 @@ func randomLeg(_ random: inout RandomStream) -> LayerLeg {
     return LayerLeg(
         kind: LayerLeg.Kind.allCases[random.below(LayerLeg.Kind.allCases.count)], step: Int32(edgy(steps, &random)),
         flight: flight, far: random.below(2) == 0 ? nil : far, origin: Int32(edgy(members, &random)),
-        originSent: edgy(times, &random), bytes: edgy(times, &random), units: edgy(sizes, &random), loadSum: edgy(sizes, &random),
+        originSent: edgy(times, &random), bytes: edgy(bytes, &random), units: edgy(sizes, &random), loadSum: edgy(sizes, &random),
         loadMost: edgy(sizes, &random), counts: randomCounts(&random))
 }
 
@@ -94,13 +95,13 @@ func isInRangeOfLayers(_ message: LayerMessage) -> Bool {
         return false
     }
     func areCounters(_ numbers: [Int64]) -> Bool { numbers.allSatisfy { $0 >= 0 && $0 < 1 << 42 } }
-    func areCounts(_ numbers: [Int32]) -> Bool { numbers.allSatisfy { $0 >= 0 && $0 < 1 << 26 } }
+    func areCounts(_ numbers: [Int32]) -> Bool { numbers.allSatisfy { $0 >= 0 && $0 < 1 << 24 } }
     switch message.body {
     case .leg(let leg):
         return steps.contains(Int64(leg.step))
             && [leg.flight, leg.far].allSatisfy { times.contains($0.head) && times.contains($0.tail) && $0.head <= $0.tail }
             && members.contains(Int64(leg.origin)) && times.contains(leg.originSent)
-            && times.contains(leg.bytes) && sizes.contains(leg.units) && sizes.contains(leg.loadSum) && sizes.contains(leg.loadMost)
+            && bytes.contains(leg.bytes) && sizes.contains(leg.units) && sizes.contains(leg.loadSum) && sizes.contains(leg.loadMost)
             && areCounts(leg.counts)
     case .done(let end): return times.contains(end.finish) && areCounters(end.counters)
     case .sheet(let sheet, let group):

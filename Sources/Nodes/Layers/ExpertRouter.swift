@@ -93,10 +93,10 @@ struct ExpertRouter {
                 taken += Int64(slots[Int(slot)])
                 last = Int(slot)
                 guard taken > first else { continue }
-                part[last] = Int32(min(taken, end) - first)
+                part[last] = Int32(truncatingIfNeeded: min(taken, end) - first)
                 first = min(taken, end)
             }
-            if last >= 0 { part[last] += Int32(end - first) }
+            if last >= 0 { part[last] &+= Int32(truncatingIfNeeded: end - first) }
         }
     }
 

@@ -152,7 +152,7 @@ struct HostileGangTests {
         func time() -> Instant { [start, start + Int64(random.below(1_000_000)), 0, .never / 4][random.below(4)] }
         func number(_ most: Int64) -> Int64 { [0, 1, Int64(random.below(1000)), most / 2, most][random.below(5)] }
         func width(_ widths: Int...) -> Int { widths[random.below(widths.count)] }
-        func counts(_ count: Int, most: Int64 = 1 << 21) -> [Int32] { (0..<count).map { _ in Int32(number(most)) } }
+        func counts(_ count: Int, most: Int64 = (1 << 24) - 1) -> [Int32] { (0..<count).map { _ in Int32(number(most)) } }
         func counters() -> [Int64] {
             let count = width(0, shape.layers * shape.fleet.experts, 3)
             return (0..<count).map { _ in number(1 << 42) }
@@ -164,14 +164,15 @@ struct HostileGangTests {
             body = .leg(
                 LayerLeg(
                     kind: LayerLeg.Kind.allCases[random.below(LayerLeg.Kind.allCases.count)], step: Int32(random.below(shape.steps + 1)),
-                    flight: Flight(head: head, tail: head + number(.never / 4)), origin: Int32(random.below(shape.members.count + 1)),
-                    originSent: time(), bytes: number(1 << 47), units: number(1 << 32), loadSum: number(1 << 38), loadMost: number(1 << 38),
-                    counts: counts(width(0, shape.fleet.slotsPerRank, shape.fleet.slots, shape.fleet.experts, 3))))
+                    flight: Flight(head: head, tail: head + number(.never / 4)), far: Flight(head: head, tail: time() + head),
+                    origin: Int32(random.below(shape.members.count + 1)),
+                    originSent: time(), bytes: number(1 << 47), units: number(1 << 32), loadSum: number(1 << 32), loadMost: number(1 << 32),
+                    counts: counts(width(0, shape.attentionRanks, shape.fleet.slots, shape.fleet.experts, 3))))
         case 2: body = .done(IterationEnd(finish: time(), isEmpty: random.below(2) == 0, counters: counters()))
         case 3:
             let parts = (0..<width(shape.microBatches, shape.microBatches, 1)).map { _ in
                 LoadSheet.Part(
-                    tokens: number(1 << 21), attention: number(1 << 46), dense: number(1 << 46), shared: number(1 << 46), head: number(1 << 46))
+                    tokens: number(1 << 32), attention: number(1 << 46), dense: number(1 << 46), shared: number(1 << 46), head: number(1 << 46))
             }
             let layers = width(1, 2, shape.layers, shape.layers)
             let sheet = LoadSheet(
