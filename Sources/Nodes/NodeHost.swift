@@ -190,10 +190,11 @@ extension NodeHost {
             depart(at: gang.start, into: &out)
             return !gang.isUnderWay
         case .expert(let box):
-            // The end of an iteration is handled before the next one begins.
-            guard gang.isReady, effects.timers.first.time == .never else { return true }
-            box.node.runLayers(&effects)
-            departLayers(into: &out)
+            // The end of an iteration is handled before the next one begins; one without tokens has no end to handle.
+            while gang.isReady, effects.timers.first.time == .never {
+                box.node.runLayers(&effects)
+                departLayers(into: &out)
+            }
             return true
         case .client, .controller: return true
         }

@@ -46,7 +46,7 @@ public struct GatePlan: Sendable, Equatable {
     }
 
     /// Where the numbers of a batch come from.
-    public enum Sampling: Sendable, Equatable {
+    public enum Sampling: String, Sendable, CaseIterable {
         /// All picks of a batch are drawn for it.
         case exact
         /// A batch is the sum of rows of numbers, each drawn exactly for a number of tokens, that serve several batches: 32 each (64 with noisy
