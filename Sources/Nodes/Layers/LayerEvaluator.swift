@@ -130,13 +130,16 @@ struct LayerEvaluator {
         let expertRanks = shape.expertRanks
         totals.withUnsafeMutableBufferPointer { totals in
             parts[part].units.units.withUnsafeMutableBufferPointer { units in
+                for slot in 0..<min(totals.count, source.count) { totals[slot] &+= source[slot] }
+                let base = rank * expertRanks
+                if sendsEverything {
+                    for expert in 0..<expertRanks { units[base + expert] = tokens }
+                    return
+                }
                 for expert in 0..<expertRanks {
                     var sum: Int32 = 0
-                    for slot in expert * perRank..<(expert + 1) * perRank {
-                        totals[slot] &+= source[slot]
-                        sum &+= source[slot]
-                    }
-                    units[rank * expertRanks + expert] = sendsEverything ? tokens : Int64(sum)
+                    for slot in expert * perRank..<(expert + 1) * perRank { sum &+= source[slot] }
+                    units[base + expert] = Int64(sum)
                 }
             }
         }

@@ -66,14 +66,20 @@ extension [Int32] {
 /// each, beginning at one that differs from expert to expert, so that they do not pile up on low ranks. Cost O(slots).
 struct EvenSplit {
     static func split(_ counts: [Int32], _ placement: ExpertPlacement, into tokensPerSlot: inout [Int32]) {
-        tokensPerSlot.reset(count: placement.slots.count)
+        // A full placement leaves no slot as it was.
+        if !placement.isFull || tokensPerSlot.count != placement.slots.count { tokensPerSlot.reset(count: placement.slots.count) }
+        let isWhole = placement.isFull && counts.count == placement.experts
         // Pointers: this runs for every rank, layer and batch.
         counts.withUnsafeBufferPointer { counts in
             tokensPerSlot.withUnsafeMutableBufferPointer { tokens in
                 placement.slots.withUnsafeBufferPointer { slots in
+                    if isWhole {
+                        for slot in 0..<slots.count { tokens[slot] = counts[Int(slots[slot])] }
+                        return
+                    }
                     for slot in slots.indices {
                         let expert = Int(slots[slot])
-                        if expert >= 0, expert < counts.count { tokens[slot] = counts[expert] }
+                        tokens[slot] = expert >= 0 && expert < counts.count ? counts[expert] : 0
                     }
                 }
                 for expert in placement.replicated where Int(expert) < counts.count {
@@ -84,6 +90,12 @@ struct EvenSplit {
     }
 
     private static func share(_ count: Int32, of expert: Int, over replicas: ArraySlice<Int32>, in tokens: UnsafeMutableBufferPointer<Int32>) {
+        if replicas.count == 2, count >= 0 {
+            let odd = count & 1
+            tokens[Int(replicas[replicas.startIndex])] = count >> 1 + (expert & 1 == 0 ? odd : 0)
+            tokens[Int(replicas[replicas.startIndex + 1])] = count >> 1 + (expert & 1 == 0 ? 0 : odd)
+            return
+        }
         let (share, left) = count.quotientAndRemainder(dividingBy: Int32(replicas.count))
         var turn = expert % replicas.count
         for slot in replicas {

@@ -48,6 +48,8 @@ public struct ExpertPlacement: Sendable, Equatable {
     private let slotsByExpert: [Int32]
     /// Experts with several slots, in ascending order.
     let replicated: [Int32]
+    /// Whether every slot holds an expert.
+    let isFull: Bool
 
     /// - Parameters:
     ///   - slots: the expert in each slot, -1 in an empty one.
@@ -66,6 +68,7 @@ public struct ExpertPlacement: Sendable, Equatable {
         }
         self.starts = starts
         self.slotsByExpert = slotsByExpert
+        isFull = slotsByExpert.count == slots.count
         replicated = (0..<Int32(experts)).filter { starts[Int($0) + 1] - starts[Int($0)] > 1 }
     }
 
