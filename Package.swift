@@ -48,6 +48,7 @@ let package = Package(
         core("Cluster", ["Quantities", "Models", "Policies", "Workload"]),
         core("Records", ["Quantities", "Cluster"]),
         core("Bounds", ["Quantities", "Policies", "CClp"]),
+        core("Planning", ["Quantities", "Models", "Policies", "Workload", "Cluster", "Bounds"]),
         core("Nodes", ["Quantities", "Models", "Policies", "Workload", "Cluster", "Records", "Bounds"]),
         core("Time", ["Quantities", "Cluster", "Nodes"]),
 
@@ -67,7 +68,7 @@ let package = Package(
         .executableTarget(
             name: "testbed",
             dependencies: [
-                "Launch", "Transport", "TopologyFile", "TraceFiles", "Reports", "Records", "Terminal", "CommandLine", "Cluster", "Models",
+                "Launch", "Transport", "TopologyFile", "TraceFiles", "Reports", "Planning", "Records", "Terminal", "CommandLine", "Cluster", "Models",
                 "Policies", "Workload", "Quantities",
             ],
             swiftSettings: strict),
@@ -85,20 +86,21 @@ let package = Package(
             name: "TestKit", dependencies: ["Quantities", "Models", "Policies", "Workload", "Cluster", "Records", "Nodes", "Time"],
             path: "Tests/TestKit", swiftSettings: strict),
         tests("QuantitiesTests", ["Quantities"]),
-        tests("ModelsTests", ["Models"]),
+        tests("ModelsTests", ["Quantities", "Models"]),
         tests("PoliciesTests", ["Quantities", "Policies"]),
         tests("WorkloadTests", ["Workload"]),
         tests("ClusterTests", ["Quantities", "Models", "Policies", "Cluster", "TestKit"]),
         tests("RecordsTests", ["Quantities", "Cluster", "Records", "TestKit"]),
         tests("BoundsTests", ["Quantities", "Policies", "Bounds"]),
+        tests("PlanningTests", ["Quantities", "Models", "Policies", "Workload", "Cluster", "Records", "Planning", "TestKit"]),
         tests("NodesTests", ["Quantities", "Models", "Policies", "Workload", "Cluster", "Records", "Nodes", "Time", "TestKit"]),
-        tests("TimeTests", ["Quantities", "Workload", "Cluster", "Time", "Nodes", "Records", "TestKit"]),
+        tests("TimeTests", ["Quantities", "Policies", "Workload", "Cluster", "Time", "Nodes", "Records", "TestKit"]),
         tests("TraceFilesTests", ["TraceFiles", "CZlib"]),
         tests("TopologyFileTests", ["Quantities", "Models", "Policies", "Workload", "Cluster", "TopologyFile", "TestKit"]),
-        tests("TransportTests", ["Quantities", "Cluster", "Nodes", "Time", "Transport"]),
+        tests("TransportTests", ["Quantities", "Models", "Cluster", "Nodes", "Time", "Transport"]),
         tests("LaunchTests", ["Quantities", "Workload", "Cluster", "Records", "Reports", "Launch", "TestKit"]),
         tests("ReportsTests", ["Quantities", "Records", "Reports", "Terminal", "CPerfettoTrace"]),
         tests("CommandLineTests", ["CommandLine", "Terminal"]),
-        tests("EndToEndTests", ["Cluster", "TopologyFile", "TestKit"]),
+        tests("EndToEndTests", ["Policies", "Workload", "Cluster", "TopologyFile", "TestKit"]),
     ]
 )

@@ -52,6 +52,51 @@ void   testbed__frame__free_unpacked
   assert(message->base.descriptor == &testbed__frame__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   testbed__parcel__init
+                     (Testbed__Parcel         *message)
+{
+  static const Testbed__Parcel init_value = TESTBED__PARCEL__INIT;
+  *message = init_value;
+}
+size_t testbed__parcel__get_packed_size
+                     (const Testbed__Parcel *message)
+{
+  assert(message->base.descriptor == &testbed__parcel__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t testbed__parcel__pack
+                     (const Testbed__Parcel *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &testbed__parcel__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t testbed__parcel__pack_to_buffer
+                     (const Testbed__Parcel *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &testbed__parcel__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Testbed__Parcel *
+       testbed__parcel__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Testbed__Parcel *)
+     protobuf_c_message_unpack (&testbed__parcel__descriptor,
+                                allocator, len, data);
+}
+void   testbed__parcel__free_unpacked
+                     (Testbed__Parcel *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &testbed__parcel__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   testbed__envelope__init
                      (Testbed__Envelope         *message)
 {
@@ -502,6 +547,51 @@ void   testbed__layer__free_unpacked
   assert(message->base.descriptor == &testbed__layer__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   testbed__numbers__init
+                     (Testbed__Numbers         *message)
+{
+  static const Testbed__Numbers init_value = TESTBED__NUMBERS__INIT;
+  *message = init_value;
+}
+size_t testbed__numbers__get_packed_size
+                     (const Testbed__Numbers *message)
+{
+  assert(message->base.descriptor == &testbed__numbers__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t testbed__numbers__pack
+                     (const Testbed__Numbers *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &testbed__numbers__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t testbed__numbers__pack_to_buffer
+                     (const Testbed__Numbers *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &testbed__numbers__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Testbed__Numbers *
+       testbed__numbers__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Testbed__Numbers *)
+     protobuf_c_message_unpack (&testbed__numbers__descriptor,
+                                allocator, len, data);
+}
+void   testbed__numbers__free_unpacked
+                     (Testbed__Numbers *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &testbed__numbers__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   testbed__leg__init
                      (Testbed__Leg         *message)
 {
@@ -682,7 +772,7 @@ void   testbed__verdict__free_unpacked
   assert(message->base.descriptor == &testbed__verdict__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor testbed__frame__field_descriptors[2] =
+static const ProtobufCFieldDescriptor testbed__frame__field_descriptors[3] =
 {
   {
     "source",
@@ -708,15 +798,28 @@ static const ProtobufCFieldDescriptor testbed__frame__field_descriptors[2] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "parcels",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Testbed__Frame, n_parcels),
+    offsetof(Testbed__Frame, parcels),
+    &testbed__parcel__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned testbed__frame__field_indices_by_name[] = {
   1,   /* field[1] = envelopes */
+  2,   /* field[2] = parcels */
   0,   /* field[0] = source */
 };
 static const ProtobufCIntRange testbed__frame__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor testbed__frame__descriptor =
 {
@@ -726,11 +829,62 @@ const ProtobufCMessageDescriptor testbed__frame__descriptor =
   "Testbed__Frame",
   "testbed",
   sizeof(Testbed__Frame),
-  2,
+  3,
   testbed__frame__field_descriptors,
   testbed__frame__field_indices_by_name,
   1,  testbed__frame__number_ranges,
   (ProtobufCMessageInit) testbed__frame__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor testbed__parcel__field_descriptors[2] =
+{
+  {
+    "target",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Parcel, target),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "frame",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Parcel, frame),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned testbed__parcel__field_indices_by_name[] = {
+  1,   /* field[1] = frame */
+  0,   /* field[0] = target */
+};
+static const ProtobufCIntRange testbed__parcel__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor testbed__parcel__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "testbed.Parcel",
+  "Parcel",
+  "Testbed__Parcel",
+  "testbed",
+  sizeof(Testbed__Parcel),
+  2,
+  testbed__parcel__field_descriptors,
+  testbed__parcel__field_indices_by_name,
+  1,  testbed__parcel__number_ranges,
+  (ProtobufCMessageInit) testbed__parcel__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor testbed__envelope__field_descriptors[19] =
@@ -1716,7 +1870,7 @@ static const ProtobufCFieldDescriptor testbed__layer__field_descriptors[9] =
     "sender",
     4,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT32,
+    PROTOBUF_C_TYPE_SINT32,
     0,   /* quantifier_offset */
     offsetof(Testbed__Layer, sender),
     NULL,
@@ -1776,10 +1930,10 @@ static const ProtobufCFieldDescriptor testbed__layer__field_descriptors[9] =
     "counters",
     14,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
+    PROTOBUF_C_TYPE_MESSAGE,
     offsetof(Testbed__Layer, body_case),
     offsetof(Testbed__Layer, counters),
-    NULL,
+    &testbed__numbers__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -1817,7 +1971,58 @@ const ProtobufCMessageDescriptor testbed__layer__descriptor =
   (ProtobufCMessageInit) testbed__layer__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor testbed__leg__field_descriptors[12] =
+static const ProtobufCFieldDescriptor testbed__numbers__field_descriptors[2] =
+{
+  {
+    "width",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Numbers, width),
+    &testbed__width__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "packed",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Numbers, packed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned testbed__numbers__field_indices_by_name[] = {
+  1,   /* field[1] = packed */
+  0,   /* field[0] = width */
+};
+static const ProtobufCIntRange testbed__numbers__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor testbed__numbers__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "testbed.Numbers",
+  "Numbers",
+  "Testbed__Numbers",
+  "testbed",
+  sizeof(Testbed__Numbers),
+  2,
+  testbed__numbers__field_descriptors,
+  testbed__numbers__field_indices_by_name,
+  1,  testbed__numbers__number_ranges,
+  (ProtobufCMessageInit) testbed__numbers__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor testbed__leg__field_descriptors[14] =
 {
   {
     "kind",
@@ -1871,7 +2076,7 @@ static const ProtobufCFieldDescriptor testbed__leg__field_descriptors[12] =
     "origin",
     5,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT32,
+    PROTOBUF_C_TYPE_SINT32,
     0,   /* quantifier_offset */
     offsetof(Testbed__Leg, origin),
     NULL,
@@ -1943,10 +2148,10 @@ static const ProtobufCFieldDescriptor testbed__leg__field_descriptors[12] =
     "width",
     11,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT32,
+    PROTOBUF_C_TYPE_ENUM,
     0,   /* quantifier_offset */
     offsetof(Testbed__Leg, width),
-    NULL,
+    &testbed__width__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -1963,10 +2168,36 @@ static const ProtobufCFieldDescriptor testbed__leg__field_descriptors[12] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "far_later",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_SINT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Leg, far_later),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "far_longer",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_SINT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Leg, far_longer),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned testbed__leg__field_indices_by_name[] = {
   6,   /* field[6] = bytes */
   11,   /* field[11] = counts */
+  12,   /* field[12] = far_later */
+  13,   /* field[13] = far_longer */
   2,   /* field[2] = head */
   0,   /* field[0] = kind */
   3,   /* field[3] = length */
@@ -1981,7 +2212,7 @@ static const unsigned testbed__leg__field_indices_by_name[] = {
 static const ProtobufCIntRange testbed__leg__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 12 }
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor testbed__leg__descriptor =
 {
@@ -1991,7 +2222,7 @@ const ProtobufCMessageDescriptor testbed__leg__descriptor =
   "Testbed__Leg",
   "testbed",
   sizeof(Testbed__Leg),
-  12,
+  14,
   testbed__leg__field_descriptors,
   testbed__leg__field_indices_by_name,
   1,  testbed__leg__number_ranges,
@@ -2028,10 +2259,10 @@ static const ProtobufCFieldDescriptor testbed__iteration_end__field_descriptors[
     "counters",
     3,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
+    PROTOBUF_C_TYPE_MESSAGE,
     0,   /* quantifier_offset */
     offsetof(Testbed__IterationEnd, counters),
-    NULL,
+    &testbed__numbers__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -2062,7 +2293,7 @@ const ProtobufCMessageDescriptor testbed__iteration_end__descriptor =
   (ProtobufCMessageInit) testbed__iteration_end__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor testbed__sheet__field_descriptors[6] =
+static const ProtobufCFieldDescriptor testbed__sheet__field_descriptors[5] =
 {
   {
     "group",
@@ -2080,41 +2311,29 @@ static const ProtobufCFieldDescriptor testbed__sheet__field_descriptors[6] =
     "parts",
     2,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
+    PROTOBUF_C_TYPE_MESSAGE,
     0,   /* quantifier_offset */
     offsetof(Testbed__Sheet, parts),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "width",
-    3,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT32,
-    0,   /* quantifier_offset */
-    offsetof(Testbed__Sheet, width),
-    NULL,
+    &testbed__numbers__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
     "counts",
-    4,
+    3,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
+    PROTOBUF_C_TYPE_MESSAGE,
     0,   /* quantifier_offset */
     offsetof(Testbed__Sheet, counts),
-    NULL,
+    &testbed__numbers__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
     "dropped",
-    5,
+    4,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_INT64,
     0,   /* quantifier_offset */
@@ -2126,29 +2345,28 @@ static const ProtobufCFieldDescriptor testbed__sheet__field_descriptors[6] =
   },
   {
     "counters",
-    6,
+    5,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
+    PROTOBUF_C_TYPE_MESSAGE,
     0,   /* quantifier_offset */
     offsetof(Testbed__Sheet, counters),
-    NULL,
+    &testbed__numbers__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
 static const unsigned testbed__sheet__field_indices_by_name[] = {
-  5,   /* field[5] = counters */
-  3,   /* field[3] = counts */
-  4,   /* field[4] = dropped */
+  4,   /* field[4] = counters */
+  2,   /* field[2] = counts */
+  3,   /* field[3] = dropped */
   0,   /* field[0] = group */
   1,   /* field[1] = parts */
-  2,   /* field[2] = width */
 };
 static const ProtobufCIntRange testbed__sheet__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor testbed__sheet__descriptor =
 {
@@ -2158,7 +2376,7 @@ const ProtobufCMessageDescriptor testbed__sheet__descriptor =
   "Testbed__Sheet",
   "testbed",
   sizeof(Testbed__Sheet),
-  6,
+  5,
   testbed__sheet__field_descriptors,
   testbed__sheet__field_indices_by_name,
   1,  testbed__sheet__number_ranges,
@@ -2171,10 +2389,10 @@ static const ProtobufCFieldDescriptor testbed__verdict__field_descriptors[7] =
     "notes",
     1,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
+    PROTOBUF_C_TYPE_MESSAGE,
     0,   /* quantifier_offset */
     offsetof(Testbed__Verdict, notes),
-    NULL,
+    &testbed__numbers__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -2207,10 +2425,10 @@ static const ProtobufCFieldDescriptor testbed__verdict__field_descriptors[7] =
     "imbalances",
     4,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
+    PROTOBUF_C_TYPE_MESSAGE,
     0,   /* quantifier_offset */
     offsetof(Testbed__Verdict, imbalances),
-    NULL,
+    &testbed__numbers__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -2243,10 +2461,10 @@ static const ProtobufCFieldDescriptor testbed__verdict__field_descriptors[7] =
     "counters",
     7,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
+    PROTOBUF_C_TYPE_MESSAGE,
     0,   /* quantifier_offset */
     offsetof(Testbed__Verdict, counters),
-    NULL,
+    &testbed__numbers__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -2280,4 +2498,34 @@ const ProtobufCMessageDescriptor testbed__verdict__descriptor =
   1,  testbed__verdict__number_ranges,
   (ProtobufCMessageInit) testbed__verdict__init,
   NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCEnumValue testbed__width__enum_values_by_number[3] =
+{
+  { "BITS_16", "TESTBED__WIDTH__BITS_16", 0 },
+  { "BITS_32", "TESTBED__WIDTH__BITS_32", 1 },
+  { "BITS_64", "TESTBED__WIDTH__BITS_64", 2 },
+};
+static const ProtobufCIntRange testbed__width__value_ranges[] = {
+{0, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex testbed__width__enum_values_by_name[3] =
+{
+  { "BITS_16", 0 },
+  { "BITS_32", 1 },
+  { "BITS_64", 2 },
+};
+const ProtobufCEnumDescriptor testbed__width__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "testbed.Width",
+  "Width",
+  "Testbed__Width",
+  "testbed",
+  3,
+  testbed__width__enum_values_by_number,
+  3,
+  testbed__width__enum_values_by_name,
+  1,
+  testbed__width__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
 };

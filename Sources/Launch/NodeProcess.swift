@@ -44,9 +44,9 @@ public enum NodeProcess {
         guard let host = NodeHost.make(node, of: plan, layout: layout, records: rows, source: { source }) else {
             throw SystemError("the topology names a policy that does not exist")
         }
+        if let relay = GangRelay(node, of: plan, layout) { relay.stayOnProcessor(node, layout) }
         let data = try DataSockets(directory: sockets, node: index, count: layout.nodes.count)
-        let shell = NodeShell(
-            host: host, nodes: layout.nodes.count, sockets: data, control: control, sink: parts, departures: Departures(plan))
+        let shell = NodeShell(host: host, plan: plan, layout: layout, sockets: data, control: control, sink: parts)
         if let epoch = try shell.waitForStart() {
             switch plan.clock {
             case .wall: try shell.runWall(epoch: epoch, dilation: plan.dilation)

@@ -39,6 +39,8 @@ public struct DeviceShape: Sendable, Equatable {
     /// All-reduce of large messages, by the collective library: the same. The faster of the two counts.
     public var bulkCollectiveLatency: Nanoseconds
     public var bulkCollectiveEfficiency: Double
+    /// What a device costs, relative to an L20; 0 where nobody has said.
+    public var price: Double
     /// Where the numbers come from.
     public var source: String
 
@@ -48,7 +50,7 @@ public struct DeviceShape: Sendable, Equatable {
         memoryEfficiency: Double = 0.85, prefillAttentionEfficiency: Double = 0.7, decodeAttentionEfficiency: Double = 0.9,
         expertEfficiency: Double = 0.4, launchOverhead: Nanoseconds = 3_000, attentionOverhead: Nanoseconds = 11_000,
         collectiveLatency: Nanoseconds = 4_500, collectiveEfficiency: Double = 0.3, bulkCollectiveLatency: Nanoseconds = 30_000,
-        bulkCollectiveEfficiency: Double = 0.8, source: String
+        bulkCollectiveEfficiency: Double = 0.8, price: Double = 0, source: String
     ) {
         self.name = name
         self.flops16 = flops16
@@ -71,6 +73,7 @@ public struct DeviceShape: Sendable, Equatable {
         self.collectiveEfficiency = collectiveEfficiency
         self.bulkCollectiveLatency = bulkCollectiveLatency
         self.bulkCollectiveEfficiency = bulkCollectiveEfficiency
+        self.price = price
         self.source = source
     }
 }

@@ -39,8 +39,8 @@ public final class NodeHost {
     private var ready = EventHeap<Envelope>()
     private let recordsMessages: Bool
     private var counters = NodeStatistics()
-    /// Whether the node shares its layers with others.
-    private let isPartOfGang: Bool
+    /// For a node that shares its layers with others.
+    private let gang: GangRank?
 
     init(plan: NodePlan, state: State, network: NodeNetwork, recordsMessages: Bool, records: RecordBuffers) {
         effects = Effects(records: records)
@@ -49,22 +49,25 @@ public final class NodeHost {
         self.network = network
         self.recordsMessages = recordsMessages
         switch state {
-        case .client, .controller: isPartOfGang = false
-        case .worker(let box): isPartOfGang = box.node.gang != nil
-        case .expert: isPartOfGang = true
+        case .client, .controller: gang = nil
+        case .worker(let box): gang = box.node.gang
+        case .expert(let box): gang = box.node.gang
         }
     }
 
     /// When the node can act next: its earliest timer or message. While it waits for messages of its gang: when these have come.
     public var next: Instant {
-        if isPartOfGang, let next = nextOfGang { return next }
+        if let gang, let next = nextOfGang(gang) { return next }
         return min(inbox.firstTime, min(ready.firstTime, effects.timers.first.time))
     }
 
     /// Hands a message to the node.
     @inline(__always)
     public func receive(_ envelope: Envelope) {
-        if case .layer(let message) = envelope.message { return receive(message) }
+        if case .layer(let message) = envelope.message {
+            gang?.receive(message)
+            return
+        }
         inbox.push(envelope, at: EventKey(time: envelope.head, source: envelope.source, sequence: envelope.sequence))
     }
 
@@ -74,7 +77,7 @@ public final class NodeHost {
     ///   when it is due, whichever is later. `nil` for clocks that stand still until everything has happened.
     public func advance(until bound: Instant, clock: Instant? = nil, into out: inout [Outgoing]) {
         while true {
-            if isPartOfGang, !goOnWithLayers(into: &out) { return }
+            if let gang, !goOnWithLayers(gang, into: &out) { return }
             let timer = effects.timers.first
             let heads = inbox.firstTime
             let readyTime = ready.firstTime
@@ -169,43 +172,29 @@ public final class NodeHost {
 
 extension NodeHost {
     /// Whether the node has begun an iteration and waits for messages of its gang to know how it ends. Nothing else can be handled before.
-    public var isWaiting: Bool {
-        guard isPartOfGang, case .worker(let box) = state else { return false }
-        return box.node.gang?.isUnderWay == true
-    }
+    public var isWaiting: Bool { gang.map { $0.isUnderWay && $0.hasAttention } ?? false }
 
-    private func receive(_ message: LayerMessage) {
-        switch state {
-        case .worker(let box): box.node.gang?.receive(message)
-        case .expert(let box): box.node.gang.receive(message)
-        case .client, .controller: break
-        }
-    }
-
-    private var nextOfGang: Instant? {
-        switch state {
-        case .worker(let box):
-            guard let gang = box.node.gang, gang.isUnderWay else { return nil }
-            return gang.isReady ? gang.start : .never
-        case .expert(let box): return box.node.gang.isReady && effects.timers.first.time == .never ? box.node.gang.lastStart : nil
-        case .client, .controller: return nil
-        }
+    private func nextOfGang(_ gang: GangRank) -> Instant? {
+        if gang.hasAttention { return gang.isUnderWay ? (gang.isReady ? gang.start : .never) : nil }
+        return gang.isReady && effects.timers.first.time == .never ? gang.lastStart : nil
     }
 
     /// Takes the node through its layers as far as messages allow. Answers whether other events can be handled.
-    private func goOnWithLayers(into out: inout [Outgoing]) -> Bool {
+    private func goOnWithLayers(_ gang: GangRank, into out: inout [Outgoing]) -> Bool {
         switch state {
         case .worker(let box):
-            guard let gang = box.node.gang, gang.isUnderWay else { return true }
-            if gang.isReady { box.node.runLayers(&effects) }
-            departLayers(into: &out)
-            depart(at: gang.start, into: &out)
-            return box.node.gang?.isUnderWay != true
-        case .expert(let box):
-            // The end of an iteration is handled before the next one begins.
-            guard box.node.gang.isReady, effects.timers.first.time == .never else { return true }
+            guard gang.isUnderWay else { return true }
+            guard gang.isReady else { return false }
             box.node.runLayers(&effects)
             departLayers(into: &out)
+            depart(at: gang.start, into: &out)
+            return !gang.isUnderWay
+        case .expert(let box):
+            // The end of an iteration is handled before the next one begins; one without tokens has no end to handle.
+            while gang.isReady, effects.timers.first.time == .never {
+                box.node.runLayers(&effects)
+                departLayers(into: &out)
+            }
             return true
         case .client, .controller: return true
         }
@@ -220,8 +209,8 @@ extension NodeHost {
                 Outgoing(
                     target: send.target,
                     envelope: Envelope(
-                        source: Int32(plan.index), sequence: 0, sent: send.message.start, head: max(send.flight.head, send.message.start),
-                        tail: max(send.flight.tail, send.message.start), bytes: send.bytes, link: LinkIndex(LinkKind.intraNode.rawValue),
+                        source: Int32(plan.index), sequence: 0, sent: send.message.start, head: send.message.start, tail: send.message.start,
+                        bytes: 0, link: LinkIndex(LinkKind.intraNode.rawValue),
                         isBulk: false, message: .layer(send.message))))
         }
         effects.layerSends.removeAll(keepingCapacity: true)

@@ -1,4 +1,6 @@
+import CSystem
 import Cluster
+import Glibc
 
 /// Resolved topologies as text.
 public enum TopologyWriter {
@@ -20,7 +22,34 @@ public enum TopologyWriter {
         draft.records = plan.records
         share(&draft)
         let node = TopologyGrammar.codec.write(draft) ?? .mapping([])
-        return "# Resolved topology: every default filled in.\n" + String(decoding: YAMLWriter.text(node), as: UTF8.self)
+        return title + "\n" + String(decoding: YAMLWriter.text(node), as: UTF8.self)
+    }
+
+    private static let title = "# Resolved topology: every default filled in."
+
+    /// Writes a plan to a file, in place of what this program wrote there before; files of others are left alone.
+    public static func write(_ plan: ClusterPlan, to path: String) throws(Diagnostic) {
+        func refusal(_ message: String) -> Diagnostic { Diagnostic(place: Place(file: path), message: message) }
+        guard !path.isEmpty, !path.utf8.contains(0) else { throw refusal("found no name of a file, expected one to write to") }
+        let problem = SourceFile.problem(path)
+        if problem == nil {
+            let old = try SourceFile.read(path, as: path, what: "no file, or a topology that this program wrote")
+            guard old.starts(with: title.utf8) else {
+                throw refusal("found a file that this program did not write, expected none or one that it did")
+            }
+        } else if let problem, problem != "found no file" {
+            throw refusal("\(problem), expected a file to write to")
+        }
+        var bytes = Array(text(plan).utf8)[...]
+        let descriptor = testbed_open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+        guard descriptor >= 0 else { throw refusal("cannot be written: \(String(cString: strerror(errno)))") }
+        defer { close(descriptor) }
+        while !bytes.isEmpty {
+            let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw refusal("cannot be written: \(String(cString: strerror(errno)))") }
+            bytes = bytes.dropFirst(count)
+        }
     }
 
     /// Writes a model or a device that all pools share once.

@@ -37,6 +37,7 @@ public final class DataSockets {
         guard let socket = zmq_socket(context, ZMQ_PULL) else { throw SystemError("zmq_socket", code: zmq_errno()) }
         inbound = socket
         try Self.set(socket, ZMQ_RCVHWM, to: 0)
+        try Self.set(socket, ZMQ_RCVTIMEO, to: 100)
         guard zmq_bind(socket, Self.endpoint(directory, node)) == 0 else {
             throw SystemError("bind \(Self.endpoint(directory, node))", code: zmq_errno())
         }
@@ -82,8 +83,13 @@ public final class DataSockets {
     }
 
     /// Hands a frame that is there to `body`, without waiting. Answers whether there was one.
-    public func receive(_ body: (UnsafeRawBufferPointer) throws -> Void) throws -> Bool {
-        while zmq_msg_recv(&message, inbound, ZMQ_DONTWAIT) < 0 {
+    public func receive(_ body: (UnsafeRawBufferPointer) throws -> Void) throws -> Bool { try receive(flags: ZMQ_DONTWAIT, body) }
+
+    /// Hands a frame to `body` that comes within a tenth of a second. Answers whether one did.
+    public func receiveSoon(_ body: (UnsafeRawBufferPointer) throws -> Void) throws -> Bool { try receive(flags: 0, body) }
+
+    private func receive(flags: Int32, _ body: (UnsafeRawBufferPointer) throws -> Void) throws -> Bool {
+        while zmq_msg_recv(&message, inbound, flags) < 0 {
             if zmq_errno() == EAGAIN { return false }
             guard zmq_errno() == EINTR else { throw SystemError("receive", code: zmq_errno()) }
         }

@@ -4,118 +4,181 @@ import Models
 import Nodes
 import Quantities
 
-/// Messages between the ranks of a gang.
+/// Messages between the ranks of a gang. Whether their members and steps are those of a gang is for that gang to say.
 extension FrameDecoder {
-    /// Members that a gang may have, and steps of an iteration.
-    private static let members: UInt32 = 1 << 20
-    private static let steps: UInt32 = 1 << 24
+    private static let times = 0...limit
+    /// Tokens in a count, and sums of them.
+    private static let countBits = 24
+    private static let counterBits = 42
+
+    func unpack(_ packed: Testbed__Wake) throws(FrameError) -> Instant {
+        guard Self.times.contains(packed.start) else { throw FrameError(description: "a start of a gang out of range") }
+        return packed.start
+    }
 
     func unpack(_ packed: Testbed__Layer) throws(FrameError) -> LayerMessage {
-        guard packed.sender < Self.members, (0...Self.limit).contains(packed.start), (0...(1 << 34)).contains(packed.iteration) else {
+        guard LayerWords.members.contains(packed.sender), Self.times.contains(packed.start), (0...(1 << 34)).contains(packed.iteration) else {
             throw FrameError(description: "a message of a gang with members, times or iterations out of range")
         }
         return LayerMessage(
-            iteration: packed.iteration, start: packed.start, follows: packed.follows != 0, sender: Int32(packed.sender),
-            body: try unpackBody(packed))
+            iteration: packed.iteration, start: packed.start, follows: packed.follows != 0, sender: packed.sender, body: try unpackBody(packed))
     }
 
     private func unpackBody(_ packed: Testbed__Layer) throws(FrameError) -> LayerMessage.Body {
+        guard packed.leg != nil else { throw FrameError(description: "a message of a gang without a body") }
         switch packed.body_case {
         case TESTBED__LAYER__BODY_LEG: return .leg(try unpack(packed.leg.pointee))
-        case TESTBED__LAYER__BODY_DONE:
-            let end = packed.done.pointee
-            guard (0...Self.limit).contains(end.finish) else { throw FrameError(description: "an end of an iteration out of range") }
-            return .done(IterationEnd(finish: end.finish, isEmpty: end.is_empty != 0, counters: try counters(end.counters)))
-        case TESTBED__LAYER__BODY_SHEET: return try unpack(packed.sheet.pointee)
-        case TESTBED__LAYER__BODY_VERDICT: return .verdict(try unpack(packed.verdict.pointee))
+        case TESTBED__LAYER__BODY_DONE: return .done(try unpack(packed.done.pointee))
+        case TESTBED__LAYER__BODY_SHEET: return .sheet(try unpack(packed.sheet.pointee), group: try group(packed.sheet.pointee))
+        case TESTBED__LAYER__BODY_VERDICT: return .verdict(try unpack(packed.verdict.pointee, start: packed.start))
         case TESTBED__LAYER__BODY_COUNTERS: return .counters(try counters(packed.counters))
-        default: throw FrameError(description: "a message of a gang without a body")
+        default: throw FrameError(description: "a message of a gang with a body of an unknown kind")
         }
     }
 
-    private func unpack(_ leg: Testbed__Leg) throws(FrameError) -> LayerLeg {
-        let times = 0...Self.limit
-        guard let kind = UInt8(exactly: leg.kind).flatMap(LayerLeg.Kind.init(rawValue:)), leg.step < Self.steps, leg.origin < Self.members,
-            times.contains(leg.head), times.contains(leg.length), times.contains(leg.origin_sent), times.contains(leg.bytes),
-            (0...(1 << 40)).contains(leg.units), (0...(1 << 40)).contains(leg.load_sum), (0...(1 << 40)).contains(leg.load_most)
-        else { throw FrameError(description: "an exchange with kinds, times or sizes out of range") }
+    private func unpack(_ packed: Testbed__Leg) throws(FrameError) -> LayerLeg {
+        guard let kind = UInt8(exactly: packed.kind).flatMap(LayerLeg.Kind.init(rawValue:)), LayerWords.steps.contains(Int64(packed.step)),
+            LayerWords.members.contains(packed.origin), let flight = Self.flight(packed.head, packed.length),
+            let far = Self.flight(packed.head &+ packed.far_later, packed.length &+ packed.far_longer), Self.times.contains(packed.origin_sent),
+            LayerWords.bytes.contains(packed.bytes),
+            LayerWords.sizes.contains(packed.units), LayerWords.sizes.contains(packed.load_sum), LayerWords.sizes.contains(packed.load_most)
+        else { throw FrameError(description: "an exchange with kinds, members, times or sizes out of range") }
         return LayerLeg(
-            kind: kind, step: Int32(leg.step), flight: Flight(head: leg.head, tail: leg.head + leg.length), origin: Int32(leg.origin),
-            originSent: leg.origin_sent, bytes: leg.bytes, units: leg.units, loadSum: leg.load_sum, loadMost: leg.load_most,
-            counts: try counts(leg.counts, width: leg.width))
+            kind: kind, step: Int32(packed.step), flight: flight, far: far, origin: packed.origin, originSent: packed.origin_sent,
+            bytes: packed.bytes, units: packed.units, loadSum: packed.load_sum, loadMost: packed.load_most,
+            counts: try counts(packed.counts, packed.width))
     }
 
-    private func unpack(_ sheet: Testbed__Sheet) throws(FrameError) -> LayerMessage.Body {
-        let words = try numbers(sheet.parts)
-        // Bounded, so that sums over steps are times too.
-        guard words.count.isMultiple(of: 5), words.allSatisfy({ (0...(1 << 50)).contains($0) }), (0...Self.limit).contains(sheet.dropped),
-            sheet.group < 1 << 16
-        else { throw FrameError(description: "a sheet of loads out of range") }
-        let parts = stride(from: 0, to: words.count, by: 5).map { place in
-            LoadSheet.Part(
-                tokens: words[place], attention: words[place + 1], dense: words[place + 2], shared: words[place + 3], head: words[place + 4])
-        }
-        let loads = LoadSheet(
-            parts: parts, counts: try counts(sheet.counts, width: sheet.width), dropped: sheet.dropped, counters: try counters(sheet.counters))
-        return .sheet(loads, group: Int32(sheet.group))
+    private static func flight(_ head: Instant, _ length: Nanoseconds) -> Flight? {
+        guard times.contains(head), times.contains(length), times.contains(head + length) else { return nil }
+        return Flight(head: head, tail: head + length)
     }
 
-    private func unpack(_ verdict: Testbed__Verdict) throws(FrameError) -> LayerVerdict {
-        let words = try numbers(verdict.notes)
-        let times = 0...Self.limit
-        guard words.count.isMultiple(of: NoteWords.count), times.contains(verdict.messages), times.contains(verdict.bytes),
-            times.contains(verdict.last_finish)
-        else { throw FrameError(description: "a verdict out of range") }
-        var notes: [StepNote] = []
-        notes.reserveCapacity(words.count / NoteWords.count)
-        for place in stride(from: 0, to: words.count, by: NoteWords.count) {
-            guard let note = NoteWords.note(words[place..<place + NoteWords.count], limit: Self.limit) else {
-                throw FrameError(description: "a note of a layer out of range")
-            }
-            notes.append(note)
+    private func unpack(_ packed: Testbed__IterationEnd) throws(FrameError) -> IterationEnd {
+        guard Self.times.contains(packed.finish) else { throw FrameError(description: "an end of an iteration out of range") }
+        return IterationEnd(finish: packed.finish, isEmpty: packed.is_empty != 0, counters: try counters(packed.counters))
+    }
+
+    private func group(_ packed: Testbed__Sheet) throws(FrameError) -> Int32 {
+        guard packed.group < 1 << 16 else { throw FrameError(description: "group \(packed.group) of layers") }
+        return Int32(packed.group)
+    }
+
+    private func unpack(_ packed: Testbed__Sheet) throws(FrameError) -> LoadSheet {
+        guard Self.times.contains(packed.dropped) else { throw FrameError(description: "a sheet with a number of dropped picks out of range") }
+        let parts = try records(packed.parts, size: LayerWords.perPart) { LayerWords.part($0) }
+        return LoadSheet(
+            parts: parts, counts: try counts(packed.counts), dropped: packed.dropped, counters: try counters(packed.counters))
+    }
+
+    private func unpack(_ packed: Testbed__Verdict, start: Instant) throws(FrameError) -> LayerVerdict {
+        guard Self.times.contains(packed.messages), Self.times.contains(packed.bytes), Self.times.contains(packed.last_finish) else {
+            throw FrameError(description: "a verdict with times or sizes out of range")
         }
+        let notes = try records(packed.notes, size: LayerWords.perNote) { LayerWords.note($0, of: start, times: Self.times) }
         var traffic = Traffic()
-        traffic.messages = verdict.messages
-        traffic.bytes = verdict.bytes
+        traffic.messages = packed.messages
+        traffic.bytes = packed.bytes
         return LayerVerdict(
-            notes: notes, traffic: traffic, imbalances: try counters(verdict.imbalances), lastFinish: verdict.last_finish,
-            isEmpty: verdict.is_empty != 0, counters: try counters(verdict.counters))
+            notes: notes, traffic: traffic, imbalances: try counters(packed.imbalances), lastFinish: packed.last_finish,
+            isEmpty: packed.is_empty != 0, counters: try counters(packed.counters))
+    }
+}
+
+// MARK: - Lists of numbers
+
+extension FrameDecoder {
+    private func counts(_ packed: UnsafeMutablePointer<Testbed__Numbers>?) throws(FrameError) -> [Int32] {
+        guard let packed else { return [] }
+        return try counts(packed.pointee.packed, packed.pointee.width)
     }
 
-    private func counts(_ data: ProtobufCBinaryData, width: UInt32) throws(FrameError) -> [Int32] {
-        guard width == 2 || width == 4, data.len.isMultiple(of: Int(width)) else {
-            throw FrameError(description: "\(data.len) bytes of counts of \(width) bytes each")
-        }
-        guard let bytes = data.data, data.len > 0 else { return [] }
-        let raw = UnsafeRawPointer(bytes)
-        let numbers = [Int32](unsafeUninitializedCapacity: data.len / Int(width)) { place, count in
-            count = data.len / Int(width)
-            if width == 2 {
+    private func counts(_ data: ProtobufCBinaryData, _ width: Testbed__Width) throws(FrameError) -> [Int32] {
+        guard let bytes = UnsafeRawPointer(data.data), data.len > 0 else { return [] }
+        let count = try Self.count(data, width)
+        guard width != TESTBED__WIDTH__BITS_64 else { throw FrameError(description: "counts of 64 bits") }
+        // One look at all bits instead of one at each number: such loops are done several numbers at a time.
+        var bits: UInt32 = 0
+        let counts = [Int32](unsafeUninitializedCapacity: count) { place, filled in
+            if width == TESTBED__WIDTH__BITS_16 {
                 for index in 0..<count {
-                    place[index] = Int32(UInt16(littleEndian: raw.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self)))
+                    place[index] = Int32(UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self)))
                 }
             } else {
-                for index in 0..<count { place[index] = Int32(littleEndian: raw.loadUnaligned(fromByteOffset: 4 * index, as: Int32.self)) }
+                for index in 0..<count {
+                    let number = Int32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4 * index, as: Int32.self))
+                    bits |= UInt32(bitPattern: number)
+                    place[index] = number
+                }
+            }
+            filled = count
+        }
+        guard bits >> Self.countBits == 0 else { throw FrameError(description: "counts out of range") }
+        return counts
+    }
+
+    /// Numbers that are bounded, so that sums over ranks and iterations are numbers too.
+    private func counters(_ packed: UnsafeMutablePointer<Testbed__Numbers>?) throws(FrameError) -> [Int64] {
+        let numbers = try numbers(packed)
+        var bits: UInt64 = 0
+        for number in numbers { bits |= UInt64(bitPattern: number) }
+        guard bits >> Self.counterBits == 0 else { throw FrameError(description: "counters out of range") }
+        return numbers
+    }
+
+    /// Numbers of which `size` at a time make a record; `record` answers `nil` where they do not.
+    private func records<Record>(
+        _ packed: UnsafeMutablePointer<Testbed__Numbers>?, size: Int, record: (UnsafePointer<Int64>) -> Record?
+    ) throws(FrameError) -> [Record] {
+        let words = try numbers(packed)
+        guard words.count.isMultiple(of: size) else { throw FrameError(description: "\(words.count) numbers for records of \(size)") }
+        var records: [Record] = []
+        records.reserveCapacity(words.count / size)
+        words.withUnsafeBufferPointer { words in
+            guard let base = words.baseAddress else { return }
+            for place in stride(from: 0, to: words.count, by: size) {
+                guard let found = record(base + place) else { return }
+                records.append(found)
             }
         }
-        guard width == 2 || numbers.allSatisfy({ $0 >= 0 && $0 < 1 << 26 }) else { throw FrameError(description: "counts out of range") }
-        return numbers
+        guard records.count == words.count / size else { throw FrameError(description: "record \(records.count) of a list is out of range") }
+        return records
     }
 
-    /// Counts of 64 bits, bounded so that sums over all ranks are numbers too.
-    private func counters(_ data: ProtobufCBinaryData) throws(FrameError) -> [Int64] {
-        let numbers = try numbers(data)
-        guard numbers.allSatisfy({ (0...(1 << 42)).contains($0) }) else { throw FrameError(description: "counters out of range") }
-        return numbers
-    }
-
-    private func numbers(_ data: ProtobufCBinaryData) throws(FrameError) -> [Int64] {
-        guard data.len.isMultiple(of: 8) else { throw FrameError(description: "\(data.len) bytes of 64-bit numbers") }
-        guard let bytes = data.data else { return [] }
-        let raw = UnsafeRawPointer(bytes)
-        return [Int64](unsafeUninitializedCapacity: data.len / 8) { place, count in
-            count = data.len / 8
-            for index in 0..<count { place[index] = Int64(littleEndian: raw.loadUnaligned(fromByteOffset: 8 * index, as: Int64.self)) }
+    /// Numbers of any sign.
+    private func numbers(_ packed: UnsafeMutablePointer<Testbed__Numbers>?) throws(FrameError) -> [Int64] {
+        guard let packed, let bytes = UnsafeRawPointer(packed.pointee.packed.data) else { return [] }
+        let width = packed.pointee.width
+        let count = try Self.count(packed.pointee.packed, width)
+        return [Int64](unsafeUninitializedCapacity: count) { place, filled in
+            switch width {
+            case TESTBED__WIDTH__BITS_16:
+                for index in 0..<count {
+                    place[index] = Int64(UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self)))
+                }
+            case TESTBED__WIDTH__BITS_32:
+                for index in 0..<count {
+                    place[index] = Int64(Int32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4 * index, as: Int32.self)))
+                }
+            default:
+                for index in 0..<count {
+                    place[index] = Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: 8 * index, as: Int64.self))
+                }
+            }
+            filled = count
         }
+    }
+
+    /// How many numbers of a width the bytes are.
+    private static func count(_ data: ProtobufCBinaryData, _ width: Testbed__Width) throws(FrameError) -> Int {
+        let shift: Int
+        switch width {
+        case TESTBED__WIDTH__BITS_16: shift = 1
+        case TESTBED__WIDTH__BITS_32: shift = 2
+        case TESTBED__WIDTH__BITS_64: shift = 3
+        default: throw FrameError(description: "numbers of an unknown width")
+        }
+        guard data.len & (1 << shift - 1) == 0 else { throw FrameError(description: "\(data.len) bytes of numbers of \(1 << shift) bytes each") }
+        return data.len >> shift
     }
 }

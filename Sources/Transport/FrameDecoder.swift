@@ -22,7 +22,11 @@ public final class FrameDecoder {
     public init(nodes: Int) { self.nodes = nodes }
 
     /// Hands each envelope of a frame to `body`, in order; none of a frame that has anything wrong.
-    public func decode(_ bytes: UnsafeRawBufferPointer, body: (Envelope) -> Void) throws(FrameError) {
+    /// - Parameter parcels: gets each frame within the frame, with the node that it is for; where it is `nil` there must be none.
+    public func decode(
+        _ bytes: UnsafeRawBufferPointer, parcels: ((_ source: Int32, _ target: Int32, _ frame: UnsafeRawBufferPointer) throws -> Void)? = nil,
+        body: (Envelope) -> Void
+    ) throws {
         arena.reset()
         var allocator = arena.allocator()
         let data = bytes.bindMemory(to: UInt8.self).baseAddress
@@ -38,6 +42,17 @@ public final class FrameDecoder {
             envelopes.append(try unpack(packed.pointee, source: Int32(source)))
         }
         for envelope in envelopes { body(envelope) }
+        guard frame.pointee.n_parcels > 0 else { return }
+        guard let parcels else { throw FrameError(description: "frames to be passed on where none are") }
+        for place in 0..<frame.pointee.n_parcels {
+            guard let parcel = frame.pointee.parcels[place],
+                case let target = Int32(bitPattern: parcel.pointee.target), target == FrameEncoder.everybody || (0..<nodes).contains(Int(target))
+            else {
+                throw FrameError(description: "a frame for a node that is not there")
+            }
+            try parcels(
+                Int32(source), target, UnsafeRawBufferPointer(start: parcel.pointee.frame.data, count: parcel.pointee.frame.len))
+        }
     }
 
     private func unpack(_ packed: Testbed__Envelope, source: Int32) throws(FrameError) -> Envelope {
@@ -67,9 +82,7 @@ public final class FrameDecoder {
         case TESTBED__ENVELOPE__BODY_PULL: return .pull(try unpack(packed.pull.pointee))
         case TESTBED__ENVELOPE__BODY_CACHE: return .cache(try unpack(packed.cache.pointee))
         case TESTBED__ENVELOPE__BODY_RELEASE: return .release(try unpack(packed.release.pointee))
-        case TESTBED__ENVELOPE__BODY_WAKE:
-            guard (0...Self.limit).contains(packed.wake.pointee.start) else { throw FrameError(description: "a start out of range") }
-            return .wake(packed.wake.pointee.start)
+        case TESTBED__ENVELOPE__BODY_WAKE: return .wake(try unpack(packed.wake.pointee))
         case TESTBED__ENVELOPE__BODY_LAYER: return .layer(try unpack(packed.layer.pointee))
         default: throw FrameError(description: "a body of an unknown kind")
         }

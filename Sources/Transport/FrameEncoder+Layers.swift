@@ -3,7 +3,7 @@ import CWire
 import Nodes
 import Quantities
 
-/// Messages between the ranks of a gang. Lists of numbers go as bytes, little-endian, as they lie in memory.
+/// Messages between the ranks of a gang.
 extension FrameEncoder {
     func pack(_ message: LayerMessage) -> UnsafeMutablePointer<Testbed__Layer>? {
         guard let packed = arena.make(Testbed__Layer.self) else { return nil }
@@ -11,35 +11,26 @@ extension FrameEncoder {
         packed.pointee.iteration = message.iteration
         packed.pointee.start = message.start
         packed.pointee.follows = message.follows ? 1 : 0
-        packed.pointee.sender = UInt32(bitPattern: message.sender)
+        packed.pointee.sender = message.sender
         switch message.body {
         case .leg(let leg):
             packed.pointee.body_case = TESTBED__LAYER__BODY_LEG
-            guard let body = pack(leg) else { return nil }
-            packed.pointee.leg = body
+            packed.pointee.leg = pack(leg)
         case .done(let end):
             packed.pointee.body_case = TESTBED__LAYER__BODY_DONE
-            guard let body = arena.make(Testbed__IterationEnd.self) else { return nil }
-            testbed__iteration_end__init(body)
-            body.pointee.finish = end.finish
-            body.pointee.is_empty = end.isEmpty ? 1 : 0
-            guard let counters = pack(end.counters) else { return nil }
-            body.pointee.counters = counters
-            packed.pointee.done = body
+            packed.pointee.done = pack(end)
         case .sheet(let sheet, let group):
             packed.pointee.body_case = TESTBED__LAYER__BODY_SHEET
-            guard let body = pack(sheet, group) else { return nil }
-            packed.pointee.sheet = body
+            packed.pointee.sheet = pack(sheet, group)
         case .verdict(let verdict):
             packed.pointee.body_case = TESTBED__LAYER__BODY_VERDICT
-            guard let body = pack(verdict) else { return nil }
-            packed.pointee.verdict = body
+            packed.pointee.verdict = pack(verdict, start: message.start)
         case .counters(let sums):
             packed.pointee.body_case = TESTBED__LAYER__BODY_COUNTERS
-            guard let counters = pack(sums) else { return nil }
-            packed.pointee.counters = counters
+            packed.pointee.counters = pack(sums)
         }
-        return packed
+        // All bodies share one place, so this asks for whichever was set.
+        return packed.pointee.leg != nil ? packed : nil
     }
 
     func packWake(_ start: Instant) -> UnsafeMutablePointer<Testbed__Wake>? {
@@ -50,106 +41,127 @@ extension FrameEncoder {
     }
 
     private func pack(_ leg: LayerLeg) -> UnsafeMutablePointer<Testbed__Leg>? {
-        guard let body = arena.make(Testbed__Leg.self), let (width, counts) = packCounts(leg.counts) else { return nil }
-        testbed__leg__init(body)
-        body.pointee.kind = UInt32(leg.kind.rawValue)
-        body.pointee.step = UInt32(bitPattern: leg.step)
-        body.pointee.head = leg.flight.head
-        body.pointee.length = leg.flight.tail - leg.flight.head
-        body.pointee.origin = UInt32(bitPattern: leg.origin)
-        body.pointee.origin_sent = leg.originSent
-        body.pointee.bytes = leg.bytes
-        body.pointee.units = leg.units
-        body.pointee.load_sum = leg.loadSum
-        body.pointee.load_most = leg.loadMost
-        body.pointee.width = width
-        body.pointee.counts = counts
-        return body
+        guard let packed = arena.make(Testbed__Leg.self), let counts = narrow(leg.counts) else { return nil }
+        testbed__leg__init(packed)
+        packed.pointee.kind = UInt32(leg.kind.rawValue)
+        packed.pointee.step = UInt32(bitPattern: leg.step)
+        packed.pointee.head = leg.flight.head
+        packed.pointee.length = leg.flight.tail &- leg.flight.head
+        packed.pointee.far_later = leg.far.head &- leg.flight.head
+        packed.pointee.far_longer = (leg.far.tail &- leg.far.head) &- packed.pointee.length
+        packed.pointee.origin = leg.origin
+        packed.pointee.origin_sent = leg.originSent
+        packed.pointee.bytes = leg.bytes
+        packed.pointee.units = leg.units
+        packed.pointee.load_sum = leg.loadSum
+        packed.pointee.load_most = leg.loadMost
+        packed.pointee.width = counts.width
+        packed.pointee.counts = counts.data
+        return packed
+    }
+
+    private func pack(_ end: IterationEnd) -> UnsafeMutablePointer<Testbed__IterationEnd>? {
+        guard let packed = arena.make(Testbed__IterationEnd.self), let counters = pack(end.counters) else { return nil }
+        testbed__iteration_end__init(packed)
+        packed.pointee.finish = end.finish
+        packed.pointee.is_empty = end.isEmpty ? 1 : 0
+        packed.pointee.counters = counters
+        return packed
     }
 
     private func pack(_ sheet: LoadSheet, _ group: Int32) -> UnsafeMutablePointer<Testbed__Sheet>? {
-        guard let body = arena.make(Testbed__Sheet.self), let (width, counts) = packCounts(sheet.counts),
-            let parts = pack(sheet.parts.flatMap { [$0.tokens, $0.attention, $0.dense, $0.shared, $0.head] }), let counters = pack(sheet.counters)
+        let wordCount = LayerWords.perPart * sheet.parts.count
+        guard let packed = arena.make(Testbed__Sheet.self), let words = arena.array(Int64.self, count: wordCount) else { return nil }
+        for (place, part) in sheet.parts.enumerated() { LayerWords.write(part, to: words + LayerWords.perPart * place) }
+        guard let parts = pack(narrow(UnsafeBufferPointer(start: words, count: wordCount))), let counts = pack(narrow(sheet.counts)),
+            let counters = pack(sheet.counters)
         else { return nil }
-        testbed__sheet__init(body)
-        body.pointee.group = UInt32(bitPattern: group)
-        body.pointee.parts = parts
-        body.pointee.width = width
-        body.pointee.counts = counts
-        body.pointee.dropped = sheet.dropped
-        body.pointee.counters = counters
-        return body
+        testbed__sheet__init(packed)
+        packed.pointee.group = UInt32(bitPattern: group)
+        packed.pointee.parts = parts
+        packed.pointee.counts = counts
+        packed.pointee.dropped = sheet.dropped
+        packed.pointee.counters = counters
+        return packed
     }
 
-    private func pack(_ verdict: LayerVerdict) -> UnsafeMutablePointer<Testbed__Verdict>? {
-        var notes: [Int64] = []
-        notes.reserveCapacity(verdict.notes.count * NoteWords.count)
-        for note in verdict.notes { NoteWords.append(note, to: &notes) }
-        guard let body = arena.make(Testbed__Verdict.self), let words = pack(notes), let imbalances = pack(verdict.imbalances),
+    private func pack(_ verdict: LayerVerdict, start: Instant) -> UnsafeMutablePointer<Testbed__Verdict>? {
+        let wordCount = LayerWords.perNote * verdict.notes.count
+        guard let packed = arena.make(Testbed__Verdict.self), let words = arena.array(Int64.self, count: wordCount) else { return nil }
+        for (place, note) in verdict.notes.enumerated() { LayerWords.write(note, of: start, to: words + LayerWords.perNote * place) }
+        guard let notes = pack(narrow(UnsafeBufferPointer(start: words, count: wordCount))), let imbalances = pack(verdict.imbalances),
             let counters = pack(verdict.counters)
         else { return nil }
-        testbed__verdict__init(body)
-        body.pointee.notes = words
-        body.pointee.messages = verdict.traffic.messages
-        body.pointee.bytes = verdict.traffic.bytes
-        body.pointee.imbalances = imbalances
-        body.pointee.last_finish = verdict.lastFinish
-        body.pointee.is_empty = verdict.isEmpty ? 1 : 0
-        body.pointee.counters = counters
-        return body
-    }
-
-    /// Counts of two bytes where all fit, else of four.
-    private func packCounts(_ counts: [Int32]) -> (UInt32, ProtobufCBinaryData)? {
-        guard !counts.isEmpty else { return (2, ProtobufCBinaryData(len: 0, data: nil)) }
-        if counts.allSatisfy({ $0 >= 0 && $0 <= 0xFFFF }) {
-            guard let place = arena.array(UInt16.self, count: counts.count) else { return nil }
-            for index in counts.indices { place[index] = UInt16(truncatingIfNeeded: counts[index]).littleEndian }
-            return (2, data(place, bytes: 2 * counts.count))
-        }
-        guard let place = arena.array(Int32.self, count: counts.count) else { return nil }
-        for index in counts.indices { place[index] = counts[index].littleEndian }
-        return (4, data(place, bytes: 4 * counts.count))
-    }
-
-    private func pack(_ numbers: [Int64]) -> ProtobufCBinaryData? {
-        guard !numbers.isEmpty else { return ProtobufCBinaryData(len: 0, data: nil) }
-        guard let place = arena.array(Int64.self, count: numbers.count) else { return nil }
-        for index in numbers.indices { place[index] = numbers[index].littleEndian }
-        return data(place, bytes: 8 * numbers.count)
-    }
-
-    private func data<Value>(_ place: UnsafeMutablePointer<Value>, bytes: Int) -> ProtobufCBinaryData {
-        ProtobufCBinaryData(len: bytes, data: UnsafeMutableRawPointer(place).assumingMemoryBound(to: UInt8.self))
+        testbed__verdict__init(packed)
+        packed.pointee.notes = notes
+        packed.pointee.messages = verdict.traffic.messages
+        packed.pointee.bytes = verdict.traffic.bytes
+        packed.pointee.imbalances = imbalances
+        packed.pointee.last_finish = verdict.lastFinish
+        packed.pointee.is_empty = verdict.isEmpty ? 1 : 0
+        packed.pointee.counters = counters
+        return packed
     }
 }
 
-/// A note as seven 64-bit numbers.
-enum NoteWords {
-    static let count = 7
+// MARK: - Lists of numbers
 
-    static func append(_ note: StepNote, to words: inout [Int64]) {
-        words.append(Int64(note.step) << 2 | (note.isAttention ? 2 : 0) | (note.awaitsExperts ? 1 : 0))
-        words.append(note.start)
-        words.append(note.end)
-        words.append(note.tokens)
-        words.append(Int64(note.distinct) << 32 | Int64(UInt32(bitPattern: note.last)))
-        words.append(note.awaitedRank)
-        words.append(note.awaitedNetwork)
+extension FrameEncoder {
+    /// A list of numbers as it travels.
+    fileprivate struct NarrowNumbers {
+        var width: Testbed__Width
+        var data: ProtobufCBinaryData
+
+        init<Number>(_ width: Testbed__Width, _ place: UnsafeMutablePointer<Number>, count: Int) {
+            self.width = width
+            let size = MemoryLayout<Number>.stride * count
+            data = ProtobufCBinaryData(len: size, data: UnsafeMutableRawPointer(place).assumingMemoryBound(to: UInt8.self))
+        }
     }
 
-    /// `nil` for words that no note has.
-    static func note(_ words: ArraySlice<Int64>, limit: Instant) -> StepNote? {
-        let base = words.startIndex
-        let flags = words[base]
-        let (start, end) = (words[base + 1], words[base + 2])
-        let distinct = words[base + 4] >> 32
-        let last = Int32(truncatingIfNeeded: words[base + 4])
-        guard flags >= 0, flags >> 2 < 1 << 24, start >= 0, end >= start, end <= limit, words[base + 3] >= 0, words[base + 3] <= limit, distinct >= 0,
-            last >= -1, (0...limit).contains(words[base + 5]), (0...limit).contains(words[base + 6])
-        else { return nil }
-        return StepNote(
-            isAttention: flags & 2 != 0, step: Int32(flags >> 2), start: start, end: end, tokens: words[base + 3], distinct: Int32(distinct),
-            last: last, awaitsExperts: flags & 1 != 0, awaitedRank: words[base + 5], awaitedNetwork: words[base + 6])
+    private func pack(_ numbers: [Int64]) -> UnsafeMutablePointer<Testbed__Numbers>? { pack(numbers.withUnsafeBufferPointer { narrow($0) }) }
+
+    private func pack(_ numbers: NarrowNumbers?) -> UnsafeMutablePointer<Testbed__Numbers>? {
+        guard let numbers, let packed = arena.make(Testbed__Numbers.self) else { return nil }
+        testbed__numbers__init(packed)
+        packed.pointee.width = numbers.width
+        packed.pointee.packed = numbers.data
+        return packed
+    }
+
+    /// Counts in 16 bits where all fit, else in 32. `nil` without memory.
+    private func narrow(_ counts: [Int32]) -> NarrowNumbers? {
+        counts.withUnsafeBufferPointer { counts in
+            // One look at all bits instead of one at each number: such loops are done several numbers at a time.
+            var bits: UInt32 = 0
+            for count in counts { bits |= UInt32(bitPattern: count) }
+            if bits <= UInt32(UInt16.max) {
+                guard let place = arena.array(UInt16.self, count: counts.count) else { return nil }
+                for index in 0..<counts.count { place[index] = UInt16(truncatingIfNeeded: counts[index]).littleEndian }
+                return NarrowNumbers(TESTBED__WIDTH__BITS_16, place, count: counts.count)
+            }
+            guard let place = arena.array(Int32.self, count: counts.count) else { return nil }
+            for index in 0..<counts.count { place[index] = counts[index].littleEndian }
+            return NarrowNumbers(TESTBED__WIDTH__BITS_32, place, count: counts.count)
+        }
+    }
+
+    /// Numbers in 16 or 32 bits where all fit, else in 64. `nil` without memory.
+    private func narrow(_ numbers: UnsafeBufferPointer<Int64>) -> NarrowNumbers? {
+        var bits: UInt64 = 0
+        for number in numbers { bits |= UInt64(bitPattern: number) }
+        if bits <= UInt64(UInt16.max) {
+            guard let place = arena.array(UInt16.self, count: numbers.count) else { return nil }
+            for index in 0..<numbers.count { place[index] = UInt16(truncatingIfNeeded: numbers[index]).littleEndian }
+            return NarrowNumbers(TESTBED__WIDTH__BITS_16, place, count: numbers.count)
+        }
+        if bits <= UInt64(Int32.max) {
+            guard let place = arena.array(Int32.self, count: numbers.count) else { return nil }
+            for index in 0..<numbers.count { place[index] = Int32(truncatingIfNeeded: numbers[index]).littleEndian }
+            return NarrowNumbers(TESTBED__WIDTH__BITS_32, place, count: numbers.count)
+        }
+        guard let place = arena.array(Int64.self, count: numbers.count) else { return nil }
+        for index in 0..<numbers.count { place[index] = numbers[index].littleEndian }
+        return NarrowNumbers(TESTBED__WIDTH__BITS_64, place, count: numbers.count)
     }
 }

@@ -31,6 +31,34 @@ public final class FrameEncoder {
         return try body(UnsafeRawBufferPointer(start: bytes, count: size))
     }
 
+    /// Stands for all ranks of a gang but the sender, where a parcel names its receiver.
+    static let everybody: Int32 = -1
+
+    /// Appends a frame with one parcel that holds `frame`. Frames put one after the other are a frame with all their parcels.
+    func append(_ frame: UnsafeRawBufferPointer, for target: Int32, of source: Int32, to bytes: inout [UInt8]) {
+        var parcel = Testbed__Parcel()
+        testbed__parcel__init(&parcel)
+        parcel.target = UInt32(bitPattern: target)
+        parcel.frame.len = frame.count
+        parcel.frame.data = UnsafeMutablePointer(mutating: frame.bindMemory(to: UInt8.self).baseAddress)
+        withUnsafeMutablePointer(to: &parcel) { parcel in
+            var list: UnsafeMutablePointer<Testbed__Parcel>? = parcel
+            withUnsafeMutablePointer(to: &list) { list in
+                var outer = Testbed__Frame()
+                testbed__frame__init(&outer)
+                outer.source = UInt32(bitPattern: source)
+                outer.n_parcels = 1
+                outer.parcels = list
+                let size = testbed__frame__get_packed_size(&outer)
+                let start = bytes.count
+                bytes.append(contentsOf: repeatElement(0, count: size))
+                bytes.withUnsafeMutableBufferPointer { bytes in
+                    if let base = bytes.baseAddress { testbed__frame__pack(&outer, base + start) }
+                }
+            }
+        }
+    }
+
     private func pack(_ envelope: Envelope) -> UnsafeMutablePointer<Testbed__Envelope>? {
         guard let packed = arena.make(Testbed__Envelope.self) else { return nil }
         testbed__envelope__init(packed)

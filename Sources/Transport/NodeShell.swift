@@ -25,10 +25,28 @@ public final class NodeShell {
     private var batchOf: [Int32]
     private var batches: [(target: Int32, envelopes: [Envelope])] = []
     private var arrivals: Arrivals
+    private var relay: GangRelay?
+    /// For frames within frames.
+    private let innerDecoder: FrameDecoder
+    private var bundle: [UInt8] = []
     /// Envelopes in a frame at the most, so that a long window does not become one huge message.
     private static let frameLimit = 512
 
-    public init(host: NodeHost, nodes: Int, sockets: DataSockets, control: ControlChannel, sink: any RecordSink, departures: Departures) {
+    /// - Parameters:
+    ///   - plan: of the run; it says whether messages of a gang are passed on.
+    public convenience init(
+        host: NodeHost, plan: ClusterPlan, layout: ClusterLayout, sockets: DataSockets, control: ControlChannel, sink: any RecordSink
+    ) {
+        self.init(
+            host: host, nodes: layout.nodes.count, sockets: sockets, control: control, sink: sink, departures: Departures(plan),
+            relay: GangRelay(host.plan, of: plan, layout))
+    }
+
+    private init(
+        host: NodeHost, nodes: Int, sockets: DataSockets, control: ControlChannel, sink: any RecordSink, departures: Departures, relay: GangRelay?
+    ) {
+        self.relay = relay
+        innerDecoder = FrameDecoder(nodes: nodes)
         self.host = host
         self.sockets = sockets
         self.control = control
@@ -80,10 +98,10 @@ public final class NodeShell {
         host.advance(until: bound, into: &out)
         while host.isWaiting {
             try sendLayers()
-            guard try waitForFrame() else { return false }
-            while try receiveFrame() {}
+            guard try waitInIteration() else { return false }
             host.advance(until: bound, into: &out)
         }
+        if relay?.isHere == true { try relay?.flush { try sockets.send($0, to: $1) } }
         return true
     }
 
@@ -110,13 +128,82 @@ public final class NodeShell {
         }
     }
 
-    /// Sends what others of the gang wait for, in the middle of a window.
+    /// Waits for frames of the gang, which come soon: the launcher's word is looked for only when they do not.
+    private func waitInIteration() throws -> Bool {
+        while true {
+            var isNews = false
+            while try receiveFrame() { isNews = true }
+            if isNews { return true }
+            if try sockets.receiveSoon(consume) { return true }
+            // Messages that nobody else adds to must not wait for ever.
+            if relay?.isHere == true { try relay?.flush { try sockets.send($0, to: $1) } }
+            switch try control.receive(waits: false) {
+            case .message(.stop), .closed: return false
+            case .message, .nothing: break
+            }
+        }
+    }
+
+    /// Sends what others of the gang wait for, in the middle of a window; the rest of what the node has to say stays.
     private func sendLayers() throws {
-        guard out.contains(where: { $0.envelope.message.channel == .layer }) else { return }
-        let others = out.filter { $0.envelope.message.channel != .layer }
-        out.removeAll { $0.envelope.message.channel != .layer }
-        try sendAll()
-        out.append(contentsOf: others)
+        var kept = 0
+        var place = 0
+        while place < out.count {
+            guard case .layer(let message) = out[place].envelope.message else {
+                out.swapAt(kept, place)
+                kept += 1
+                place += 1
+                continue
+            }
+            // The same message to several ranks is packed once.
+            var end = place + 1
+            while end < out.count, case .layer(let next) = out[end].envelope.message, next === message { end += 1 }
+            try sendLayer(place..<end)
+            place = end
+        }
+        out.removeSubrange(kept...)
+        if relay?.isHere == true, relay?.isComplete == true { try relay?.flush { try sockets.send($0, to: $1) } }
+    }
+
+    /// Sends one message to its receivers.
+    private func sendLayer(_ places: Range<Int>) throws {
+        let source = Int32(host.plan.index)
+        let targets = places.lazy.map { self.out[$0].target }
+        let fits: Void? = try encoder.encode(source: source, [out[places.lowerBound].envelope]) { frame in
+            guard let relay else {
+                for target in targets { try sockets.send(frame, to: Int(target)) }
+                return
+            }
+            let target = places.count == relay.others ? FrameEncoder.everybody : out[places.lowerBound].target
+            guard relay.isHere || places.count == 1 || target == FrameEncoder.everybody else {
+                throw SystemError("a message to \(places.count) of \(relay.others) ranks")
+            }
+            if relay.isHere {
+                try passOn(frame, for: target, from: source)
+            } else {
+                bundle.removeAll(keepingCapacity: true)
+                encoder.append(frame, for: target, of: source, to: &bundle)
+                try bundle.withUnsafeBytes { try sockets.send($0, to: Int(relay.node)) }
+            }
+        }
+        guard fits != nil else { throw SystemError("a frame that does not fit in memory") }
+    }
+
+    /// A frame of `source` within a frame: for this node, or to be passed on.
+    private func consume(_ frame: UnsafeRawBufferPointer, for target: Int32, from source: Int32) throws {
+        if target == Int32(host.plan.index) || target == FrameEncoder.everybody { try innerDecoder.decode(frame) { host.receive($0) } }
+        if relay?.isHere == true { try passOn(frame, for: target, from: source) }
+    }
+
+    private func passOn(_ frame: UnsafeRawBufferPointer, for target: Int32, from source: Int32) throws {
+        let here = Int32(host.plan.index)
+        bundle.removeAll(keepingCapacity: true)
+        encoder.append(frame, for: target, of: here, to: &bundle)
+        if target == FrameEncoder.everybody {
+            relay?.addForAll(bundle, but: source)
+        } else if target != here {
+            relay?.add(bundle, for: Int(target))
+        }
     }
 
     /// Waits until the node holds every message announced. Answers `false` when it is told to stop instead.
@@ -133,15 +220,17 @@ public final class NodeShell {
     }
 
     private func receiveFrame() throws -> Bool {
-        try sockets.receive { bytes in
-            do {
-                try decoder.decode(bytes) { envelope in
-                    if envelope.message.channel != .layer { arrivals.count(from: envelope.source) }
-                    host.receive(envelope)
-                }
-            } catch {
-                throw SystemError("a frame that cannot be read: \(error)")
+        try sockets.receive(consume)
+    }
+
+    private func consume(_ bytes: UnsafeRawBufferPointer) throws {
+        do {
+            try decoder.decode(bytes, parcels: relay == nil ? nil : { try self.consume($2, for: $1, from: $0) }) { envelope in
+                if envelope.message.channel != .layer { arrivals.count(from: envelope.source) }
+                host.receive(envelope)
             }
+        } catch {
+            throw SystemError("a frame that cannot be read: \(error)")
         }
     }
 

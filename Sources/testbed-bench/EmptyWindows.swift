@@ -41,8 +41,8 @@ struct EmptyWindows {
         guard let host = NodeHost.make(layout.nodes[2], of: plan, layout: layout, records: rows, source: { Nothing() }) else { return }
         let sockets = try DataSockets(directory: directory, node: 2, count: layout.nodes.count)
         let shell = NodeShell(
-            host: host, nodes: layout.nodes.count, sockets: sockets, control: ControlChannel(descriptor: ControlChannel.nodeDescriptor),
-            sink: Nothing(), departures: Departures(plan))
+            host: host, plan: plan, layout: layout, sockets: sockets,
+            control: ControlChannel(descriptor: ControlChannel.nodeDescriptor), sink: Nothing())
         if try shell.waitForStart() != nil { try shell.runVirtual() }
     }
 

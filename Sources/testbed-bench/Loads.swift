@@ -94,6 +94,20 @@ struct Loads {
             """)
     }
 
+    /// A bundled topology with fewer requests.
+    func bundled(_ name: String, requests: Int) throws -> String {
+        let path = "\(package)/Topologies/\(name).yaml"
+        guard let file = fopen(path, "r") else { throw SystemError("open \(path)", code: errno) }
+        defer { fclose(file) }
+        var text = ""
+        var line = [CChar](repeating: 0, count: 4096)
+        while fgets(&line, Int32(line.count), file) != nil {
+            let read = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            text += read.hasPrefix("  requests: ") ? "  requests: \(requests)\n" : read
+        }
+        return try write(name, text)
+    }
+
     private func write(_ name: String, _ text: String) throws -> String {
         let path = "\(directory)/\(name).yaml"
         guard let file = fopen(path, "w") else { throw SystemError("open \(path)", code: errno) }

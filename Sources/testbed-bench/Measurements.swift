@@ -18,10 +18,14 @@ struct Measurements {
         let bare = try bareLoops(&findings)
         try hour(&findings, bare)
         try sizes(&findings, bare)
+        try gangs(&findings)
         try yardsticks(&findings)
         note("pieces of an event")
         for piece in Pieces(rounds: 5, calls: isQuick ? 50_000 : 400_000).measure() {
             findings.add("pieces of an event", piece.name, piece.nanoseconds, "ns")
+        }
+        for figure in GatePieces(batches: isQuick ? 512 : 2048).measure() {
+            findings.add("a call of the gate", figure.name, figure.value, figure.unit)
         }
         return findings
     }
@@ -81,6 +85,30 @@ struct Measurements {
             let inproc = try runs(3, path, .inproc)
             let virtual = try runs(1, path, .virtual)
             compare(inproc, virtual, bare, "\(workers) workers, llama-3.1-8b, \(Figures.number(150 * Double(workers) / 256)) requests/s", &findings)
+        }
+    }
+
+    /// Clusters with barriers in every layer.
+    private func gangs(_ findings: inout Findings) throws {
+        let cases: [(name: String, requests: Int, clocks: [ClockMode], target: String)] = [
+            ("afd-4a4e", isQuick ? 40 : 150, [.inproc, .virtual], "virtual at least 1"),
+            ("moe-ep8", isQuick ? 20 : 100, [.inproc, .virtual], "virtual at least 1"),
+            ("moe-ep32", isQuick ? 150 : 800, [.inproc], "inproc at least 50"),
+            ("ep144-deepseek-v3", isQuick ? 100 : 1_000, [.inproc, .virtual], "virtual at least 5"),
+        ]
+        for (name, requests, clocks, target) in cases {
+            note(name)
+            let path = try loads.bundled(name, requests: requests)
+            let part = "\(name), \(requests) requests; target: emulated seconds per second under \(target)"
+            var digests: [String] = []
+            for clock in clocks {
+                let run = try runs(1, path, clock)
+                digests.append(run.digest)
+                findings.add(part, "\(clock.rawValue), emulated seconds per second", run.speed, "x")
+                findings.add(part, "\(clock.rawValue), messages modelled per second", run.messages / run.wall, "messages/s")
+                findings.add(part, "\(clock.rawValue), processor time", run.processor, "s")
+            }
+            findings.add(part, "digests agree", Set(digests).count == 1 ? 1 : 0, "(1: yes)")
         }
     }
 

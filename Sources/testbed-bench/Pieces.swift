@@ -12,19 +12,25 @@ struct Pieces {
 
     /// Name and nanoseconds of each piece.
     func measure() -> [(name: String, nanoseconds: Double)] {
-        [
+        let leg = roundTrip(Self.leg, calls: calls)
+        let sheet = roundTrip(Self.sheet, calls: max(calls / 1_000, 1))
+        return [
             ("CostModel.iterationTime", costModel()),
             ("EventHeap push and pop, 1,000 held", eventHeap()),
             ("frame encoded, per message", frames().encode),
             ("frame decoded, per message", frames().decode),
+            ("leg of an exchange, 32 counts, encoded", leg.encode),
+            ("leg of an exchange, 32 counts, decoded", leg.decode),
+            ("sheet of 58 x 288 counts, encoded", sheet.encode),
+            ("sheet of 58 x 288 counts, decoded", sheet.decode),
             ("row of requests.csv", requestRow()),
             ("row of iterations.csv", iterationRow()),
         ]
     }
 
-    private func nanoseconds(_ body: () -> Void) -> Double {
+    private func nanoseconds(calls count: Int? = nil, _ body: () -> Void) -> Double {
         body()
-        return Measure.median((0..<rounds).map { _ in Measure.time(body) }) / Double(calls) * 1e9
+        return Measure.median((0..<rounds).map { _ in Measure.time(body) }) / Double(count ?? calls) * 1e9
     }
 
     private func costModel() -> Double {
@@ -79,6 +85,35 @@ struct Pieces {
             source: 3, sequence: UInt32(number), sent: 1_000_000_000, head: 1_000_050_000, tail: 1_000_050_081, bytes: 256, link: 3, isBulk: false,
             message: number == 9 ? .status(LoadReport()) : .tokens(tokens))
     }
+
+    /// A message of a gang in a frame of its own, as it travels.
+    private func roundTrip(_ body: LayerMessage.Body, calls: Int) -> (encode: Double, decode: Double) {
+        let start: Instant = 1_234_567_890_123
+        let message = LayerMessage(iteration: 123_456, start: start, follows: true, sender: 17, body: body)
+        let envelope = Envelope(
+            source: 3, sequence: 0, sent: start, head: start + 5_000, tail: start + 9_000, bytes: 0, link: 0, isBulk: false, message: .layer(message))
+        let envelopes = [envelope]
+        let encoder = FrameEncoder()
+        let decoder = FrameDecoder(nodes: 16)
+        var bytes: [UInt8] = []
+        _ = encoder.encode(source: 3, envelopes) { bytes = Array($0) }
+        var sum = 0
+        let encode = nanoseconds(calls: calls) { for _ in 0..<calls { sum += encoder.encode(source: 3, envelopes) { $0.count } ?? 0 } }
+        let decode = nanoseconds(calls: calls) {
+            for _ in 0..<calls { bytes.withUnsafeBytes { raw in try? decoder.decode(raw) { sum += Int($0.tail & 1) } } }
+        }
+        return sum == 0 ? (.nan, .nan) : (encode, decode)
+    }
+
+    private static let leg = LayerMessage.Body.leg(
+        LayerLeg(
+            kind: .dispatch, step: 77, flight: Flight(head: 1_234_567_990_123, tail: 1_234_567_995_123), origin: 17,
+            originSent: 1_234_567_985_123, bytes: 917_504, units: 128, loadSum: 4_096, loadMost: 311, counts: (0..<32).map { $0 * 7 % 13 }))
+
+    private static let sheet = LayerMessage.Body.sheet(
+        LoadSheet(
+            parts: (0..<2).map { _ in LoadSheet.Part(tokens: 64, attention: 123_456, dense: 345_678, shared: 45_678, head: 234_567) },
+            counts: (0..<58 * 288).map { Int32($0 * 7 % 13) }, dropped: 0, counters: []), group: 0)
 
     private func requestRow() -> Double {
         var text = TextBuffer()

@@ -11,7 +11,7 @@ extension CommandTable {
             "A topology is looked up as given, then by its base name among those that come with the program.",
             "Results go to standard output, everything else to standard error.",
         ],
-        verbs: [up, validate, policies, models, devices, topologies, help, version, completion, man, node],
+        verbs: [up, plan, validate, policies, models, devices, topologies, help, version, completion, man, node],
         exitCodes: [
             Note("0", "Done."),
             Note("1", "The run failed, or a requirement does not hold."),
@@ -60,6 +60,35 @@ extension CommandTable {
         examples: [
             Note("testbed up pd-4x8", "Run the bundled cluster of four prefill and eight decode workers"),
             Note("testbed up pd-4x8 --set workload.rate-scale=2 --require 'ttft_s.p99<0.5'", "Double the load and judge the result"),
+        ])
+
+    private static let plan = Verb(
+        "plan", "Search the shape of a cluster that serves its workload within its slo",
+        description: [
+            "Which procedure is used follows from the pools. With an attention pool it searches attention and expert nodes, micro-batches and batch, "
+                + "for the most tokens a second by price (megascale) or the fewest devices that carry the rate (janus). With a prefill pool it searches "
+                + "the parallelism and the number of prefill and decode workers (distserve).",
+            "It goes by the cost model, the memory and the links of the runs, in closed form; a run of the written topology tells the rest. Prints the "
+                + "shapes that no other one beats, and marks the one to take.",
+        ],
+        positionals: [Positional("FILE", "The topology.", completion: .command("topologies --names", files: endings))],
+        options: [
+            Option(
+                "procedure", "How attention and expert nodes are searched.",
+                value: .init("NAME", .choice(["megascale", "janus"]), fallback: "megascale")),
+            Option(
+                "devices", "Devices that the cluster may have.",
+                value: .init("N", .integer(1...1_024), fallback: "64, or as many as the topology has")),
+            Option(
+                "rate", "Requests a second that are to be carried.",
+                value: .init("R", .positiveNumber(limit: 1_000_000_000), fallback: "the workload's")),
+            Option("write", "Save the shape as a topology.", short: "w", value: .init("FILE", completion: .files(endings))),
+            set,
+            json,
+        ],
+        examples: [
+            Note("testbed plan pd-4x8 --rate 20 --write larger.yaml", "Split a cluster for 20 requests a second, and save it"),
+            Note("testbed plan afd-4a4e --procedure janus --devices 32", "The fewest attention and expert nodes that carry the rate"),
         ])
 
     private static let validate = Verb(

@@ -26,6 +26,7 @@ enum Program {
     private static func run(_ command: ParsedCommand) -> Int32 {
         switch command.verb {
         case "up": Up.run(command)
+        case "plan": Plan.run(command)
         case "node": Node.run(command)
         case "validate": Validate.run(command)
         case "policies": Catalogues.policies(command)

@@ -1,5 +1,6 @@
 import Cluster
 import Quantities
+import Records
 
 /// A row of `requests.csv`, times in nanoseconds; -1 for a time that is not there.
 public struct RequestRecord: Equatable, Sendable {
@@ -30,6 +31,24 @@ public struct IterationRecord: Equatable, Sendable {
     public var blocks: Int64
     public var totalBlocks: Int64
     public var preemptions: Int64
+    /// For ranks that share their layers with others.
+    public var shares: IterationShares?
+}
+
+/// A row of `layers.csv`.
+public struct LayerRecord: Equatable, Sendable {
+    public var node: String
+    public var iteration: Int64
+    public var layer: Int64
+    public var microBatch: Int64
+    public var isAttention: Bool
+    public var start: Instant
+    public var end: Instant
+    public var tokens: Int64
+    public var awaitedRank: Nanoseconds
+    public var awaitedNetwork: Nanoseconds
+    /// Index of the node whose message was the last, or -1.
+    public var last: Int
 }
 
 /// A row of `messages.csv`.
@@ -59,7 +78,18 @@ extension RunRecords {
             IterationRecord(
                 node: String(row[0]), number: number(row[1]), start: time(row[2]), end: time(row[3]), prefillTokens: number(row[4]),
                 decodeTokens: number(row[5]), requests: number(row[6]), waiting: number(row[7]), blocks: number(row[8]),
-                totalBlocks: number(row[9]), preemptions: number(row[10]))
+                totalBlocks: number(row[9]), preemptions: number(row[10]), shares: shares(row[11...]))
+        }
+    }
+
+    /// What ranks did in layers, by rank, in order.
+    public var layerRows: [LayerRecord] {
+        fields(layers.map { $0[...] }).map { row in
+            LayerRecord(
+                node: String(row[0]), iteration: number(row[1]), layer: number(row[2]), microBatch: number(row[3]),
+                isAttention: row[4] == "attention",
+                start: time(row[5]), end: time(row[6]), tokens: number(row[7]), awaitedRank: time(row[9]), awaitedNetwork: time(row[10]),
+                last: Int(number(row[11])))
         }
     }
 
@@ -76,6 +106,19 @@ extension RunRecords {
 private func fields(_ rows: [Substring]) -> [[Substring]] { rows.map { $0.split(separator: ",", omittingEmptySubsequences: false) } }
 
 private func number(_ text: Substring) -> Int64 { Int64(text) ?? -1 }
+
+private func shares(_ row: ArraySlice<Substring>) -> IterationShares? {
+    guard let first = row.first, !first.isEmpty else { return nil }
+    let row = Array(row)
+    var shares = IterationShares()
+    shares.attention = time(row[0])
+    shares.experts = time(row[1])
+    shares.awaitingAttention = time(row[2])
+    shares.awaitingExperts = time(row[3])
+    shares.awaitingNetwork = time(row[4])
+    shares.routedTokens = number(row[5])
+    return shares
+}
 
 /// A time with nine decimals.
 private func time(_ text: Substring) -> Instant {

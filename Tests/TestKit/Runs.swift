@@ -36,7 +36,8 @@ extension RunRecords {
         ]
         for (name, mine, theirs) in parts where mine != theirs {
             let place = zip(mine, theirs).enumerated().first { $1.0 != $1.1 }?.offset ?? min(mine.count, theirs.count)
-            return "\(name) \(place) of \(mine.count) and \(theirs.count): \(mine.dropFirst(place).first ?? "none") | \(theirs.dropFirst(place).first ?? "none")"
+            return
+                "\(name) \(place) of \(mine.count) and \(theirs.count): \(mine.dropFirst(place).first ?? "none") | \(theirs.dropFirst(place).first ?? "none")"
         }
         return nil
     }

@@ -45,3 +45,23 @@ public var testGangs: [PoolPlan] {
     attention.mixture = MixturePlan(expertPool: "expert")
     return [ranks, attention, testPool(.expert, count: 2)]
 }
+
+/// Plans of one gang: ranks that hold both, or attention nodes and expert nodes.
+public func gangPlan(
+    attention: Int, experts: Int? = nil, mixture: MixturePlan = MixturePlan(), devicesPerHost: Int = 8, links: LinkPlan = LinkPlan(),
+    model: ModelShape = testMixture
+) -> ClusterPlan {
+    var ranks = testPool(experts == nil ? .ep : .attention, count: attention)
+    ranks.name = "ranks"
+    ranks.model = model
+    ranks.mixture = mixture
+    var pools = [ranks]
+    if let experts {
+        pools[0].mixture?.expertPool = "expert"
+        pools.append(testPool(.expert, count: experts))
+        pools[1].model = model
+    }
+    var plan = testPlan(pools, links: links, records: RecordPlan(messages: true, layers: true))
+    plan.hosts.devicesPerHost = devicesPerHost
+    return plan
+}

@@ -75,7 +75,8 @@ struct FrameTests {
     }
 
     private func isInRange(_ envelope: Envelope) -> Bool {
-        guard (0..<nodeCount).contains(Int(envelope.source)), envelope.sent >= 0, envelope.head > envelope.sent, envelope.tail >= envelope.head,
+        guard (0..<nodeCount).contains(Int(envelope.source)), envelope.sent >= 0,
+            envelope.head > envelope.sent || (envelope.head == envelope.sent && envelope.message.channel == .layer), envelope.tail >= envelope.head,
             envelope.tail < .never, envelope.bytes >= 0, envelope.bytes < .never, LinkKind(rawValue: Int(envelope.link)) != nil,
             envelope.isBulk == (envelope.message.channel == .cache)
         else { return false }
@@ -86,7 +87,9 @@ struct FrameTests {
         case .status(let load): return load.waitingRequests >= 0 && load.runningRequests >= 0 && load.usedBlocks >= 0 && load.usedBlocks <= 1 << 30
         case .tokens(let tokens): return tokens.allSatisfy { $0.index >= 0 && $0.index < 1 << 26 }
         case .milestone(let milestone): return milestone.index >= 0 && milestone.index < 1 << 26 && milestone.kvTransfer >= 0
-        case .rejected, .wake, .layer: return true
+        case .rejected: return true
+        case .wake(let start): return times.contains(start)
+        case .layer(let message): return isInRangeOfLayers(message)
         case .pull(let cache), .cache(let cache), .release(let cache): return cache.prefillStart >= -1
         }
     }

@@ -1,7 +1,8 @@
 import Cluster
 import Nodes
 import Quantities
-import Transport
+
+@testable import Transport
 
 let nodeCount = 40
 
@@ -16,7 +17,7 @@ func edgy(_ range: ClosedRange<Int64>, _ random: inout RandomStream) -> Int64 {
     }
 }
 
-private let times = 0...(Instant.never / 4)
+let times = 0...(Instant.never / 4)
 
 func randomAssignment(_ random: inout RandomStream) -> Assignment {
     Assignment(
@@ -55,7 +56,7 @@ private func randomMilestone(_ random: inout RandomStream) -> Milestone {
 }
 
 /// Kinds of messages that `randomMessage` makes.
-let messageKinds = 11
+let messageKinds = 12 + layerKinds
 
 /// A message of a kind, 0 ..< `messageKinds`, with contents that nodes send.
 func randomMessage(_ kind: Int, _ random: inout RandomStream) -> Message {
@@ -81,16 +82,19 @@ func randomMessage(_ kind: Int, _ random: inout RandomStream) -> Message {
     case 7: return .rejected(id: edgy(0...(1 << 60), &random), stream: Int32(edgy(0...Int64(Int32.max), &random)))
     case 8: return .pull(randomCache(&random))
     case 9: return .cache(randomCache(&random))
-    default: return .release(randomCache(&random))
+    case 10: return .release(randomCache(&random))
+    case 11: return .wake(edgy(times, &random))
+    default: return .layer(randomLayer(kind - 12, &random))
     }
 }
 
 func randomEnvelope(source: Int32, kind: Int, _ random: inout RandomStream) -> Envelope {
-    let sent = edgy(times, &random)
-    let head = sent + edgy(1...(Instant.never / 4), &random)
     let message = randomMessage(kind, &random)
+    let isLayer = message.channel == .layer
+    let sent = edgy(times, &random)
+    let head = sent + edgy((isLayer ? 0 : 1)...(Instant.never / 4), &random)
     return Envelope(
-        source: source, sequence: UInt32(truncatingIfNeeded: random.next()), sent: sent, head: head, tail: head + edgy(times, &random),
+        source: source, sequence: isLayer ? 0 : UInt32(truncatingIfNeeded: random.next()), sent: sent, head: head, tail: head + edgy(times, &random),
         bytes: edgy(times, &random), link: UInt8(random.below(LinkKind.allCases.count)), isBulk: message.channel == .cache, message: message)
 }
 
@@ -105,7 +109,7 @@ func decoded(_ bytes: [UInt8], _ decoder: FrameDecoder) throws(FrameError) -> [E
     // The buffer must outlive the call, and a typed error cannot pass a generic closure.
     var failure: FrameError?
     bytes.withUnsafeBytes { buffer in
-        do throws(FrameError) { try decoder.decode(buffer) { found.append($0) } } catch { failure = error }
+        do { try decoder.decode(buffer) { found.append($0) } } catch { failure = error as? FrameError ?? FrameError(description: "\(error)") }
     }
     if let failure { throw failure }
     return found

@@ -16,6 +16,7 @@ PROTOBUF_C__BEGIN_DECLS
 
 
 typedef struct Testbed__Frame Testbed__Frame;
+typedef struct Testbed__Parcel Testbed__Parcel;
 typedef struct Testbed__Envelope Testbed__Envelope;
 typedef struct Testbed__Request Testbed__Request;
 typedef struct Testbed__Placement Testbed__Placement;
@@ -26,6 +27,7 @@ typedef struct Testbed__Rejected Testbed__Rejected;
 typedef struct Testbed__Cache Testbed__Cache;
 typedef struct Testbed__Wake Testbed__Wake;
 typedef struct Testbed__Layer Testbed__Layer;
+typedef struct Testbed__Numbers Testbed__Numbers;
 typedef struct Testbed__Leg Testbed__Leg;
 typedef struct Testbed__IterationEnd Testbed__IterationEnd;
 typedef struct Testbed__Sheet Testbed__Sheet;
@@ -34,6 +36,21 @@ typedef struct Testbed__Verdict Testbed__Verdict;
 
 /* --- enums --- */
 
+/*
+ * What the numbers of a list have in common.
+ */
+typedef enum _Testbed__Width {
+  /*
+   * Unsigned.
+   */
+  TESTBED__WIDTH__BITS_16 = 0,
+  /*
+   * Signed, as all wider ones.
+   */
+  TESTBED__WIDTH__BITS_32 = 1,
+  TESTBED__WIDTH__BITS_64 = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TESTBED__WIDTH)
+} Testbed__Width;
 
 /* --- messages --- */
 
@@ -49,10 +66,35 @@ struct  Testbed__Frame
   uint32_t source;
   size_t n_envelopes;
   Testbed__Envelope **envelopes;
+  /*
+   * Frames of others that are passed on, or to be passed on: between the ranks of a gang, whose messages go through one of them.
+   */
+  size_t n_parcels;
+  Testbed__Parcel **parcels;
 };
 #define TESTBED__FRAME__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&testbed__frame__descriptor) \
-    , 0, 0,NULL }
+    , 0, 0,NULL, 0,NULL }
+
+
+/*
+ * A frame within a frame.
+ */
+struct  Testbed__Parcel
+{
+  ProtobufCMessage base;
+  /*
+   * Index of the node that it is for.
+   */
+  uint32_t target;
+  /*
+   * A Frame without parcels.
+   */
+  ProtobufCBinaryData frame;
+};
+#define TESTBED__PARCEL__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&testbed__parcel__descriptor) \
+    , 0, {0,NULL} }
 
 
 typedef enum {
@@ -286,7 +328,7 @@ typedef enum {
 } Testbed__Layer__BodyCase;
 
 /*
- * Between the ranks of a gang, in an iteration. Lists of numbers are bytes, little-endian: they are long and frequent.
+ * Between the ranks of a gang, in an iteration.
  */
 struct  Testbed__Layer
 {
@@ -298,19 +340,16 @@ struct  Testbed__Layer
    */
   protobuf_c_boolean follows;
   /*
-   * Place in the gang.
+   * Place in the gang, or -1.
    */
-  uint32_t sender;
+  int32_t sender;
   Testbed__Layer__BodyCase body_case;
   union {
     Testbed__Leg *leg;
     Testbed__IterationEnd *done;
     Testbed__Sheet *sheet;
     Testbed__Verdict *verdict;
-    /*
-     * 64-bit counts.
-     */
-    ProtobufCBinaryData counters;
+    Testbed__Numbers *counters;
   };
 };
 #define TESTBED__LAYER__INIT \
@@ -319,7 +358,21 @@ struct  Testbed__Layer
 
 
 /*
- * A message of an exchange between ranks.
+ * A list of numbers, as narrow as its largest allows. They are many and often: little-endian, one after the other.
+ */
+struct  Testbed__Numbers
+{
+  ProtobufCMessage base;
+  Testbed__Width width;
+  ProtobufCBinaryData packed;
+};
+#define TESTBED__NUMBERS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&testbed__numbers__descriptor) \
+    , TESTBED__WIDTH__BITS_16, {0,NULL} }
+
+
+/*
+ * A message of an exchange between ranks. The most frequent message of all, so that its counts have no message of their own.
  */
 struct  Testbed__Leg
 {
@@ -331,21 +384,29 @@ struct  Testbed__Leg
    */
   int64_t head;
   int64_t length;
-  uint32_t origin;
+  /*
+   * Place in the gang, or -1.
+   */
+  int32_t origin;
   int64_t origin_sent;
   int64_t bytes;
   int64_t units;
   int64_t load_sum;
   int64_t load_most;
   /*
-   * Bytes of a count: 2 or 4.
+   * 16 or 32 bits.
    */
-  uint32_t width;
+  Testbed__Width width;
   ProtobufCBinaryData counts;
+  /*
+   * What to add to head and length for receivers on other hosts: mostly nothing, and then it takes no room and no time.
+   */
+  int64_t far_later;
+  int64_t far_longer;
 };
 #define TESTBED__LEG__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&testbed__leg__descriptor) \
-    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0,NULL} }
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, TESTBED__WIDTH__BITS_16, {0,NULL}, 0, 0 }
 
 
 /*
@@ -356,11 +417,11 @@ struct  Testbed__IterationEnd
   ProtobufCMessage base;
   int64_t finish;
   protobuf_c_boolean is_empty;
-  ProtobufCBinaryData counters;
+  Testbed__Numbers *counters;
 };
 #define TESTBED__ITERATION_END__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&testbed__iteration_end__descriptor) \
-    , 0, 0, {0,NULL} }
+    , 0, 0, NULL }
 
 
 /*
@@ -371,17 +432,19 @@ struct  Testbed__Sheet
   ProtobufCMessage base;
   uint32_t group;
   /*
-   * Five 64-bit numbers for each micro-batch.
+   * Five numbers for each micro-batch: tokens, then the times of attention, dense layers, shared experts and head.
    */
-  ProtobufCBinaryData parts;
-  uint32_t width;
-  ProtobufCBinaryData counts;
+  Testbed__Numbers *parts;
+  /*
+   * 16 or 32 bits.
+   */
+  Testbed__Numbers *counts;
   int64_t dropped;
-  ProtobufCBinaryData counters;
+  Testbed__Numbers *counters;
 };
 #define TESTBED__SHEET__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&testbed__sheet__descriptor) \
-    , 0, {0,NULL}, 0, {0,NULL}, 0, {0,NULL} }
+    , 0, NULL, NULL, 0, NULL }
 
 
 /*
@@ -391,19 +454,20 @@ struct  Testbed__Verdict
 {
   ProtobufCMessage base;
   /*
-   * Seven 64-bit numbers for each note.
+   * Eight numbers for each note: step x 4 + 2 for attention + 1 where outputs of experts were awaited; start, from the iteration's;
+   * end, from there; tokens; experts hit; place in the gang of the last sender + 1; idle before and after that one sent.
    */
-  ProtobufCBinaryData notes;
+  Testbed__Numbers *notes;
   int64_t messages;
   int64_t bytes;
-  ProtobufCBinaryData imbalances;
+  Testbed__Numbers *imbalances;
   int64_t last_finish;
   protobuf_c_boolean is_empty;
-  ProtobufCBinaryData counters;
+  Testbed__Numbers *counters;
 };
 #define TESTBED__VERDICT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&testbed__verdict__descriptor) \
-    , {0,NULL}, 0, 0, {0,NULL}, 0, 0, {0,NULL} }
+    , NULL, 0, 0, NULL, 0, 0, NULL }
 
 
 /* Testbed__Frame methods */
@@ -424,6 +488,25 @@ Testbed__Frame *
                       const uint8_t       *data);
 void   testbed__frame__free_unpacked
                      (Testbed__Frame *message,
+                      ProtobufCAllocator *allocator);
+/* Testbed__Parcel methods */
+void   testbed__parcel__init
+                     (Testbed__Parcel         *message);
+size_t testbed__parcel__get_packed_size
+                     (const Testbed__Parcel   *message);
+size_t testbed__parcel__pack
+                     (const Testbed__Parcel   *message,
+                      uint8_t             *out);
+size_t testbed__parcel__pack_to_buffer
+                     (const Testbed__Parcel   *message,
+                      ProtobufCBuffer     *buffer);
+Testbed__Parcel *
+       testbed__parcel__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   testbed__parcel__free_unpacked
+                     (Testbed__Parcel *message,
                       ProtobufCAllocator *allocator);
 /* Testbed__Envelope methods */
 void   testbed__envelope__init
@@ -615,6 +698,25 @@ Testbed__Layer *
 void   testbed__layer__free_unpacked
                      (Testbed__Layer *message,
                       ProtobufCAllocator *allocator);
+/* Testbed__Numbers methods */
+void   testbed__numbers__init
+                     (Testbed__Numbers         *message);
+size_t testbed__numbers__get_packed_size
+                     (const Testbed__Numbers   *message);
+size_t testbed__numbers__pack
+                     (const Testbed__Numbers   *message,
+                      uint8_t             *out);
+size_t testbed__numbers__pack_to_buffer
+                     (const Testbed__Numbers   *message,
+                      ProtobufCBuffer     *buffer);
+Testbed__Numbers *
+       testbed__numbers__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   testbed__numbers__free_unpacked
+                     (Testbed__Numbers *message,
+                      ProtobufCAllocator *allocator);
 /* Testbed__Leg methods */
 void   testbed__leg__init
                      (Testbed__Leg         *message);
@@ -696,6 +798,9 @@ void   testbed__verdict__free_unpacked
 typedef void (*Testbed__Frame_Closure)
                  (const Testbed__Frame *message,
                   void *closure_data);
+typedef void (*Testbed__Parcel_Closure)
+                 (const Testbed__Parcel *message,
+                  void *closure_data);
 typedef void (*Testbed__Envelope_Closure)
                  (const Testbed__Envelope *message,
                   void *closure_data);
@@ -726,6 +831,9 @@ typedef void (*Testbed__Wake_Closure)
 typedef void (*Testbed__Layer_Closure)
                  (const Testbed__Layer *message,
                   void *closure_data);
+typedef void (*Testbed__Numbers_Closure)
+                 (const Testbed__Numbers *message,
+                  void *closure_data);
 typedef void (*Testbed__Leg_Closure)
                  (const Testbed__Leg *message,
                   void *closure_data);
@@ -744,7 +852,9 @@ typedef void (*Testbed__Verdict_Closure)
 
 /* --- descriptors --- */
 
+extern const ProtobufCEnumDescriptor    testbed__width__descriptor;
 extern const ProtobufCMessageDescriptor testbed__frame__descriptor;
+extern const ProtobufCMessageDescriptor testbed__parcel__descriptor;
 extern const ProtobufCMessageDescriptor testbed__envelope__descriptor;
 extern const ProtobufCMessageDescriptor testbed__request__descriptor;
 extern const ProtobufCMessageDescriptor testbed__placement__descriptor;
@@ -755,6 +865,7 @@ extern const ProtobufCMessageDescriptor testbed__rejected__descriptor;
 extern const ProtobufCMessageDescriptor testbed__cache__descriptor;
 extern const ProtobufCMessageDescriptor testbed__wake__descriptor;
 extern const ProtobufCMessageDescriptor testbed__layer__descriptor;
+extern const ProtobufCMessageDescriptor testbed__numbers__descriptor;
 extern const ProtobufCMessageDescriptor testbed__leg__descriptor;
 extern const ProtobufCMessageDescriptor testbed__iteration_end__descriptor;
 extern const ProtobufCMessageDescriptor testbed__sheet__descriptor;

@@ -7,7 +7,8 @@ import Quantities
 /// A100 and H100 (Splitwise simulator) and elsewhere 0.55 of the limit, the share that H100 has. `[from memory]` marks unchecked figures.
 ///
 /// Efficiencies are those fitted to H100 kernels (the defaults of `DeviceShape`) where nothing else was measured: on A100 the bulk all-reduce is
-/// fitted and the shares of peak are set between H100's and those of Splitwise's prompts; all-reduce over PCIe is a guess.
+/// fitted and the shares of peak are set between H100's and those of Splitwise's prompts; all-reduce over PCIe is a guess. Prices are those of
+/// MegaScale-Infer, table 3, where it has one (L20 = 1).
 public enum DeviceCatalog {
     /// All devices, in the order in which they are listed.
     public static let all: [DeviceShape] = ampere + hopper + others
@@ -50,7 +51,7 @@ public enum DeviceCatalog {
         DeviceShape(
             name: "h800", flops16: 989e12, flops8: 1978e12, memory: 80 * gibibyte, memoryBandwidth: 3_350_000_000_000,
             scaleUpBandwidth: 200_000_000_000, nicBandwidth: 50_000_000_000, idlePower: 75, prefillPower: 700, decodePower: 380,
-            source: "aiconfigurator (h100-sxm with half of the NVLink bandwidth); power as h100-sxm [from memory]"),
+            price: 5.28, source: "aiconfigurator (h100-sxm with half of the NVLink bandwidth); power as h100-sxm [from memory]"),
         DeviceShape(
             name: "h200-sxm", flops16: 989e12, flops8: 1978e12, memory: 141 * gibibyte, memoryBandwidth: 4_800_000_000_000,
             scaleUpBandwidth: 450_000_000_000, nicBandwidth: 50_000_000_000, idlePower: 75, prefillPower: 700, decodePower: 380,
@@ -58,7 +59,7 @@ public enum DeviceCatalog {
         DeviceShape(
             name: "h20", flops16: 148e12, flops8: 296e12, memory: 96 * gibibyte, memoryBandwidth: 4_000_000_000_000,
             scaleUpBandwidth: 450_000_000_000, nicBandwidth: 50_000_000_000, idlePower: 70, prefillPower: 500, decodePower: 275,
-            source: "MegaScale-Infer, table 3, and aiconfigurator; FP8 and idle power [from memory]"),
+            price: 1.85, source: "MegaScale-Infer, table 3, and aiconfigurator; FP8 and idle power [from memory]"),
     ]
 
     private static let others: [DeviceShape] = [
@@ -70,7 +71,7 @@ public enum DeviceCatalog {
             name: "l40s", flops16: 362e12, flops8: 733e12, memory: 48_305_799_168, memoryBandwidth: 864_000_000_000,
             scaleUpBandwidth: 32_000_000_000, nicBandwidth: 50_000_000_000, idlePower: 35, prefillPower: 350, decodePower: 192,
             collectiveLatency: 15_000, bulkCollectiveLatency: 40_000, bulkCollectiveEfficiency: 0.6,
-            source: "aiconfigurator and MegaScale-Infer, table 3; links: PCIe 4 x16; idle power [from memory]"),
+            price: 1.08, source: "aiconfigurator and MegaScale-Infer, table 3; links: PCIe 4 x16; idle power [from memory]"),
         DeviceShape(
             name: "ascend-910c", flops16: 752e12, flops8: 1504e12, memory: 128 * gibibyte, memoryBandwidth: 3_200_000_000_000,
             scaleUpBandwidth: 392_000_000_000, nicBandwidth: 50_000_000_000, idlePower: 100, prefillPower: 700, decodePower: 385,

@@ -4,104 +4,77 @@ extension Gate {
     private static let patience = 48
 
     /// Picks by weight without replacement: draws with replacement of which repeated ones are ignored, which has the same distribution.
+    ///
+    /// What is held for an expert is the number of the token that picked it last in the upper 16 bits and how many did
+    /// in the lower, so that a pick takes one load and one store.
     mutating func pick(layer: Int, tokens: Int, random: inout GateRandom, into counts: UnsafeMutableBufferPointer<Int32>) {
-        scratch.reserveMarks(tokens: tokens)
-        guard let counts = counts.baseAddress else { return }
+        for part in stride(from: 0, to: tokens, by: Self.countedTokens) {
+            pickPart(layer: layer, tokens: min(tokens - part, Self.countedTokens), random: &random, into: counts)
+        }
+    }
+
+    private mutating func pickPart(layer: Int, tokens: Int, random: inout GateRandom, into counts: UnsafeMutableBufferPointer<Int32>) {
         let (topK, experts, firstSlot) = (topK, UInt64(experts), layer * experts)
         // Own copies, so that they stay in registers.
         var generator = random
-        var stamp = scratch.stamp
         let weights = weights
         slots.withUnsafeBufferPointer { slots in
             scratch.marks.withUnsafeMutableBufferPointer { marks in
-                guard let slots = slots.baseAddress, let marks = marks.baseAddress else { return }
+                guard let slots = slots.baseAddress else { return }
+                marks.update(repeating: 0)
+                guard let marks = marks.baseAddress, let counts = counts.baseAddress else { return }
                 let table = slots + firstSlot
-                for _ in 0..<tokens {
-                    stamp &+= 1
+                for token in 0..<UInt32(truncatingIfNeeded: tokens) {
+                    let stamp = (token &+ 1) << 16
                     var picked = 0
                     var tries = 0
                     while picked < topK {
                         let bits = generator.next()
                         let one = AliasTable.draw(table, count: experts, first: 0, bits: bits >> 32)
-                        let isNew: Int32 = marks[one] == stamp ? 0 : 1
-                        marks[one] = stamp
-                        counts[one] &+= isNew
-                        picked &+= Int(isNew)
-                        tries &+= 1
+                        picked &+= Self.mark(one, stamp, marks)
                         guard picked < topK else { break }
                         let two = AliasTable.draw(table, count: experts, first: 0, bits: bits & 0xffff_ffff)
-                        let isOther: Int32 = marks[two] == stamp ? 0 : 1
-                        marks[two] = stamp
-                        counts[two] &+= isOther
-                        picked &+= Int(isOther)
+                        picked &+= Self.mark(two, stamp, marks)
+                        tries &+= 1
                         if tries > topK + Self.patience {
                             let rest = weights[firstSlot..<firstSlot + Int(experts)]
-                            Self.finish(topK - picked, of: rest, stamp: stamp, marks: marks, random: &generator, into: counts)
+                            Self.finish(topK - picked, of: rest, stamp: stamp, marks: marks, random: &generator)
                             break
                         }
                     }
                 }
+                for expert in 0..<Int(experts) { counts[expert] &+= Int32(marks[expert] & 0xffff) }
             }
         }
-        scratch.stamp = stamp
         random = generator
+    }
+
+    /// Counts a pick unless the token has made it before; answers how many that is.
+    @inline(__always)
+    private static func mark(_ expert: Int, _ stamp: UInt32, _ marks: UnsafeMutablePointer<UInt32>) -> Int {
+        let held = marks[expert]
+        let isNew = held < stamp
+        marks[expert] = isNew ? (held & 0xffff | stamp) &+ 1 : held
+        return isNew ? 1 : 0
     }
 
     /// The rest of a token's picks when few draws hit anything new: each goes through the experts that are left.
     @inline(never)
     private static func finish(
-        _ picks: Int, of weights: ArraySlice<Double>, stamp: UInt32, marks: UnsafeMutablePointer<UInt32>, random: inout GateRandom,
-        into counts: UnsafeMutablePointer<Int32>
+        _ picks: Int, of weights: ArraySlice<Double>, stamp: UInt32, marks: UnsafeMutablePointer<UInt32>, random: inout GateRandom
     ) {
         for _ in 0..<picks {
             var left = 0.0
-            for (expert, weight) in weights.enumerated() where marks[expert] != stamp { left += weight }
+            for (expert, weight) in weights.enumerated() where marks[expert] < stamp { left += weight }
             var target = random.unit() * left
             var chosen = -1
-            for (expert, weight) in weights.enumerated() where marks[expert] != stamp {
+            for (expert, weight) in weights.enumerated() where marks[expert] < stamp {
                 chosen = expert
                 target -= weight
                 if target < 0 { break }
             }
             guard chosen >= 0 else { return }
-            marks[chosen] = stamp
-            counts[chosen] &+= 1
+            _ = mark(chosen, stamp, marks)
         }
-    }
-
-    /// Picks by score with a normal variate more: expert `e` arrives after an exponential time at rate `w_e exp(s N)`, the first `topK` are picked.
-    /// (Minus the logarithm of an exponential time of rate `w` is `ln w` plus a Gumbel variate.)
-    mutating func pickNoisily(layer: Int, tokens: Int, random: inout GateRandom, into counts: UnsafeMutableBufferPointer<Int32>) {
-        var generator = random
-        let (topK, experts, first) = (topK, experts, layer * experts)
-        let tables = tables
-        weights.withUnsafeBufferPointer { weights in
-            noiseFactors.withUnsafeBufferPointer { factors in
-                scratch.bestTimes.withUnsafeMutableBufferPointer { times in
-                    scratch.bestExperts.withUnsafeMutableBufferPointer { best in
-                        for _ in 0..<tokens {
-                            var held = 0
-                            for expert in 0..<experts {
-                                let bits = generator.next()
-                                let factor = factors[Int(bits >> (64 - GateTables.normalBits))]
-                                let time = tables.exponentialVariate(&generator) / (weights[first + expert] * factor)
-                                if held == topK, time >= times[topK - 1] { continue }
-                                var place = min(held, topK - 1)
-                                while place > 0, times[place - 1] > time {
-                                    times[place] = times[place - 1]
-                                    best[place] = best[place - 1]
-                                    place -= 1
-                                }
-                                times[place] = time
-                                best[place] = Int32(expert)
-                                held = min(held + 1, topK)
-                            }
-                            for place in 0..<topK { counts[Int(best[place])] &+= 1 }
-                        }
-                    }
-                }
-            }
-        }
-        random = generator
     }
 }

@@ -3,14 +3,17 @@ import Quantities
 /// Which experts the tokens of a batch pick, as numbers of tokens by expert.
 ///
 /// A pure function of seed, layer, batch, rank and number of tokens (and of the drift's step), whatever was asked before and in whichever
-/// process; the first tokens of a larger batch pick what those of a smaller one do, up to `countedTokens`. The only state is the bias of loss-free
-/// balancing, which changes by `updateBias` alone. All ranks of a batch must give the same `at`, or those on both sides of a step of the drift
-/// see different popularities.
+/// process; with exact sampling the first tokens of a larger batch pick what those of a smaller one do, up to `countedTokens`. The only state is the
+/// bias of loss-free balancing, which changes by `updateBias` alone. All ranks of a batch must give the same `at`, or those on both sides of a step
+/// of the drift see different popularities.
+///
+/// With pooled sampling (see `GatePlan.Sampling`) rows of numbers are cached: 1.5 MB for a rank, 58 layers of 256 experts and up to 255 tokens.
+/// They pay off where numbers of batches are consecutive, and not where the bias is updated after each.
 ///
 /// No call allocates once the tables of its layer are there.
 public struct Gate: Sendable {
-    /// Up to this many tokens every pick is drawn; beyond, the numbers by expert are (see `Gate+Counted.swift` for what that changes). Only
-    /// selection by `topK` has the second way.
+    /// Up to this many tokens at once every pick is drawn; beyond, the numbers by expert are (see `Gate+Counted.swift` for what that changes).
+    /// Only selection by `topK` has the second way.
     public static let countedTokens = 1024
 
     public let plan: GatePlan
@@ -21,6 +24,7 @@ public struct Gate: Sendable {
 
     let tables = GateTables()
     let noiseFactors: [Double]
+    let hazard: NoisyHazard
     private var popularity: ExpertPopularity
     /// By layer and expert: weights of the drift's step, and those with noise and bias on them.
     private var base: [Double]
@@ -30,7 +34,7 @@ public struct Gate: Sendable {
     private(set) var groupWeights: [Double]
     /// What each layer's tables stand for.
     private var layerStep: [Int64]
-    private var layerBatch: [Int64]
+    private var layerNoise: [NoiseKey]
     private var isStale: [Bool]
     /// Upward minus downward moves of the bias by layer and expert; empty without a rate.
     private var biasMoves: [Int32]
@@ -39,8 +43,19 @@ public struct Gate: Sendable {
     private var inclusion = Inclusion()
     private var inclusionLayer = -1
 
-    /// Groups of experts; 1 where the selection has none.
+    /// Groups of experts; 1 where the selection has none, or keeps them all.
     let groups: Int
+    /// Binary logarithm of how many batches a pooled row serves.
+    let usesBits: Int
+    private let isPooled: Bool
+    private let isShared: Bool
+    var pool: GatePool
+
+    /// Which draw of the noise a layer's weights have.
+    enum NoiseKey: Equatable {
+        case batch(Int64)
+        case pooled(epoch: Int64, slot: Int)
+    }
 
     /// - Parameters:
     ///   - plan: without `problems` for these numbers.
@@ -57,21 +72,35 @@ public struct Gate: Sendable {
         // A stream of its own beside those of `RandomPurpose`.
         var random = RandomStream(seed: seed, stream: 0x6761_7465)
         self.seed = random.next()
-        if case .groups(let count, _) = plan.selection { groups = count } else { groups = 1 }
+        if case .groups(let count, let kept) = plan.selection, kept < count { groups = count } else { groups = 1 }
         var sigma = plan.batchNoise
         if case .noisyTopK(let noise) = plan.selection { sigma = noise }
         let normals = tables.normals
         noiseFactors = normals.map { exponential(sigma * $0) }
+        if case .noisyTopK = plan.selection { hazard = NoisyHazard(factors: noiseFactors) } else { hazard = NoisyHazard(factors: []) }
         popularity = ExpertPopularity(plan: plan, experts: experts, topK: topK, layers: layers, seed: self.seed)
         base = [Double](repeating: 1, count: layers * experts)
         weights = base
         slots = [UInt64](repeating: 0, count: layers * experts)
         groupWeights = [Double](repeating: 0, count: layers * groups)
         layerStep = [Int64](repeating: -1, count: layers)
-        layerBatch = [Int64](repeating: .min, count: layers)
+        layerNoise = [NoiseKey](repeating: .batch(.min), count: layers)
         isStale = [Bool](repeating: true, count: layers)
         biasMoves = [Int32](repeating: 0, count: plan.biasRate > 0 ? layers * experts : 0)
         scratch = GateScratch(experts: experts, groups: groups, topK: topK)
+        usesBits = Self.usesBits(plan.selection)
+        isPooled = plan.sampling == .pooled
+        isShared = plan.selection == .expertChoice
+        pool = GatePool(experts: experts, layers: layers)
+    }
+
+    /// The dearer a draw, the more batches a row serves.
+    private static func usesBits(_ selection: GatePlan.Selection) -> Int {
+        switch selection {
+        case .topK, .expertChoice: 5
+        case .noisyTopK: 6
+        case .groups: 7
+        }
     }
 
     /// How many of a rank's tokens pick each expert.
@@ -85,34 +114,46 @@ public struct Gate: Sendable {
     ///   - counts: overwritten; one for each expert, each at most `tokens`.
     /// - Returns: Picks that were dropped for lack of capacity: the counts sum to `tokens x topK` less these.
     public mutating func route(layer: Int, batch: Int64, rank: Int, tokens: Int, at now: Instant, into counts: inout [Int32]) -> Int {
-        if counts.count == experts {
-            counts.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
+        if counts.count != experts { counts = [Int32](repeating: 0, count: experts) }
+        return counts.withUnsafeMutableBufferPointer { counts in
+            route(layer: layer, batch: batch, rank: rank, tokens: min(tokens, Int(Int32.max)), step: popularity.step(at: now), into: counts)
+        }
+    }
+
+    @inline(__always)
+    private mutating func route(
+        layer: Int, batch: Int64, rank: Int, tokens: Int, step: Int64, into counts: UnsafeMutableBufferPointer<Int32>
+    ) -> Int {
+        if tokens <= 0 || topK == experts {
+            counts.update(repeating: Int32(max(tokens, 0)))
+            return 0
+        }
+        if isShared {
+            shareEvenly(tokens: tokens, rank: rank, layer: layer, batch: batch, into: counts)
+            return 0
+        }
+        if layerStep[layer] != step { setBase(layer: layer, step: step) }
+        if isPooled, tokens < GatePool.tokenLimit {
+            pickPooled(layer: layer, batch: batch, rank: rank, tokens: tokens, step: step, into: counts)
         } else {
-            counts = [Int32](repeating: 0, count: experts)
+            counts.update(repeating: 0)
+            var random = GateRandom(seed: seed, .route, UInt64(layer), UInt64(bitPattern: batch), UInt64(bitPattern: Int64(rank)))
+            prepare(layer: layer, noise: .batch(batch), step: step)
+            draw(layer: layer, tokens: tokens, random: &random, into: counts)
         }
-        let tokens = min(tokens, Int(Int32.max))
-        guard tokens > 0 else { return 0 }
-        if topK == experts {
-            for expert in 0..<experts { counts[expert] = Int32(tokens) }
-            return 0
+        return drop(tokens: tokens, from: counts)
+    }
+
+    /// Adds the picks of tokens, all drawn for this call, with the layer's present weights.
+    mutating func draw(layer: Int, tokens: Int, random: inout GateRandom, into counts: UnsafeMutableBufferPointer<Int32>) {
+        switch plan.selection {
+        case .topK where tokens > Self.countedTokens:
+            solveInclusion(layer: layer)
+            count(tokens: tokens, probabilities: inclusion.probabilities, random: &random, into: counts)
+        case .groups(_, let kept) where groups > 1: pickGroups(layer: layer, kept: kept, tokens: tokens, random: &random, into: counts)
+        case .noisyTopK: pickNoisily(layer: layer, tokens: tokens, random: &random, into: counts)
+        case .topK, .expertChoice, .groups: pick(layer: layer, tokens: tokens, random: &random, into: counts)
         }
-        var random = GateRandom(seed: seed, .route, UInt64(layer), UInt64(bitPattern: batch), UInt64(bitPattern: Int64(rank)))
-        if plan.selection == .expertChoice {
-            shareEvenly(tokens: tokens, rank: rank, layer: layer, batch: batch, into: &counts)
-            return 0
-        }
-        prepare(layer: layer, batch: batch, at: now)
-        counts.withUnsafeMutableBufferPointer { counts in
-            switch plan.selection {
-            case .topK where tokens > Self.countedTokens:
-                solveInclusion(layer: layer)
-                count(tokens: tokens, probabilities: inclusion.probabilities, random: &random, into: counts)
-            case .topK, .expertChoice: pick(layer: layer, tokens: tokens, random: &random, into: counts)
-            case .groups(_, let kept): pickGroups(layer: layer, kept: kept, tokens: tokens, random: &random, into: counts)
-            case .noisyTopK: pickNoisily(layer: layer, tokens: tokens, random: &random, into: counts)
-            }
-        }
-        return drop(tokens: tokens, from: &counts)
     }
 
     /// Moves the bias of a layer by what a batch's global loads were: up for experts below the mean, down for those above.
@@ -126,6 +167,7 @@ public struct Gate: Sendable {
             biasMoves[layer * experts + expert] &+= product < total ? 1 : product > total ? -1 : 0
         }
         isStale[layer] = true
+        pool.clear(layer: layer)
     }
 
     /// The share of all picks that each expert gets in expectation, without per-batch noise and with the present bias.
@@ -143,13 +185,14 @@ public struct Gate: Sendable {
 
     // MARK: - Tables
 
+    /// Makes weights and tables of a layer those of this draw of the noise.
     @inline(__always)
-    private mutating func prepare(layer: Int, batch: Int64, at now: Instant) {
-        let step = popularity.step(at: now)
-        if layerStep[layer] == step, !isStale[layer], plan.batchNoise == 0 || layerBatch[layer] == batch { return }
-        rebuild(layer: layer, batch: batch, step: step)
+    mutating func prepare(layer: Int, noise: NoiseKey, step: Int64) {
+        if layerStep[layer] == step, !isStale[layer], plan.batchNoise == 0 || layerNoise[layer] == noise { return }
+        rebuild(layer: layer, noise: noise, step: step)
     }
 
+    @inline(never)
     private mutating func setBase(layer: Int, step: Int64) {
         guard layerStep[layer] != step else { return }
         base.withUnsafeMutableBufferPointer { base in
@@ -157,16 +200,21 @@ public struct Gate: Sendable {
         }
         layerStep[layer] = step
         isStale[layer] = true
+        pool.clear(layer: layer)
     }
 
     @inline(never)
-    private mutating func rebuild(layer: Int, batch: Int64, step: Int64) {
+    private mutating func rebuild(layer: Int, noise: NoiseKey, step: Int64) {
         setBase(layer: layer, step: step)
         isStale[layer] = false
-        layerBatch[layer] = batch
+        layerNoise[layer] = noise
         if inclusionLayer == layer { inclusionLayer = -1 }
         let first = layer * experts
-        var random = GateRandom(seed: seed, .batch, UInt64(layer), UInt64(bitPattern: batch))
+        var random =
+            switch noise {
+            case .batch(let batch): GateRandom(seed: seed, .batch, UInt64(layer), UInt64(bitPattern: batch))
+            case .pooled(let epoch, let slot): GateRandom(seed: seed, .pooledNoise, UInt64(layer), UInt64(bitPattern: epoch), UInt64(slot))
+            }
         base.withUnsafeBufferPointer { base in
             weights.withUnsafeMutableBufferPointer { weights in
                 if plan.batchNoise > 0 {
@@ -222,22 +270,27 @@ public struct Gate: Sendable {
     // MARK: - Rules on counts
 
     /// Expert choice: all experts alike, the remainder to a run of experts that goes on where that of the rank before ends.
-    private func shareEvenly(tokens: Int, rank: Int, layer: Int, batch: Int64, into counts: inout [Int32]) {
+    private func shareEvenly(tokens: Int, rank: Int, layer: Int, batch: Int64, into counts: UnsafeMutableBufferPointer<Int32>) {
         let (each, remainder) = (tokens * topK).quotientAndRemainder(dividingBy: experts)
         var random = GateRandom(seed: seed, .remainder, UInt64(layer), UInt64(bitPattern: batch))
         let start = (random.below(experts) + rank % experts * remainder) % experts
-        for offset in 0..<experts { counts[(start + offset) % experts] = Int32(each + (offset < remainder ? 1 : 0)) }
+        counts.update(repeating: Int32(each))
+        for expert in start..<min(start + remainder, experts) { counts[expert] &+= 1 }
+        for expert in 0..<max(start + remainder - experts, 0) { counts[expert] &+= 1 }
     }
 
-    private func drop(tokens: Int, from counts: inout [Int32]) -> Int {
+    private func drop(tokens: Int, from counts: UnsafeMutableBufferPointer<Int32>) -> Int {
         guard let factor = plan.capacityFactor else { return 0 }
         let capacity = capacity(tokens: tokens, factor: factor)
-        var dropped = 0
-        for expert in 0..<experts where counts[expert] > capacity {
-            dropped += Int(counts[expert] - capacity)
-            counts[expert] = capacity
+        // In 32 bits, which is twice as fast, unless so many picks are thinkable that it wraps around.
+        var kept: UInt32 = 0
+        for expert in 0..<experts {
+            let number = min(counts[expert], capacity)
+            counts[expert] = number
+            kept &+= UInt32(bitPattern: number)
         }
-        return dropped
+        guard tokens * topK <= Int(UInt32.max) else { return tokens * topK - counts.reduce(0) { $0 + Int($1) } }
+        return tokens * topK - Int(kept)
     }
 
     private func capacity(tokens: Int, factor: Double) -> Int32 {
@@ -259,6 +312,8 @@ struct GateScratch: Sendable {
     /// The best scores of a token.
     var bestTimes: [Double]
     var bestExperts: [Int32]
+    /// A row for the pool.
+    var row: [Int32]
 
     init(experts: Int, groups: Int, topK: Int) {
         marks = [UInt32](repeating: 0, count: experts)
@@ -268,6 +323,7 @@ struct GateScratch: Sendable {
         arrivalExperts = [Int32](repeating: 0, count: groups * (topK + 1))
         bestTimes = [Double](repeating: 0, count: topK + 1)
         bestExperts = [Int32](repeating: 0, count: topK + 1)
+        row = [Int32](repeating: 0, count: experts)
     }
 
     /// Gives every token of a call a mark of its own.

@@ -45,6 +45,23 @@ public struct GatePlan: Sendable, Equatable {
         }
     }
 
+    /// Where the numbers of a batch come from.
+    public enum Sampling: String, Sendable, CaseIterable {
+        /// All picks of a batch are drawn for it.
+        case exact
+        /// A batch is the sum of rows of numbers, each drawn exactly for a number of tokens, that serve several batches: 32 each (64 with noisy
+        /// top-k, 128 with groups), spread over 8 times as many consecutive ones.
+        ///
+        /// Each batch has the distribution of an exact one, and so have the ranks of a batch together: independent given the weights of the batch.
+        /// What differs is what batches have in common. The variance of an expert's mean number of one rank over a long time is 32 (64, 128) times
+        /// as large; ranks take their rows in orders of their own, so that what all make together repeats less. With `batchNoise` a row goes
+        /// with one draw of the noise, for all ranks the same: then all together repeats, too.
+        ///
+        /// Measured, 32 ranks of 64 tokens, 8 of 256 experts, one layer: the mean over 512 batches of the largest rank's load to the mean is 1.091,
+        /// with a standard deviation over seeds of 0.0012 in place of 0.0010; with noise of 0.3 it is 1.256, with 0.013 in place of 0.003.
+        case pooled
+    }
+
     public var popularity: Popularity
     public var selection: Selection
     /// Correlation of an expert's (normal) popularity score between layers, 0...1: at 1 the same experts are popular in all layers.
@@ -59,10 +76,12 @@ public struct GatePlan: Sendable, Equatable {
     public var capacityFactor: Double?
     /// Loss-free balancing (arXiv 2408.15664): how much a batch moves the bias on an expert's score; 0 where there is none.
     public var biasRate: Double
+    /// Pooled by default: it is an order of magnitude faster, and a run's figures differ by less than they do from seed to seed.
+    public var sampling: Sampling
 
     public init(
         popularity: Popularity = .uniform, selection: Selection = .topK, layerCorrelation: Double = 0, drift: Drift? = nil, batchNoise: Double = 0,
-        capacityFactor: Double? = nil, biasRate: Double = 0
+        capacityFactor: Double? = nil, biasRate: Double = 0, sampling: Sampling = .pooled
     ) {
         self.popularity = popularity
         self.selection = selection
@@ -71,5 +90,6 @@ public struct GatePlan: Sendable, Equatable {
         self.batchNoise = batchNoise
         self.capacityFactor = capacityFactor
         self.biasRate = biasRate
+        self.sampling = sampling
     }
 }

@@ -18,7 +18,13 @@ struct GateRandom {
     /// What the gate draws numbers for.
     enum Purpose: UInt64 {
         case sharedScore = 1
-        case layerScore, phase, tie, spectrum, batch, route, remainder
+        case layerScore, phase, tie, spectrum, batch, route, remainder, pooledOrder, pooledNoise, pooledRow
+    }
+
+    /// 64 random bits for `purpose` and two coordinates of it.
+    @inline(__always)
+    static func word(seed: UInt64, _ purpose: Purpose, _ a: UInt64, _ b: UInt64) -> UInt64 {
+        mix(mix(seed &+ (purpose.rawValue &* 0xd1b5_4a32_d192_ed03) &+ a &* 0x9e37_79b9_7f4a_7c15) &+ b)
     }
 
     @inline(__always)

@@ -19,6 +19,14 @@ public struct ExchangePort: Sendable, Equatable {
 
     public init() {}
 
+    /// No exchange holds a port up for longer than this, 19 hours: so that sums over all exchanges of an iteration are times too.
+    public static let longest: Nanoseconds = 1 << 46
+
+    @inline(__always)
+    private static func time(_ bytes: ByteCount, _ path: AllToAllModel.Path) -> Nanoseconds {
+        min(transmissionTime(bytes, at: path.bandwidth), longest)
+    }
+
     /// Sends what an exchange asks for.
     /// - Parameters:
     ///   - ready: when the bytes are there.
@@ -28,8 +36,8 @@ public struct ExchangePort: Sendable, Equatable {
     public mutating func depart(_ ready: Instant, near: ByteCount, far: ByteCount, over paths: AllToAllModel.Phase) -> Departure {
         let nearStart = max(ready, nearOut)
         let farStart = max(ready, farOut)
-        nearOut = nearStart + transmissionTime(near, at: paths.scaleUp.bandwidth)
-        farOut = farStart + transmissionTime(far, at: paths.scaleOut.bandwidth)
+        nearOut = nearStart + Self.time(near, paths.scaleUp)
+        farOut = farStart + Self.time(far, paths.scaleOut)
         return Departure(
             sent: ready, near: Flight(head: nearStart + paths.scaleUp.latency, tail: nearOut + paths.scaleUp.latency),
             far: Flight(head: farStart + paths.scaleOut.latency, tail: farOut + paths.scaleOut.latency))
@@ -40,11 +48,11 @@ public struct ExchangePort: Sendable, Equatable {
     public mutating func receive(near: Incoming, far: Incoming, over paths: AllToAllModel.Phase) -> Instant {
         var done: Instant = 0
         if near.lastTail >= 0 {
-            nearIn = max(near.firstHead, nearIn) + transmissionTime(near.bytes, at: paths.scaleUp.bandwidth)
+            nearIn = max(near.firstHead, nearIn) + Self.time(near.bytes, paths.scaleUp)
             done = max(nearIn, near.lastTail)
         }
         if far.lastTail >= 0 {
-            farIn = max(far.firstHead, farIn) + transmissionTime(far.bytes, at: paths.scaleOut.bandwidth)
+            farIn = max(far.firstHead, farIn) + Self.time(far.bytes, paths.scaleOut)
             done = max(done, max(farIn, far.lastTail))
         }
         return done

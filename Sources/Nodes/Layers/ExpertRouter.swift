@@ -78,23 +78,25 @@ struct ExpertRouter {
         policy.split(layer: layer, counts: counts, placement: placements[layer], into: &slots)
     }
 
-    /// The part of one rank's tokens in each slot, where `slots` is the decision on the tokens of all ranks: in proportion, and each expert's
-    /// parts add up to its tokens.
-    func share(layer: Int, counts: [Int32], of slots: [Int32], into part: inout [Int32]) {
+    /// The part of one rank's tokens in each slot, where `slots` is the decision on the tokens of all ranks. An expert's tokens stand in the order
+    /// of their ranks, and its slots take them one after the other: so the parts of all ranks add up to the decision.
+    /// - Parameter before: tokens by expert of the ranks before this one.
+    func share(layer: Int, counts: [Int32], before: [Int32], of slots: [Int32], into part: inout [Int32]) {
         let placement = placements[layer]
-        if part.count != slots.count { part = [Int32](repeating: 0, count: slots.count) }
-        part.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
+        part.reset(count: slots.count)
         for expert in counts.indices where counts[expert] > 0 {
-            let replicas = placement.replicas(of: expert)
-            let total = replicas.reduce(Int64(0)) { $0 + Int64(slots[Int($1)]) }
-            var sum: Int64 = 0
-            var given: Int64 = 0
-            for slot in replicas {
-                sum += Int64(slots[Int(slot)])
-                let upTo = total > 0 ? Int64(counts[expert]) * sum / total : Int64(counts[expert])
-                part[Int(slot)] = Int32(upTo - given)
-                given = upTo
+            var first = Int64(before[expert])
+            let end = first + Int64(counts[expert])
+            var taken: Int64 = 0
+            var last = -1
+            for slot in placement.replicas(of: expert) {
+                taken += Int64(slots[Int(slot)])
+                last = Int(slot)
+                guard taken > first else { continue }
+                part[last] = Int32(truncatingIfNeeded: min(taken, end) - first)
+                first = min(taken, end)
             }
+            if last >= 0 { part[last] &+= Int32(truncatingIfNeeded: end - first) }
         }
     }
 
@@ -102,7 +104,8 @@ struct ExpertRouter {
     /// - Returns: how long the weights of moved experts are under way, and how many bytes they are.
     mutating func replan(counters total: [Int64]) -> (time: Nanoseconds, bytes: ByteCount) {
         let experts = shape.fleet.experts
-        var moves = Array(repeating: (nearIn: ByteCount(0), farIn: ByteCount(0), nearOut: ByteCount(0), farOut: ByteCount(0)), count: shape.expertRanks)
+        var moves = Array(
+            repeating: (nearIn: ByteCount(0), farIn: ByteCount(0), nearOut: ByteCount(0), farOut: ByteCount(0)), count: shape.expertRanks)
         for layer in 0..<shape.layers {
             let loads = (0..<experts).map { Double(total[layer * experts + $0]) }
             let new = policy.place(layer: layer, loads: loads)

@@ -24,7 +24,6 @@ struct GangInbox {
     }
 
     private mutating func receive(_ sheet: LoadSheet, _ key: Int64, from rank: Int, _ shape: GangShape) {
-        guard rank < shape.attentionRanks, sheet.parts.count == shape.microBatches else { return }
         if sheets[key] == nil { sheets[key] = Array(repeating: nil, count: shape.attentionRanks) }
         guard sheets[key]?[rank] == nil else { return }
         sheets[key]?[rank] = sheet
@@ -52,13 +51,6 @@ struct GangInbox {
     mutating func takeCounters(of iteration: Int64) -> [Int64]? { counters.removeValue(forKey: iteration) }
     mutating func takeStart(of iteration: Int64) -> (start: Instant, follows: Bool)? { starts.removeValue(forKey: iteration) }
     mutating func putBack(_ start: (start: Instant, follows: Bool), of iteration: Int64) { starts[iteration] = start }
-
-    /// Whether a message of an exchange is of a kind that a rank of this gang can use.
-    func accepts(_ leg: LayerLeg, _ shape: GangShape) -> Bool {
-        let widths = [0, shape.fleet.slotsPerRank, shape.fleet.slots, shape.fleet.experts]
-        return leg.step >= 0 && Int(leg.step) < shape.steps + shape.microBatches && widths.contains(leg.counts.count)
-            && leg.origin >= 0 && Int(leg.origin) < shape.members.count
-    }
 }
 
 /// When experts are placed anew, and from what counts.

@@ -3,12 +3,13 @@ import Quantities
 
 /// Iterations in which every dispatch and combine is a message.
 extension GangRank {
-    mutating func runExact(_ sends: inout [LayerSend]) -> Outcome? {
+    func runExact(_ sends: inout [LayerSend]) -> Outcome? {
         sendPlan(&sends)
         if !isThrough {
             isThrough = exact.run(&router)
-            for (target, leg) in exact.outbox {
-                sends.append(LayerSend(target: shape.members[target], message: message(.leg(leg)), flight: leg.flight, bytes: leg.bytes))
+            for (targets, leg) in exact.outbox {
+                let message = message(.leg(leg))
+                for target in targets where target != member { sends.append(LayerSend(target: shape.members[target], message: message)) }
             }
             exact.outbox.removeAll(keepingCapacity: true)
         }
@@ -34,31 +35,28 @@ extension GangRank {
     }
 
     /// What expert ranks need before the first iteration with a new plan.
-    private mutating func sendPlan(_ sends: inout [LayerSend]) {
+    private func sendPlan(_ sends: inout [LayerSend]) {
         guard hasAttention, let planned = replanning.takePlanned(), member == Self.leader, shape.sendsEverything, router?.isGlobal == true else {
             return
         }
         for expert in 0..<shape.expertRanks {
             sends.append(
-                LayerSend(
-                    target: shape.members[shape.member(ofExpert: expert)], message: message(.counters(planned)),
-                    flight: Flight(head: start, tail: start), bytes: 0))
+                LayerSend(target: shape.members[shape.member(ofExpert: expert)], message: message(.counters(planned))))
         }
     }
 
     /// To all attention ranks, this one too.
-    private mutating func sendEnd(_ end: IterationEnd, _ sends: inout [LayerSend]) {
+    private func sendEnd(_ end: IterationEnd, _ sends: inout [LayerSend]) {
         let message = message(.done(end))
         for target in 0..<shape.attentionRanks where target != member {
             sends.append(
-                LayerSend(
-                    target: shape.members[target], message: message, flight: Flight(head: end.finish, tail: end.finish + shape.syncLatency), bytes: 0))
+                LayerSend(target: shape.members[target], message: message))
         }
         inbox.receive(message, shape, isFirst: false)
     }
 
     /// What the rank counted, when that is exchanged.
-    mutating func takeCounters() -> [Int64] { replanning.needsExchange(start: start) ? router?.takeCounters() ?? [] : [] }
+    func takeCounters() -> [Int64] { replanning.needsExchange(start: start) ? router?.takeCounters() ?? [] : [] }
 
     /// Every attention rank tells every other that it is done, with what it counted if that is exchanged.
     func addEndTraffic(to traffic: inout Traffic) {

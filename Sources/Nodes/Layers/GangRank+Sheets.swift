@@ -3,7 +3,7 @@ import Quantities
 
 /// Iterations in which ranks exchange loads, and one or all of them work out the times.
 extension GangRank {
-    mutating func runSheets(_ sends: inout [LayerSend]) -> Outcome? {
+    func runSheets(_ sends: inout [LayerSend]) -> Outcome? {
         if groupsSent == 0, hasAttention { sendSheet(&sends) }
         guard evaluator != nil else { return takeVerdict() }
         while groupsDone < iterationGroups.count {
@@ -15,19 +15,19 @@ extension GangRank {
     }
 
     /// Routes the tokens of the next group of layers, and sends the loads to whoever works out the times.
-    private mutating func sendSheet(_ sends: inout [LayerSend]) {
+    private func sendSheet(_ sends: inout [LayerSend]) {
         let group = groupsSent
         groupsSent += 1
         let isLast = groupsSent == iterationGroups.count
         let message = message(.sheet(sheet(for: iterationGroups[group], counts: isLast), group: Int32(group)))
         let isForAll = iterationGroups.count > 1 || shape.mixture.granularity != .iteration
         for target in 0..<shape.attentionRanks where target != member && (isForAll || target == Self.leader) {
-            sends.append(LayerSend(target: shape.members[target], message: message, flight: Flight(head: start, tail: start), bytes: 0))
+            sends.append(LayerSend(target: shape.members[target], message: message))
         }
         if isForAll || member == Self.leader { inbox.receive(message, shape, isFirst: false) }
     }
 
-    private mutating func sheet(for layers: Range<Int>, counts withCounters: Bool) -> LoadSheet {
+    private func sheet(for layers: Range<Int>, counts withCounters: Bool) -> LoadSheet {
         guard var router else { return LoadSheet(parts: parts, counts: [], dropped: 0, counters: []) }
         // So that there is one owner, and nothing is copied.
         self.router = nil
@@ -54,7 +54,7 @@ extension GangRank {
         return LoadSheet(parts: parts, counts: all, dropped: dropped, counters: counters)
     }
 
-    private mutating func evaluate(_ sheets: [LoadSheet]) {
+    private func evaluate(_ sheets: [LoadSheet]) {
         let layers = iterationGroups[groupsDone]
         let isFirst = groupsDone == 0
         groupsDone += 1
@@ -72,7 +72,7 @@ extension GangRank {
     }
 
     /// All layers are through: the outcome for this rank, and for those that cannot work it out.
-    private mutating func judge(_ sends: inout [LayerSend]) -> Outcome? {
+    private func judge(_ sends: inout [LayerSend]) -> Outcome? {
         let sheets = lastSheets
         let finishes = evaluator?.finish(sheets) ?? []
         let lastFinish = finishes.reduce(start, max)
@@ -90,18 +90,16 @@ extension GangRank {
             let knowThemselves = shape.mixture.granularity == .iteration ? 1 : shape.attentionRanks
             for other in shape.members.indices where other >= knowThemselves {
                 sends.append(
-                    LayerSend(
-                        target: shape.members[other], message: message(.verdict(verdict(other))), flight: Flight(head: start, tail: start),
-                        bytes: 0))
+                    LayerSend(target: shape.members[other], message: message(.verdict(verdict(other)))))
             }
         }
         lastSheets = []
         return conclude(verdict(member))
     }
 
-    private mutating func takeVerdict() -> Outcome? { inbox.takeVerdict(of: iteration).map { conclude($0) } }
+    private func takeVerdict() -> Outcome? { inbox.takeVerdict(of: iteration).map { conclude($0) } }
 
-    private mutating func conclude(_ verdict: LayerVerdict) -> Outcome {
+    private func conclude(_ verdict: LayerVerdict) -> Outcome {
         if member == Self.leader {
             for imbalance in verdict.imbalances { tally.statistics.imbalance.add(imbalance) }
         }

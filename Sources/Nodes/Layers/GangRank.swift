@@ -9,7 +9,7 @@ import Records
 /// depends on these batches alone, so the ranks work it out among themselves by messages outside of the virtual clock. The next iteration begins
 /// when the last rank is done and all know it (SGLang gathers the ranks' batch sizes before each step in the same way). After an iteration with
 /// nothing but empty batches the gang sleeps until one of its ranks gets work and wakes the others.
-struct GangRank {
+final class GangRank {
     /// What came of an iteration.
     struct Outcome {
         /// When the rank was done.
@@ -20,6 +20,8 @@ struct GangRank {
     let shape: GangShape
     let member: Int
     let iterationGroups: [Range<Int>]
+    /// Whether a policy decides on the tokens of all ranks, as far as this rank has to know.
+    let isGlobal: Bool
     var router: ExpertRouter?
     var tally: GangTally
     var exact: LayerMember
@@ -83,10 +85,13 @@ struct GangRank {
             iterationGroups = [whole]
             if member == Self.leader { evaluator = LayerEvaluator(shape) }
         }
-        if needsRouter {
-            guard let router = ExpertRouter(shape, rank: exact.hasAttention ? member : 0, seed: seed) else { return nil }
-            if exact.hasAttention || router.isGlobal { self.router = router }
+        guard needsRouter else {
+            isGlobal = false
+            return
         }
+        guard let router = ExpertRouter(shape, rank: exact.hasAttention ? member : 0, seed: seed) else { return nil }
+        isGlobal = router.isGlobal
+        if exact.hasAttention || isGlobal { self.router = router }
     }
 
     var isExact: Bool { shape.mixture.granularity == .exact }
@@ -96,12 +101,12 @@ struct GangRank {
 
 extension GangRank {
     /// Requests have come, or room for those that wait. Answers when the gang is to begin, if it sleeps and must be woken.
-    mutating func noteWork(at now: Instant) -> Instant? {
+    func noteWork(at now: Instant) -> Instant? {
         hasNews = true
         return wake(at: now)
     }
 
-    private mutating func wake(at now: Instant) -> Instant? {
+    private func wake(at now: Instant) -> Instant? {
         guard !isUnderWay, nextStart == .never else { return nil }
         nextStart = now + shape.wakeLatency
         nextFollows = false
@@ -109,7 +114,7 @@ extension GangRank {
     }
 
     /// Another rank has woken the gang: it begins at the earliest time that any rank says.
-    mutating func wake(for start: Instant) {
+    func wake(for start: Instant) {
         guard !isUnderWay, nextStart == .never || (!nextFollows && start < nextStart) else { return }
         nextStart = start
         nextFollows = false
@@ -117,7 +122,7 @@ extension GangRank {
 
     /// The time of the next iteration has come.
     /// - Returns: whether it begins; otherwise the gang sleeps, unless the time of waking it is given.
-    mutating func reachStart(at now: Instant) -> (begins: Bool, wakes: Instant?) {
+    func reachStart(at now: Instant) -> (begins: Bool, wakes: Instant?) {
         nextStart = .never
         guard sleepsNext else { return (true, nil) }
         sleepsNext = false
@@ -125,7 +130,7 @@ extension GangRank {
     }
 
     /// An attention rank begins an iteration with a batch, divided into micro-batches.
-    mutating func begin(at now: Instant, _ batches: [BatchShape]) {
+    func begin(at now: Instant, _ batches: [BatchShape]) {
         parts = shape.parts(of: batches)
         isEmpty = batches.allSatisfy(\.isEmpty)
         hasNews = false
@@ -133,14 +138,14 @@ extension GangRank {
     }
 
     /// An expert rank begins what attention ranks have begun.
-    private mutating func join(at start: Instant, follows: Bool) {
+    private func join(at start: Instant, follows: Bool) {
         if follows, openTail >= 0 { tally.addTail(start - openTail) }
         openTail = -1
         parts = []
         open(at: start, follows: follows)
     }
 
-    private mutating func open(at now: Instant, follows: Bool) {
+    private func open(at now: Instant, follows: Bool) {
         iteration += 1
         start = now
         self.follows = follows
@@ -154,7 +159,7 @@ extension GangRank {
     }
 
     /// The outcome is known.
-    mutating func close(_ notes: [StepNote], lastFinish: Instant, isEmpty: Bool, counters: [Int64]) -> Instant {
+    func close(_ notes: [StepNote], lastFinish: Instant, isEmpty: Bool, counters: [Int64]) -> Instant {
         isUnderWay = false
         tally.add(notes)
         let finish = notes.last?.end ?? start
@@ -184,19 +189,17 @@ extension GangRank {
 
 extension GangRank {
     /// A message of another rank, or of the rank itself.
-    mutating func receive(_ message: LayerMessage) {
-        guard message.sender >= 0, Int(message.sender) < shape.members.count, message.iteration >= iteration else { return }
+    func receive(_ message: LayerMessage) {
+        guard accepts(message) else { return }
         isReady = true
         lastStart = message.start
         let isFirst = !hasAttention && message.iteration > iteration
         inbox.receive(message, shape, isFirst: isFirst)
-        if case .leg(let leg) = message.body, isExact, inbox.accepts(leg, shape) {
-            exact.receive(leg, of: message.iteration, from: message.sender)
-        }
+        if case .leg(let leg) = message.body { exact.receive(leg, of: message.iteration, from: message.sender) }
     }
 
     /// Goes on as far as messages allow.
-    mutating func run(_ sends: inout [LayerSend]) -> Outcome? {
+    func run(_ sends: inout [LayerSend]) -> Outcome? {
         isReady = false
         if !isUnderWay {
             guard !hasAttention, let next = inbox.takeStart(of: iteration + 1) else { return nil }
@@ -224,6 +227,4 @@ struct LayerSend {
     /// Node of the receiver.
     var target: Int32
     var message: LayerMessage
-    var flight: Flight
-    var bytes: ByteCount
 }

@@ -4,7 +4,7 @@ import Policies
 import Quantities
 
 /// What a gang's ranks know of each other before anything happens: who is where, what computing and sending costs.
-struct GangShape: Sendable {
+final class GangShape: Sendable {
     /// A way from attention to experts or back, at both ends.
     struct Way: Sendable {
         var sending: AllToAllModel.Phase

@@ -34,6 +34,7 @@ struct LayerEvaluator {
     private var slots: [Int32] = []
     private var share: [Int32] = []
     private var counts: [Int32] = []
+    private var before: [Int32] = []
 
     init(_ shape: GangShape) {
         self.shape = shape
@@ -100,36 +101,45 @@ struct LayerEvaluator {
 
     /// Where the tokens of a step go: units between ranks, loads of experts.
     private mutating func spread(layer: Int, _ part: Int, place: Int, _ sheets: [LoadSheet], _ router: inout ExpertRouter) {
-        let width = sheets[0].counts.count / max(1, sheets[0].counts.count / (router.isGlobal ? shape.fleet.experts : shape.fleet.slots))
+        let width = router.isGlobal ? shape.fleet.experts : shape.fleet.slots
         if router.isGlobal { decide(layer: layer, place: place, width: width, sheets, &router) }
-        let perRank = shape.fleet.slotsPerRank
-        let count = shape.fleet.slots
-        totals.reset(count: count)
+        totals.reset(count: shape.fleet.slots)
+        if router.isGlobal { before.reset(count: width) }
         for rank in 0..<shape.attentionRanks {
+            let sheet = sheets[rank]
             if router.isGlobal {
                 counts.removeAll(keepingCapacity: true)
-                counts.append(contentsOf: sheets[rank].counts[place * width..<(place + 1) * width])
-                router.share(layer: layer, counts: counts, of: slots, into: &share)
-            }
-            let base = router.isGlobal ? 0 : place * width
-            let source = router.isGlobal ? share : sheets[rank].counts
-            source.withUnsafeBufferPointer { source in
-                totals.withUnsafeMutableBufferPointer { totals in
-                    for expert in 0..<shape.expertRanks {
-                        var sum: Int32 = 0
-                        for slot in expert * perRank..<(expert + 1) * perRank {
-                            let tokens = source[base + slot]
-                            totals[slot] &+= tokens
-                            sum &+= tokens
-                        }
-                        let units = shape.sendsEverything ? sheets[rank].parts[part].tokens : Int64(sum)
-                        parts[part].units.units[rank * shape.expertRanks + expert] = units
-                    }
+                counts.append(contentsOf: sheet.counts[place * width..<(place + 1) * width])
+                router.share(layer: layer, counts: counts, before: before, of: slots, into: &share)
+                for expert in 0..<width { before[expert] &+= counts[expert] }
+                share.withUnsafeBufferPointer { add($0, of: rank, part, tokens: sheet.parts[part].tokens) }
+            } else {
+                sheet.counts.withUnsafeBufferPointer {
+                    add(UnsafeBufferPointer(rebasing: $0[place * width..<(place + 1) * width]), of: rank, part, tokens: sheet.parts[part].tokens)
                 }
             }
         }
         parts[part].units.addUp(shape)
         addLoads(part)
+    }
+
+    /// Adds a rank's tokens by slot.
+    private mutating func add(_ source: UnsafeBufferPointer<Int32>, of rank: Int, _ part: Int, tokens: Int64) {
+        let perRank = shape.fleet.slotsPerRank
+        let sendsEverything = shape.sendsEverything
+        let expertRanks = shape.expertRanks
+        totals.withUnsafeMutableBufferPointer { totals in
+            parts[part].units.units.withUnsafeMutableBufferPointer { units in
+                for expert in 0..<expertRanks {
+                    var sum: Int32 = 0
+                    for slot in expert * perRank..<(expert + 1) * perRank {
+                        totals[slot] &+= source[slot]
+                        sum &+= source[slot]
+                    }
+                    units[rank * expertRanks + expert] = sendsEverything ? tokens : Int64(sum)
+                }
+            }
+        }
     }
 
     /// The decision of a policy for the tokens of all ranks.
@@ -158,8 +168,8 @@ struct LayerEvaluator {
         if sum > 0 { imbalances.append(Self.imbalance(most: most, sum: sum, ranks: shape.expertRanks)) }
     }
 
-    /// Largest over mean, in millionths.
-    static func imbalance(most: Int64, sum: Int64, ranks: Int) -> Int64 { most * Int64(ranks) * 1_000_000 / max(1, sum) }
+    /// Largest over mean, in millionths. What is larger than any load stands for that.
+    static func imbalance(most: Int64, sum: Int64, ranks: Int) -> Int64 { min(most, 1 << 32) * Int64(ranks) * 1_000_000 / max(1, sum) }
 
     /// Attention, the router, what an exchange of counts asks for, and the departure.
     private mutating func attend(layer: Int, _ part: Int, _ sheets: [LoadSheet], gathers: Bool, decision: Nanoseconds) {

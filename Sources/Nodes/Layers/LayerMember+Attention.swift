@@ -54,13 +54,10 @@ extension LayerMember {
     private mutating func sendCounts() {
         let bytes = shape.countBytes(from: member)
         let departure = core.port.depart(core.free, near: bytes.near, far: bytes.far, over: shape.among)
-        for target in 0..<shape.attentionRanks {
-            let isNear = shape.hosts[target] == shape.hosts[member]
-            let leg = LayerLeg(
-                kind: .counts, step: step, flight: isNear ? departure.near : departure.far, origin: Int32(member), originSent: departure.sent,
-                bytes: target == member ? 0 : shape.countBytes, units: 0, counts: counts)
-            send(leg, to: target)
-        }
+        let leg = LayerLeg(
+            kind: .counts, step: step, flight: departure.near, far: departure.far, origin: Int32(member), originSent: departure.sent, units: 0,
+            counts: counts)
+        send(leg, toAll: 0..<shape.attentionRanks, bytes: bytes.near + bytes.far)
     }
 
     /// A policy that decides on the tokens of all ranks does so once it has them.
@@ -70,12 +67,16 @@ extension LayerMember {
         let arrived = core.receive(near: near, far: far, over: shape.among, fromExperts: false)
         notes.append(core.compute(router?.decisionTime ?? 0, after: arrived, isAttention: true, step: step, tokens: 0))
         var all = [Int32](repeating: 0, count: counts.count)
-        for (_, leg) in messages {
-            for expert in all.indices { all[expert] &+= leg.counts[expert] }
+        var before = all
+        for (sender, leg) in messages {
+            for expert in all.indices {
+                all[expert] &+= leg.counts[expert]
+                if sender < member { before[expert] &+= leg.counts[expert] }
+            }
         }
         var decision: [Int32] = []
         router?.split(layer: layer, counts: all, into: &decision)
-        router?.share(layer: layer, counts: counts, of: decision, into: &slots)
+        router?.share(layer: layer, counts: counts, before: before, of: decision, into: &slots)
         depart()
         return true
     }
@@ -102,28 +103,25 @@ extension LayerMember {
     private mutating func dispatch(_ sent: Instant) {
         let way = shape.dispatch
         var sum = UnitMatrix.Sum()
+        var kept: Int64 = 0
         for expert in 0..<shape.expertRanks {
             let target = shape.member(ofExpert: expert)
             let count =
                 shape.sendsEverything ? parts[part].tokens : shape.slots(ofExpert: expert).reduce(Int64(0)) { $0 + Int64(slots[$1]) }
-            units[part][expert] = count
+            if target == member { kept = count }
             guard target != member || shape.mixture.fabric != nil else { continue }
             sum.all += count
             if shape.hosts[target] == shape.hosts[member] { sum.near += count }
         }
         let bytes = shape.bytes(sum, of: way, others: shape.experts(around: member))
         let departure = core.port.depart(sent, near: bytes.near, far: bytes.far, over: way.sending)
-        for expert in 0..<shape.expertRanks {
-            let target = shape.member(ofExpert: expert)
-            let isNear = shape.hosts[target] == shape.hosts[member]
-            let range = shape.slots(ofExpert: expert)
-            let isWhole = slots.count != shape.fleet.slots
-            let leg = LayerLeg(
-                kind: .dispatch, step: step, flight: isNear ? departure.near : departure.far, origin: Int32(member), originSent: departure.sent,
-                bytes: shape.bytes(units[part][expert], of: way, from: member, to: target), units: units[part][expert],
-                counts: isWhole ? counts : Array(slots[range]))
-            send(leg, to: target)
-        }
+        let leg = LayerLeg(
+            kind: .dispatch, step: step, flight: departure.near, far: departure.far, origin: Int32(member), originSent: departure.sent,
+            units: parts[part].tokens, counts: slots.count == shape.fleet.slots ? slots : counts)
+        // What stays here is in the fit of a measured all-to-all, and is no message.
+        let own = shape.mixture.fabric == nil ? 0 : way.tokenBytes * kept
+        let first = shape.member(ofExpert: 0)
+        send(leg, toAll: first..<first + shape.expertRanks, bytes: bytes.near + bytes.far - own)
     }
 
     /// To the rank of the host that gathers.

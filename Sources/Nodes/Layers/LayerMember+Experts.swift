@@ -52,7 +52,7 @@ extension LayerMember {
                 return true
             }
         } else {
-            for (sender, leg) in messages { units[part][Int(sender)] = leg.units }
+            for (sender, leg) in messages { units[part][Int(sender)] = content(of: leg, from: sender).units }
             combine(pairs)
         }
         endExperts()
@@ -63,22 +63,31 @@ extension LayerMember {
     private mutating func load(
         of rank: Int, _ messages: [(sender: Int32, leg: LayerLeg)], _ router: inout ExpertRouter?
     ) -> (pairs: Int64, distinct: Int32, decision: Nanoseconds) {
-        var all = Self.sum(messages)
-        var decision: Nanoseconds = 0
-        var range = all.indices
-        if let isGlobal = router?.isGlobal, isGlobal, shape.sendsEverything {
-            let byExpert = all
-            router?.split(layer: layer, counts: byExpert, into: &all)
-            decision = router?.decisionTime ?? 0
-        }
-        if all.count == shape.fleet.slots { range = shape.slots(ofExpert: rank) }
+        if !shape.sendsEverything || router?.isGlobal != true { return loadOfSlots(shape.slots(ofExpert: rank), messages) }
+        var all: [Int32] = []
+        router?.split(layer: layer, counts: Self.sum(messages), into: &all)
         var pairs: Int64 = 0
         var distinct: Int32 = 0
-        for slot in range {
+        for slot in shape.slots(ofExpert: rank) where slot < all.count {
             pairs += Int64(all[slot])
             if all[slot] > 0 { distinct += 1 }
         }
-        return (pairs, distinct, decision)
+        return (pairs, distinct, router?.decisionTime ?? 0)
+    }
+
+    /// The same where the slots are chosen already.
+    private func loadOfSlots(
+        _ slots: Range<Int>, _ messages: [(sender: Int32, leg: LayerLeg)]
+    ) -> (pairs: Int64, distinct: Int32, decision: Nanoseconds) {
+        var pairs: Int64 = 0
+        var distinct: Int32 = 0
+        for slot in slots {
+            var tokens: Int64 = 0
+            for (_, leg) in messages where slot < leg.counts.count { tokens += Int64(leg.counts[slot]) }
+            pairs += tokens
+            if tokens > 0 { distinct += 1 }
+        }
+        return (pairs, distinct, 0)
     }
 
     /// Straight back to each attention rank.
@@ -91,14 +100,11 @@ extension LayerMember {
         }
         let bytes = shape.bytes(sum, of: way, others: shape.attention(around: member))
         let departure = core.port.depart(core.free, near: bytes.near, far: bytes.far, over: way.sending)
-        for rank in 0..<shape.attentionRanks {
-            let isNear = shape.hosts[rank] == shape.hosts[member]
-            send(
-                LayerLeg(
-                    kind: .combine, step: step, flight: isNear ? departure.near : departure.far, origin: Int32(member), originSent: departure.sent,
-                    bytes: shape.bytes(units[part][rank], of: way, from: member, to: rank), units: units[part][rank], loadSum: load,
-                    loadMost: load), to: rank)
-        }
+        let leg = LayerLeg(
+            kind: .combine, step: step, flight: departure.near, far: departure.far, origin: Int32(member), originSent: departure.sent, units: 0,
+            loadSum: load, loadMost: load, counts: units[part][0..<shape.attentionRanks].map { Int32(clamping: $0) })
+        let own = shape.mixture.fabric == nil || expertRank != member ? 0 : way.tokenBytes * units[part][member]
+        send(leg, toAll: 0..<shape.attentionRanks, bytes: bytes.near + bytes.far - own)
     }
 
     /// To the rank of the host that reduces.

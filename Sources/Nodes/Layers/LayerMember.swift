@@ -45,10 +45,10 @@ struct LayerMember {
     var units: [[Int64]] = []
     var counts: [Int32] = []
     var slots: [Int32] = []
-    /// Messages that have come, by iteration and exchange.
-    private var mailbox: [UInt64: [(sender: Int32, leg: LayerLeg)]] = [:]
-    /// Messages to send, by target member; the rank's own go to the mailbox.
-    var outbox: [(target: Int, leg: LayerLeg)] = []
+    /// Messages that have come, by iteration and exchange: few at a time, so that a search along them costs less than a table.
+    private var mailbox: [(key: UInt64, messages: [(sender: Int32, leg: LayerLeg)])] = []
+    /// Messages to send to one member, or to all of a side; the rank's own go to the mailbox.
+    var outbox: [(targets: Range<Int>, leg: LayerLeg)] = []
     private(set) var iteration: Int64 = -1
     private(set) var start: Instant = 0
     private(set) var follows = false
@@ -81,7 +81,15 @@ struct LayerMember {
 
     /// A message of an exchange has come.
     mutating func receive(_ leg: LayerLeg, of iteration: Int64, from sender: Int32) {
-        mailbox[key(leg.kind, leg.step, iteration), default: []].append((sender, leg))
+        let key = key(leg.kind, leg.step, iteration)
+        if let place = mailbox.firstIndex(where: { $0.key == key }) {
+            mailbox[place].messages.append((sender, leg))
+        } else {
+            var messages: [(sender: Int32, leg: LayerLeg)] = []
+            messages.reserveCapacity(max(shape.attentionRanks, shape.expertRanks))
+            messages.append((sender, leg))
+            mailbox.append((key, messages))
+        }
     }
 
     /// Goes on as far as the messages allow.
@@ -147,8 +155,10 @@ struct LayerMember {
     /// The messages of an exchange, when `count` of them have come.
     mutating func take(_ kind: LayerLeg.Kind, _ step: Int32, count: Int) -> [(sender: Int32, leg: LayerLeg)]? {
         let key = key(kind, step, iteration)
-        guard (mailbox[key]?.count ?? 0) >= count else { return count == 0 ? [] : nil }
-        return mailbox.removeValue(forKey: key)
+        guard let place = mailbox.firstIndex(where: { $0.key == key }), mailbox[place].messages.count >= count else {
+            return count == 0 ? [] : nil
+        }
+        return mailbox.remove(at: place).messages
     }
 
     /// What messages bring, by path.
@@ -156,11 +166,11 @@ struct LayerMember {
         var near = Incoming()
         var far = Incoming()
         for (sender, leg) in messages {
-            let isNear = shape.hosts[Int(sender)] == shape.hosts[member]
-            if isNear {
-                near.add(leg.flight, sent: leg.originSent, from: leg.origin, bytes: leg.bytes)
+            let bytes = content(of: leg, from: sender).bytes
+            if shape.hosts[Int(sender)] == shape.hosts[member] {
+                near.add(leg.flight, sent: leg.originSent, from: leg.origin, bytes: bytes)
             } else {
-                far.add(leg.flight, sent: leg.originSent, from: leg.origin, bytes: leg.bytes)
+                far.add(leg.far, sent: leg.originSent, from: leg.origin, bytes: bytes)
             }
         }
         return (near, far)
@@ -172,7 +182,33 @@ struct LayerMember {
             receive(leg, of: iteration, from: Int32(member))
         } else {
             traffic.add(messages: 1, bytes: leg.bytes)
-            outbox.append((target, leg))
+            outbox.append((target..<target + 1, leg))
+        }
+    }
+
+    /// Sends a message of an exchange to all members of a side.
+    /// - Parameter bytes: what the messages to others stand for.
+    mutating func send(_ leg: LayerLeg, toAll targets: Range<Int>, bytes: ByteCount) {
+        traffic.add(messages: targets.contains(member) ? targets.count - 1 : targets.count, bytes: bytes)
+        outbox.append((targets, leg))
+        if targets.contains(member) { receive(leg, of: iteration, from: Int32(member)) }
+    }
+
+    /// Hidden states of a message of an exchange that are for this rank, and the bytes that they stand for.
+    func content(of leg: LayerLeg, from sender: Int32) -> (units: Int64, bytes: ByteCount) {
+        switch leg.kind {
+        case .counts: return (0, Int(sender) == member ? 0 : shape.countBytes)
+        case .dispatch:
+            var units = leg.units
+            if !shape.sendsEverything, let rank = expertRank, leg.counts.count == shape.fleet.slots {
+                units = 0
+                for slot in shape.slots(ofExpert: rank) { units += Int64(leg.counts[slot]) }
+            }
+            return (units, shape.bytes(units, of: shape.dispatch, from: Int(sender), to: member))
+        case .combine:
+            let units = member < leg.counts.count ? Int64(leg.counts[member]) : 0
+            return (units, shape.bytes(units, of: shape.combine, from: Int(sender), to: member))
+        case .gather, .put, .spread, .reduce, .giveBack, .handOut: return (leg.units, leg.bytes)
         }
     }
 

@@ -6,6 +6,7 @@ import Quantities
 /// Nothing outside of the gang can change an iteration that has begun, so these messages go as soon as they are known, ahead of the virtual
 /// clock; the emulated times are in them.
 public final class LayerMessage: Sendable, Equatable {
+    /// What it tells.
     public enum Body: Sendable, Equatable {
         case leg(LayerLeg)
         /// An attention rank is done with the iteration.
@@ -59,28 +60,31 @@ public struct LayerLeg: Sendable, Equatable {
     public var kind: Kind
     /// Layer x micro-batches + micro-batch.
     public var step: Int32
-    /// When it can be received.
+    /// When it can be received on the sender's host, and (where it goes to ranks of several hosts) on others.
     public var flight: Flight
+    public var far: Flight
     /// Member that was the last to send what it holds, and when: itself, unless it is passed on.
     public var origin: Int32
     public var originSent: Instant
-    /// Bytes that it stands for.
+    /// Bytes that it stands for, where it goes to one rank; else they follow from what it tells each receiver.
     public var bytes: ByteCount
-    /// Hidden states in it.
+    /// Hidden states in it; for a dispatch the sender's tokens.
     public var units: Int64
     /// Pairs of token and expert on the expert ranks that it tells of: their sum and the largest.
     public var loadSum: Int64
     public var loadMost: Int64
-    /// Tokens by the receiver's slots, by all slots, or by expert.
+    /// Tokens by slot, or by expert where the receiver chooses the slots; in a combine hidden states by attention rank.
     public var counts: [Int32]
 
     public init(
-        kind: Kind, step: Int32, flight: Flight, origin: Int32, originSent: Instant, bytes: ByteCount, units: Int64, loadSum: Int64 = 0,
+        kind: Kind, step: Int32, flight: Flight, far: Flight? = nil, origin: Int32, originSent: Instant, bytes: ByteCount = 0, units: Int64,
+        loadSum: Int64 = 0,
         loadMost: Int64 = 0, counts: [Int32] = []
     ) {
         self.kind = kind
         self.step = step
         self.flight = flight
+        self.far = far ?? flight
         self.origin = origin
         self.originSent = originSent
         self.bytes = bytes

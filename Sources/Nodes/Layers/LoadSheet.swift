@@ -37,7 +37,8 @@ public final class LoadSheet: Sendable, Equatable {
     }
 
     public static func == (left: LoadSheet, right: LoadSheet) -> Bool {
-        left === right || (left.parts == right.parts && left.counts == right.counts && left.dropped == right.dropped && left.counters == right.counters)
+        left === right
+            || (left.parts == right.parts && left.counts == right.counts && left.dropped == right.dropped && left.counters == right.counters)
     }
 }
 

@@ -57,10 +57,13 @@ struct RankCore {
 
     /// Computes for `duration` as soon as the set is there and the processor free.
     @inline(__always)
-    mutating func compute(_ duration: Nanoseconds, after set: Arrived, isAttention: Bool, step: Int32, tokens: Int64, distinct: Int32 = 0) -> StepNote {
+    mutating func compute(_ duration: Nanoseconds, after set: Arrived, isAttention: Bool, step: Int32, tokens: Int64, distinct: Int32 = 0) -> StepNote
+    {
         let start = max(set.done, free)
         let end = start + duration
-        var note = StepNote(isAttention: isAttention, step: step, start: start, end: end, tokens: tokens, distinct: distinct, last: set.last, awaitsExperts: set.isFromExperts)
+        var note = StepNote(
+            isAttention: isAttention, step: step, start: start, end: end, tokens: tokens, distinct: distinct, last: set.last,
+            awaitsExperts: set.isFromExperts)
         let idle = start - free
         note.awaitedNetwork = min(idle, start - max(set.sent, free))
         note.awaitedRank = idle - note.awaitedNetwork

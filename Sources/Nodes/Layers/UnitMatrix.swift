@@ -28,22 +28,26 @@ struct UnitMatrix {
     /// Adds the units up. What a rank keeps for itself crosses no link, but a measured all-to-all has it in its fit.
     mutating func addUp(_ shape: GangShape) {
         let countsOwn = shape.mixture.fabric != nil
+        let first = shape.member(ofExpert: 0)
+        let expertRanks = expertRanks
         for expert in byExpert.indices { byExpert[expert] = Sum() }
-        for rank in 0..<attentionRanks {
-            var sum = Sum()
-            let host = shape.hosts[rank]
-            for expert in 0..<expertRanks {
-                let member = shape.member(ofExpert: expert)
-                guard member != rank || countsOwn else { continue }
-                let count = units[rank * expertRanks + expert]
-                sum.all += count
-                byExpert[expert].all += count
-                if shape.hosts[member] == host {
-                    sum.near += count
-                    byExpert[expert].near += count
+        shape.hosts.withUnsafeBufferPointer { hosts in
+            units.withUnsafeBufferPointer { units in
+                byExpert.withUnsafeMutableBufferPointer { byExpert in
+                    for rank in byAttention.indices {
+                        var sum = Sum()
+                        for expert in 0..<expertRanks where first + expert != rank || countsOwn {
+                            let count = units[rank * expertRanks + expert]
+                            let near = hosts[first + expert] == hosts[rank] ? count : 0
+                            sum.all += count
+                            sum.near += near
+                            byExpert[expert].all += count
+                            byExpert[expert].near += near
+                        }
+                        byAttention[rank] = sum
+                    }
                 }
             }
-            byAttention[rank] = sum
         }
     }
 }

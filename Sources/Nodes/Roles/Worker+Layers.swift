@@ -65,7 +65,7 @@ extension GangRank {
 struct ExpertNode {
     let name: [UInt8]
     let records: RecordPlan
-    var gang: GangRank
+    let gang: GangRank
     private var statistics = WorkerStatistics()
     /// The row of the iteration whose end has not come.
     private var row: IterationRow?
@@ -76,9 +76,16 @@ struct ExpertNode {
         self.gang = gang
     }
 
-    /// Goes on as far as messages allow.
+    /// Goes on as far as messages allow, or to the end of an iteration in which it had something to compute. What comes after one in which it had
+    /// nothing may be there already, and no timer would ask for it.
     mutating func runLayers(_ effects: inout Effects) {
-        guard let outcome = gang.run(&effects.layerSends) else { return }
+        while let outcome = gang.run(&effects.layerSends) {
+            end(outcome, &effects)
+            if row != nil { return }
+        }
+    }
+
+    private mutating func end(_ outcome: GangRank.Outcome, _ effects: inout Effects) {
         effects.traffic.add(messages: Int(outcome.traffic.messages), bytes: outcome.traffic.bytes)
         gang.writeLayers(to: effects.records, node: name, isRecorded: records.layers)
         guard gang.tally.shares.routedTokens > 0 else { return }

@@ -27,7 +27,7 @@ struct Worker {
     var slots: [Int64: Int32] = [:]
     var earlyPulls: [Int64: CacheMessage] = [:]
     /// For a worker that shares its layers with others.
-    var gang: GangRank?
+    let gang: GangRank?
     /// The iteration that its gang computes at present, by its place in the engine's ring; `nil` for an empty batch.
     var openPlace: Int?
 

@@ -67,13 +67,29 @@ extension [Int32] {
 struct EvenSplit {
     static func split(_ counts: [Int32], _ placement: ExpertPlacement, into tokensPerSlot: inout [Int32]) {
         tokensPerSlot.reset(count: placement.slots.count)
-        for expert in counts.indices where counts[expert] > 0 {
-            let replicas = placement.replicas(of: expert)
-            let (share, left) = counts[expert].quotientAndRemainder(dividingBy: Int32(replicas.count))
-            for (place, slot) in replicas.enumerated() {
-                let turn = (place + expert) % replicas.count
-                tokensPerSlot[Int(slot)] = share + (turn < left ? 1 : 0)
+        // Pointers: this runs for every rank, layer and batch.
+        counts.withUnsafeBufferPointer { counts in
+            tokensPerSlot.withUnsafeMutableBufferPointer { tokens in
+                placement.slots.withUnsafeBufferPointer { slots in
+                    for slot in slots.indices {
+                        let expert = Int(slots[slot])
+                        if expert >= 0, expert < counts.count { tokens[slot] = counts[expert] }
+                    }
+                }
+                for expert in placement.replicated where Int(expert) < counts.count {
+                    share(counts[Int(expert)], of: Int(expert), over: placement.replicas(of: Int(expert)), in: tokens)
+                }
             }
+        }
+    }
+
+    private static func share(_ count: Int32, of expert: Int, over replicas: ArraySlice<Int32>, in tokens: UnsafeMutableBufferPointer<Int32>) {
+        let (share, left) = count.quotientAndRemainder(dividingBy: Int32(replicas.count))
+        var turn = expert % replicas.count
+        for slot in replicas {
+            tokens[Int(slot)] = share + (turn < left ? 1 : 0)
+            turn += 1
+            if turn == replicas.count { turn = 0 }
         }
     }
 }

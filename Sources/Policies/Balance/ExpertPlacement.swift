@@ -46,6 +46,8 @@ public struct ExpertPlacement: Sendable, Equatable {
     /// Where each expert's slots begin in `slotsByExpert`, and at the end where the last one's end.
     private let starts: [Int32]
     private let slotsByExpert: [Int32]
+    /// Experts with several slots, in ascending order.
+    let replicated: [Int32]
 
     /// - Parameters:
     ///   - slots: the expert in each slot, -1 in an empty one.
@@ -64,6 +66,7 @@ public struct ExpertPlacement: Sendable, Equatable {
         }
         self.starts = starts
         self.slotsByExpert = slotsByExpert
+        replicated = (0..<Int32(experts)).filter { starts[Int($0) + 1] - starts[Int($0)] > 1 }
     }
 
     /// How many experts there are, with a slot or without.

@@ -42,6 +42,7 @@ enum DeviceGrammar {
             Key("collective-efficiency", \.collectiveEfficiency, share, "Share of scale-up-bandwidth that it reaches."),
             Key("bulk-collective-latency", \.bulkCollectiveLatency, overhead, "Fixed cost of an all-reduce of large messages."),
             Key("bulk-collective-efficiency", \.bulkCollectiveEfficiency, share, "Share of scale-up-bandwidth that it reaches."),
+            Key("price", \.price, .number(0...1_000_000), "What a device costs, in any unit; 0 where nobody has said."),
             Key("source", \.source, ShapeText.source, "Where the numbers come from."),
         ]
     }

@@ -51,6 +51,7 @@ enum GateGrammar {
             Key(
                 "capacity-factor", \.rest.capacityFactor, Codec<Double>.number(0...1_000_000, isOpen: true).or("none"),
                 "Most tokens that an expert takes of a rank's batch, in multiples of the mean; the rest are dropped."),
+            Key("sampling", \.rest.sampling, .choice("sampling", GatePlan.Sampling.allCases), "Whether rows of drawn picks serve several batches."),
             Key("bias-rate", \.rest.biasRate, .number(0...10), "Loss-free balancing: how much a batch moves the bias on an expert's score."),
         ]
     }

@@ -48,7 +48,7 @@ import Testing
         var random = RandomStream(seed: 3, stream: 3)
         for layer in 0..<2 { loads[layer] = (0..<32).map { _ in 0.2 + random.exponentialVariate() } }
         loads[1][7] = 0
-        let plan = GatePlan(popularity: .recorded(loads))
+        let plan = GatePlan(popularity: .recorded(loads), sampling: .exact)
         var gate = Gate(plan: plan, experts: 32, topK: 4, layers: 2, seed: 5)
         for layer in 0..<2 {
             let total = loads[layer].reduce(0, +)
@@ -120,7 +120,7 @@ import Testing
 
     @Test("noise differs by batch, is shared by ranks, and has the stated spread")
     func batchNoise() {
-        var gate = Gate(plan: GatePlan(batchNoise: 0.4), experts: 512, topK: 1, layers: 1, seed: 5)
+        var gate = Gate(plan: GatePlan(batchNoise: 0.4, sampling: .exact), experts: 512, topK: 1, layers: 1, seed: 5)
         var logs: [[Double]] = []
         for batch in 0..<3 {
             _ = gate.counts(batch: Int64(batch), rank: 0, tokens: 1)

@@ -12,6 +12,8 @@ import Testing
         GatePlan(popularity: .zipf(exponent: 1), capacityFactor: 1.25),
         GatePlan(popularity: .zipf(exponent: 1), drift: GatePlan.Drift(period: 1_000, share: 0.25), biasRate: 0.01),
         GatePlan(popularity: .zipf(exponent: 1), selection: .groups(count: 4, kept: 2), batchNoise: 0.2, capacityFactor: 1, biasRate: 0.01),
+        GatePlan(sampling: .exact), GatePlan(popularity: .zipf(exponent: 1.2), batchNoise: 0.3, sampling: .exact),
+        GatePlan(popularity: .logNormal(sigma: 1), selection: .groups(count: 4, kept: 4), sampling: .exact),
     ]
 
     @Test("counts sum to tokens x topK less what was dropped, none above the number of tokens", arguments: plans)
@@ -48,7 +50,7 @@ import Testing
 
     @Test("seed, layer, batch and rank each change the answer; the first tokens of a larger batch pick what those of a smaller one do")
     func keys() {
-        var gate = Gate(plan: GatePlan(), experts: 64, topK: 4, layers: 2, seed: 1)
+        var gate = Gate(plan: GatePlan(sampling: .exact), experts: 64, topK: 4, layers: 2, seed: 1)
         var other = Gate(plan: GatePlan(), experts: 64, topK: 4, layers: 2, seed: 2)
         let reference = gate.counts(tokens: 64).counts
         #expect(other.counts(tokens: 64).counts != reference)
@@ -60,7 +62,7 @@ import Testing
 
     @Test("picks follow the weights one after the other, as enumeration says", arguments: [0.0, 1, 2])
     func inclusionFrequencies(exponent: Double) {
-        var gate = Gate(plan: GatePlan(popularity: .zipf(exponent: exponent)), experts: 7, topK: 3, layers: 1, seed: 11)
+        var gate = Gate(plan: GatePlan(popularity: .zipf(exponent: exponent), sampling: .exact), experts: 7, topK: 3, layers: 1, seed: 11)
         let measured = gate.frequencies(batches: 60, tokens: 1000)
         let exact = enumeratedInclusion(Array(gate.weights[0..<7]), picks: 3)
         // Four standard deviations of a frequency from 60,000 tokens.
@@ -69,7 +71,7 @@ import Testing
 
     @Test("picks that hardly ever hit anything new are still exact")
     func concentrated() {
-        var gate = Gate(plan: GatePlan(popularity: .zipf(exponent: 9)), experts: 5, topK: 4, layers: 1, seed: 5)
+        var gate = Gate(plan: GatePlan(popularity: .zipf(exponent: 9), sampling: .exact), experts: 5, topK: 4, layers: 1, seed: 5)
         let measured = gate.frequencies(batches: 20, tokens: 1000)
         let exact = enumeratedInclusion(Array(gate.weights[0..<5]), picks: 4)
         #expect(largestDifference(measured, exact) < 0.015)
@@ -90,7 +92,7 @@ import Testing
 
     @Test("groups are kept by the sum of their best scores: as a draw of every score says")
     func groupOracle() {
-        let plan = GatePlan(popularity: .zipf(exponent: 1), selection: .groups(count: 4, kept: 2))
+        let plan = GatePlan(popularity: .zipf(exponent: 1), selection: .groups(count: 4, kept: 2), sampling: .exact)
         var gate = Gate(plan: plan, experts: 16, topK: 4, layers: 1, seed: 8)
         let measured = gate.frequencies(batches: 20, tokens: 1000)
         let weights = Array(gate.weights[0..<16])
@@ -112,7 +114,7 @@ import Testing
 
     @Test("all groups kept is no limit")
     func allGroups() {
-        let plan = GatePlan(popularity: .zipf(exponent: 1), selection: .groups(count: 2, kept: 2))
+        let plan = GatePlan(popularity: .zipf(exponent: 1), selection: .groups(count: 2, kept: 2), sampling: .exact)
         var gate = Gate(plan: plan, experts: 8, topK: 2, layers: 1, seed: 8)
         let measured = gate.frequencies(batches: 20, tokens: 1000)
         #expect(largestDifference(measured, enumeratedInclusion(Array(gate.weights[0..<8]), picks: 2)) < 0.015)
@@ -120,7 +122,7 @@ import Testing
 
     @Test("noise on the scores evens picks out as its integral says", arguments: [0.0, 1, 3])
     func noise(sigma: Double) {
-        let plan = GatePlan(popularity: .zipf(exponent: 2), selection: .noisyTopK(noise: sigma))
+        let plan = GatePlan(popularity: .zipf(exponent: 2), selection: .noisyTopK(noise: sigma), sampling: .exact)
         var gate = Gate(plan: plan, experts: 2, topK: 1, layers: 1, seed: 2)
         let measured = gate.frequencies(batches: 20, tokens: 1000).max() ?? 0
         // Difference of two Gumbel variates: logistic. Weights are 1 and 1/4; two normals add up.

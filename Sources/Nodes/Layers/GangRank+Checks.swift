@@ -1,0 +1,67 @@
+import Models
+import Quantities
+
+/// Which messages are of the form that ranks of this gang give them. Others come from nobody who has read the same plan; they are dropped.
+extension GangRank {
+    func accepts(_ message: LayerMessage) -> Bool {
+        let sender = Int(message.sender)
+        guard sender >= 0, sender < shape.members.count, message.iteration >= iteration else { return false }
+        guard message.iteration > iteration || message.start == start else { return false }
+        // No attention rank is further on than the iteration that this one is about to begin.
+        guard !hasAttention || message.iteration <= iteration + 1 else { return false }
+        let isFromAttention = sender < shape.attentionRanks
+        switch message.body {
+        case .leg(let leg): return isExact && accepts(leg, from: sender)
+        case .done(let end):
+            return isExact && hasAttention && isFromAttention && end.finish >= message.start && areCounters(end.counters)
+        case .sheet(let sheet, let group): return evaluator != nil && isFromAttention && accepts(sheet, group: Int(group))
+        case .verdict(let verdict): return !isExact && evaluator == nil && sender == Self.leader && accepts(verdict, from: message.start)
+        case .counters(let sums): return isExact && !hasAttention && isGlobal && sender == Self.leader && !sums.isEmpty && areCounters(sums)
+        }
+    }
+
+    /// Counts by layer and expert, or none where there is no exchange of them.
+    private func areCounters(_ counters: [Int64]) -> Bool { counters.isEmpty || counters.count == shape.layers * shape.fleet.experts }
+
+    private func accepts(_ leg: LayerLeg, from sender: Int) -> Bool {
+        guard leg.step >= 0, Int(leg.step) < shape.steps, leg.origin >= 0, Int(leg.origin) < shape.members.count else { return false }
+        let fleet = shape.fleet
+        let isFromAttention = sender < shape.attentionRanks
+        let hasExperts = exact.expertRank != nil
+        let isFromExperts = !shape.gang.isDisaggregated || !isFromAttention
+        let isRelayed = shape.mixture.transfer == .twoPhase
+        let width = isGlobal ? fleet.experts : fleet.slots
+        switch leg.kind {
+        case .counts: return isGlobal && !shape.sendsEverything && isFromAttention && hasAttention && leg.counts.count == fleet.experts
+        case .dispatch:
+            let width = isGlobal && shape.sendsEverything ? fleet.experts : fleet.slots
+            return !isRelayed && isFromAttention && hasExperts && leg.counts.count == width
+        case .gather: return isRelayed && isFromAttention && hasAttention && leg.counts.count == width
+        case .put: return isRelayed && isFromAttention && hasExperts && leg.counts.count == width
+        case .spread: return isRelayed && isFromExperts && hasExperts && leg.counts.count == width
+        case .combine: return !isRelayed && isFromExperts && hasAttention && leg.counts.count == shape.attentionRanks
+        case .reduce: return isRelayed && isFromExperts && hasExperts && leg.counts.isEmpty
+        case .giveBack: return isRelayed && isFromExperts && hasAttention && leg.counts.isEmpty
+        case .handOut: return isRelayed && isFromAttention && hasAttention && leg.counts.isEmpty
+        }
+    }
+
+    private func accepts(_ sheet: LoadSheet, group: Int) -> Bool {
+        guard iterationGroups.indices.contains(group), sheet.parts.count == shape.microBatches, areCounters(sheet.counters) else { return false }
+        return sheet.counts.count == iterationGroups[group].count * shape.microBatches * (isGlobal ? shape.fleet.experts : shape.fleet.slots)
+    }
+
+    /// What a rank did from the start on stands without gaps.
+    private func accepts(_ verdict: LayerVerdict, from start: Instant) -> Bool {
+        guard areCounters(verdict.counters), !verdict.notes.isEmpty else { return false }
+        var end = start
+        for note in verdict.notes {
+            guard note.end >= note.start, note.awaitedRank >= 0, note.awaitedNetwork >= 0, note.awaitedRank <= note.start - end,
+                note.awaitedNetwork == note.start - end - note.awaitedRank, note.last >= -1, Int(note.last) < shape.members.count, note.step >= 0,
+                Int(note.step) < shape.steps + shape.microBatches
+            else { return false }
+            end = note.end
+        }
+        return !hasAttention || verdict.lastFinish >= end
+    }
+}
