@@ -7,10 +7,12 @@ import Quantities
 /// The folder of the package.
 let packageRoot = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
 
-/// The bundled topologies, by path.
+/// The bundled topologies and those of the experiments, by path.
 func bundledPaths() throws -> [String] {
-    let folder = packageRoot + "/Topologies"
-    return try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".yaml") }.sorted().map { folder + "/" + $0 }
+    try ["/Topologies", "/Topologies/experiments"].flatMap { name in
+        let folder = packageRoot + name
+        return try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".yaml") }.sorted().map { folder + "/" + $0 }
+    }
 }
 
 /// Reads text as if it were a file among the bundled ones.
