@@ -85,18 +85,18 @@ struct ExpertRouter {
         let placement = placements[layer]
         part.reset(count: slots.count)
         for expert in counts.indices where counts[expert] > 0 {
+            let replicas = placement.replicas(of: expert)
             var first = Int64(before[expert])
-            let end = first + Int64(counts[expert])
-            var taken: Int64 = 0
-            var last = -1
-            for slot in placement.replicas(of: expert) {
-                taken += Int64(slots[Int(slot)])
-                last = Int(slot)
-                guard taken > first else { continue }
-                part[last] = Int32(truncatingIfNeeded: min(taken, end) - first)
-                first = min(taken, end)
+            var end = first + Int64(counts[expert])
+            var left = replicas.reduce(Int64(0)) { $0 + Int64(slots[Int($1)]) }
+            for slot in replicas {
+                let tokens = Int64(slots[Int(slot)])
+                let (from, upTo) = left > 0 ? (first * tokens / left, end * tokens / left) : (first, end)
+                part[Int(slot)] = Int32(truncatingIfNeeded: upTo - from)
+                first -= from
+                end -= upTo
+                left -= tokens
             }
-            if last >= 0 { part[last] &+= Int32(truncatingIfNeeded: end - first) }
         }
     }
 
