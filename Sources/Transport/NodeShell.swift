@@ -34,24 +34,17 @@ public final class NodeShell {
 
     /// - Parameters:
     ///   - plan: of the run; it says whether messages of a gang are passed on.
-    public convenience init(
+    public init(
         host: NodeHost, plan: ClusterPlan, layout: ClusterLayout, sockets: DataSockets, control: ControlChannel, sink: any RecordSink
     ) {
-        self.init(
-            host: host, nodes: layout.nodes.count, sockets: sockets, control: control, sink: sink, departures: Departures(plan),
-            relay: GangRelay(host.plan, of: plan, layout))
-    }
-
-    private init(
-        host: NodeHost, nodes: Int, sockets: DataSockets, control: ControlChannel, sink: any RecordSink, departures: Departures, relay: GangRelay?
-    ) {
-        self.relay = relay
+        let nodes = layout.nodes.count
+        departures = Departures(plan)
+        relay = GangRelay(host.plan, of: plan, layout)
         innerDecoder = FrameDecoder(nodes: nodes)
         self.host = host
         self.sockets = sockets
         self.control = control
         self.sink = sink
-        self.departures = departures
         decoder = FrameDecoder(nodes: nodes)
         batchOf = Array(repeating: -1, count: nodes)
         arrivals = Arrivals(nodes: nodes)
@@ -101,7 +94,7 @@ public final class NodeShell {
             guard try waitInIteration() else { return false }
             host.advance(until: bound, into: &out)
         }
-        if relay?.isHere == true { try relay?.flush { try sockets.send($0, to: $1) } }
+        try passOnPending()
         return true
     }
 
@@ -136,7 +129,7 @@ public final class NodeShell {
             if isNews { return true }
             if try sockets.receiveSoon(consume) { return true }
             // Messages that nobody else adds to must not wait for ever.
-            if relay?.isHere == true { try relay?.flush { try sockets.send($0, to: $1) } }
+            try passOnPending()
             switch try control.receive(waits: false) {
             case .message(.stop), .closed: return false
             case .message, .nothing: break
@@ -162,7 +155,7 @@ public final class NodeShell {
             place = end
         }
         out.removeSubrange(kept...)
-        if relay?.isHere == true, relay?.isComplete == true { try relay?.flush { try sockets.send($0, to: $1) } }
+        if relay?.isHere == true, relay?.isComplete == true { try passOnPending() }
     }
 
     /// Sends one message to its receivers.
@@ -193,6 +186,12 @@ public final class NodeShell {
     private func consume(_ frame: UnsafeRawBufferPointer, for target: Int32, from source: Int32) throws {
         if target == Int32(host.plan.index) || target == FrameEncoder.everybody { try innerDecoder.decode(frame) { host.receive($0) } }
         if relay?.isHere == true { try passOn(frame, for: target, from: source) }
+    }
+
+    /// Sends what is to be passed on, complete or not.
+    private func passOnPending() throws {
+        guard relay?.isHere == true else { return }
+        try relay?.flush { try sockets.send($0, to: $1) }
     }
 
     private func passOn(_ frame: UnsafeRawBufferPointer, for target: Int32, from source: Int32) throws {

@@ -24,13 +24,8 @@ struct ExpertRouter {
         let plan = shape.mixture.gate
         guard plan.problems(experts: experts, topK: shape.topK, layers: shape.layers).isEmpty else { return nil }
         gate = Gate(plan: plan, experts: experts, topK: shape.topK, layers: shape.layers, seed: seed)
-        let choice = shape.mixture.balance.policy
-        func make(_ rank: Int) -> (any BalancePolicy)? {
-            let random = RandomStream(seed: seed, stream: RandomPurpose.balancing(pool: shape.gang.pool, rank: rank))
-            return BalanceRegistry.make(choice, fleet: shape.fleet, random: random) { SimplexSolver.values($0) }
-        }
         // Placements, and decisions for all ranks, must not depend on the rank.
-        guard var planner = make(0) else { return nil }
+        guard var planner = Self.policy(shape, rank: 0, seed: seed) else { return nil }
         isGlobal = planner.needsGlobalCounts
         decisionTime = planner.decisionTime
         var placements: [ExpertPlacement] = []
@@ -41,12 +36,18 @@ struct ExpertRouter {
         }
         self.placements = placements
         if !isGlobal, rank > 0 {
-            guard let own = make(rank) else { return nil }
+            guard let own = Self.policy(shape, rank: rank, seed: seed) else { return nil }
             policy = own
         } else {
             policy = planner
         }
         counters = shape.mixture.balance.replanInterval == nil && plan.biasRate == 0 ? [] : [Int64](repeating: 0, count: shape.layers * experts)
+    }
+
+    /// The gang's policy with the random stream of a rank; `nil` when it cannot serve the gang.
+    static func policy(_ shape: GangShape, rank: Int, seed: UInt64) -> (any BalancePolicy)? {
+        let random = RandomStream(seed: seed, stream: RandomPurpose.balancing(pool: shape.gang.pool, rank: rank))
+        return BalanceRegistry.make(shape.mixture.balance.policy, fleet: shape.fleet, random: random) { SimplexSolver.values($0) }
     }
 
     /// Tokens of this rank by expert.
@@ -78,8 +79,8 @@ struct ExpertRouter {
         policy.split(layer: layer, counts: counts, placement: placements[layer], into: &slots)
     }
 
-    /// The part of one rank's tokens in each slot, where `slots` is the decision on the tokens of all ranks. An expert's tokens stand in the order
-    /// of their ranks, and its slots take them one after the other: so the parts of all ranks add up to the decision.
+    /// The part of one rank's tokens in each slot, where `slots` is the decision on the tokens of all ranks: in proportion to it, each rank rounded
+    /// from where those before it ended, so that the parts of all ranks add up to the decision.
     /// - Parameter before: tokens by expert of the ranks before this one.
     func share(layer: Int, counts: [Int32], before: [Int32], of slots: [Int32], into part: inout [Int32]) {
         let placement = placements[layer]

@@ -30,11 +30,11 @@ extension GangRank {
         let hasExperts = exact.expertRank != nil
         let isFromExperts = !shape.gang.isDisaggregated || !isFromAttention
         let isRelayed = shape.mixture.transfer == .twoPhase
-        let width = isGlobal ? fleet.experts : fleet.slots
+        let width = shape.width(isGlobal: isGlobal)
         switch leg.kind {
         case .counts: return isGlobal && !shape.sendsEverything && isFromAttention && hasAttention && leg.counts.count == fleet.experts
         case .dispatch:
-            let width = isGlobal && shape.sendsEverything ? fleet.experts : fleet.slots
+            let width = shape.width(isGlobal: isGlobal && shape.sendsEverything)
             return !isRelayed && isFromAttention && hasExperts && leg.counts.count == width
         case .gather: return isRelayed && isFromAttention && hasAttention && leg.counts.count == width
         case .put: return isRelayed && isFromAttention && hasExperts && leg.counts.count == width
@@ -48,7 +48,7 @@ extension GangRank {
 
     private func accepts(_ sheet: LoadSheet, group: Int) -> Bool {
         guard iterationGroups.indices.contains(group), sheet.parts.count == shape.microBatches, areCounters(sheet.counters) else { return false }
-        return sheet.counts.count == iterationGroups[group].count * shape.microBatches * (isGlobal ? shape.fleet.experts : shape.fleet.slots)
+        return sheet.counts.count == iterationGroups[group].count * shape.microBatches * shape.width(isGlobal: isGlobal)
     }
 
     /// What a rank did from the start on stands without gaps.

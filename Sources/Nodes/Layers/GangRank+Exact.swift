@@ -40,8 +40,7 @@ extension GangRank {
             return
         }
         for expert in 0..<shape.expertRanks {
-            sends.append(
-                LayerSend(target: shape.members[shape.member(ofExpert: expert)], message: message(.counters(planned))))
+            sends.append(LayerSend(target: shape.members[shape.member(ofExpert: expert)], message: message(.counters(planned))))
         }
     }
 
@@ -49,8 +48,7 @@ extension GangRank {
     private func sendEnd(_ end: IterationEnd, _ sends: inout [LayerSend]) {
         let message = message(.done(end))
         for target in 0..<shape.attentionRanks where target != member {
-            sends.append(
-                LayerSend(target: shape.members[target], message: message))
+            sends.append(LayerSend(target: shape.members[target], message: message))
         }
         inbox.receive(message, shape, isFirst: false)
     }

@@ -20,7 +20,7 @@ extension GangRank {
         groupsSent += 1
         let isLast = groupsSent == iterationGroups.count
         let message = message(.sheet(sheet(for: iterationGroups[group], counts: isLast), group: Int32(group)))
-        let isForAll = iterationGroups.count > 1 || shape.mixture.granularity != .iteration
+        let isForAll = shape.mixture.granularity != .iteration
         for target in 0..<shape.attentionRanks where target != member && (isForAll || target == Self.leader) {
             sends.append(LayerSend(target: shape.members[target], message: message))
         }
@@ -33,7 +33,7 @@ extension GangRank {
         self.router = nil
         defer { self.router = router }
         var all: [Int32] = []
-        let width = router.isGlobal ? shape.fleet.experts : shape.fleet.slots
+        let width = shape.width(isGlobal: isGlobal)
         all.reserveCapacity(layers.count * shape.microBatches * width)
         var dropped: Int64 = 0
         for layer in layers {
@@ -59,7 +59,7 @@ extension GangRank {
         let isFirst = groupsDone == 0
         groupsDone += 1
         lastSheets = sheets
-        let width = router?.isGlobal == true ? shape.fleet.experts : shape.fleet.slots
+        let width = shape.width(isGlobal: isGlobal)
         // Sheets of another shape come from nobody who has read the same plan.
         guard sheets.allSatisfy({ $0.counts.count == layers.count * shape.microBatches * width }), var router, var evaluator else { return }
         // So that there is one owner, and nothing is copied.

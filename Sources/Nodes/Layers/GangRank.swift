@@ -76,8 +76,11 @@ final class GangRank {
         switch shape.mixture.granularity {
         case .exact:
             iterationGroups = []
-            // Where all tokens go to all expert ranks, those choose among replicas.
-            needsRouter = needsRouter || shape.sendsEverything
+            // Where all tokens go to all expert ranks, those decide for all; a policy that each rank follows by itself has decided before.
+            if !needsRouter, shape.sendsEverything {
+                guard let policy = ExpertRouter.policy(shape, rank: 0, seed: seed) else { return nil }
+                needsRouter = policy.needsGlobalCounts
+            }
         case .grouped(let layers):
             iterationGroups = stride(from: 0, to: shape.layers, by: max(1, layers)).map { $0..<min($0 + max(1, layers), shape.layers) }
             if exact.hasAttention { evaluator = LayerEvaluator(shape) }
@@ -91,7 +94,7 @@ final class GangRank {
         }
         guard let router = ExpertRouter(shape, rank: exact.hasAttention ? member : 0, seed: seed) else { return nil }
         isGlobal = router.isGlobal
-        if exact.hasAttention || isGlobal { self.router = router }
+        self.router = router
     }
 
     var isExact: Bool { shape.mixture.granularity == .exact }
@@ -155,7 +158,7 @@ extension GangRank {
         endSent = false
         groupsSent = 0
         groupsDone = 0
-        if isExact { exact.begin(iteration, at: now, follows: follows, parts: parts) }
+        if isExact { exact.begin(iteration, at: now, parts: parts) }
     }
 
     /// The outcome is known.

@@ -55,7 +55,9 @@ final class GangShape: Sendable {
     init?(_ gang: Gang, plan: ClusterPlan, layout: ClusterLayout) {
         let pool = plan.pools[gang.pool]
         let expertPool = plan.pools[gang.expertPool]
-        guard let mixture = pool.mixture, let shape = pool.model.experts, shape.count > 0, pool.model.expertLayers > 0 else { return nil }
+        guard let mixture = pool.mixture, let shape = pool.model.experts, shape.count > 0, pool.model.expertLayers > 0,
+            let fleet = plan.expertFleet(of: pool, in: layout)
+        else { return nil }
         self.gang = gang
         self.mixture = mixture
         members = gang.members.map { Int32($0) }
@@ -83,7 +85,7 @@ final class GangShape: Sendable {
         denseLayers = pool.model.denseLayers
         microBatches = max(1, mixture.microBatches)
         topK = shape.topK
-        fleet = Self.fleet(gang, plan: plan, layout: layout)
+        self.fleet = fleet
         attention = ExpertCost(
             model: pool.model, device: pool.device, attentionParallel: pool.tensorParallel, expertParallel: expertPool.tensorParallel)
         experts = ExpertCost(
@@ -107,21 +109,6 @@ final class GangShape: Sendable {
         leastIteration = max(1, Nanoseconds(layers) * (nearest(dispatch) + nearest(combine)))
     }
 
-    /// What the experts of a gang are placed on.
-    static func fleet(_ gang: Gang, plan: ClusterPlan, layout: ClusterLayout) -> ExpertFleet {
-        let pool = plan.pools[gang.pool]
-        let numbers = gang.experts.map { layout.nodes[$0].host }
-        let hosts = Set(numbers).count
-        let perHost = gang.experts.count / max(1, hosts)
-        // Hosts count only where each has as many ranks, in order.
-        let isEven = perHost * hosts == gang.experts.count && numbers.indices.allSatisfy { numbers[$0] == numbers[$0 / perHost * perHost] }
-        var groups = 1
-        if case .groups(let count, _)? = pool.mixture?.gate.selection { groups = count }
-        return ExpertFleet(
-            experts: pool.model.experts?.count ?? 0, ranks: gang.experts.count, hosts: isEven ? hosts : 1,
-            slotsPerRank: plan.slotsPerRank(of: pool), groups: groups)
-    }
-
     /// The links inside a host and between the hosts that the gang is on, at the ports of one pool's workers.
     private static func paths(of pool: PoolPlan, _ gang: Gang, _ plan: ClusterPlan, _ layout: ClusterLayout) -> AllToAllModel.Phase {
         let racks = Set(gang.members.map { layout.nodes[$0].rack })
@@ -138,6 +125,8 @@ final class GangShape: Sendable {
     var steps: Int { layers * microBatches }
     /// The member that is this rank of experts.
     func member(ofExpert rank: Int) -> Int { gang.isDisaggregated ? attentionRanks + rank : rank }
+    /// Numbers in a rank's counts of a step: by slot, or by expert for a policy that decides for all ranks.
+    func width(isGlobal: Bool) -> Int { isGlobal ? fleet.experts : fleet.slots }
     /// Slots of a rank of experts.
     func slots(ofExpert rank: Int) -> Range<Int> { rank * fleet.slotsPerRank..<(rank + 1) * fleet.slotsPerRank }
     /// Whether every expert rank gets every token.

@@ -101,7 +101,7 @@ struct LayerEvaluator {
 
     /// Where the tokens of a step go: units between ranks, loads of experts.
     private mutating func spread(layer: Int, _ part: Int, place: Int, _ sheets: [LoadSheet], _ router: inout ExpertRouter) {
-        let width = router.isGlobal ? shape.fleet.experts : shape.fleet.slots
+        let width = shape.width(isGlobal: router.isGlobal)
         if router.isGlobal { decide(layer: layer, place: place, width: width, sheets, &router) }
         totals.reset(count: shape.fleet.slots)
         if router.isGlobal { before.reset(count: width) }
@@ -217,13 +217,5 @@ struct LayerEvaluator {
                     decision + shape.experts.expertTime(distinct: Int(load.distinct), routed: load.pairs), after: parts[part].dispatched[expert],
                     isAttention: false, step: Int32(layer * shape.microBatches + part), tokens: load.pairs, distinct: load.distinct))
         }
-    }
-}
-
-extension [Int32] {
-    /// Makes the array `count` zeros in the memory that it has.
-    mutating func reset(count: Int) {
-        removeAll(keepingCapacity: true)
-        append(contentsOf: repeatElement(0, count: count))
     }
 }

@@ -51,7 +51,6 @@ struct LayerMember {
     var outbox: [(targets: Range<Int>, leg: LayerLeg)] = []
     private(set) var iteration: Int64 = -1
     private(set) var start: Instant = 0
-    private(set) var follows = false
 
     init(_ shape: GangShape, member: Int) {
         self.shape = shape
@@ -64,10 +63,9 @@ struct LayerMember {
     }
 
     /// An iteration begins; the rank brings these micro-batches.
-    mutating func begin(_ iteration: Int64, at start: Instant, follows: Bool, parts: [LoadSheet.Part]) {
+    mutating func begin(_ iteration: Int64, at start: Instant, parts: [LoadSheet.Part]) {
         self.iteration = iteration
         self.start = start
-        self.follows = follows
         self.parts = parts
         core.free = start
         notes.removeAll(keepingCapacity: true)

@@ -54,14 +54,6 @@ extension PolicyParameters {
     var decisionTime: Nanoseconds { nanoseconds(fromSeconds: self["decision_us"] / 1e6) }
 }
 
-extension [Int32] {
-    /// Makes the array `count` zeros, in its own storage when that is large enough.
-    mutating func reset(count: Int) {
-        removeAll(keepingCapacity: true)
-        append(contentsOf: repeatElement(0, count: count))
-    }
-}
-
 /// Tokens of every expert in equal parts over its replicas. Of the tokens left over, all with the same remainder, replicas get one
 /// each, beginning at one that differs from expert to expert, so that they do not pile up on low ranks. Cost O(slots).
 struct EvenSplit {
