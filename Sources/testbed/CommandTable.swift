@@ -129,6 +129,7 @@ extension CommandTable {
         options: [
             Option("index", "Index of the node.", value: .init("N", .integer(0...1_000_000))),
             Option("sockets", "Directory of the run's sockets.", value: .init("DIR", completion: .directories)),
+            Option("born", "Emulated time at which the process begins, in nanoseconds.", value: .init("NS", .integer(0...UInt64(Int64.max)))),
             Option("parent", "Process that started it.", value: .init("PID", .integer(0...4_194_304))),
         ],
         hidden: true)
