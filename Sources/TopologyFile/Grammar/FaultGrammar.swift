@@ -20,7 +20,7 @@ struct FaultsDraft {
 
 /// A fault as the file gives it, planned or at random. The key that names its kind says what it hits: `kill: decode-1`.
 struct FaultDraft {
-    /// Place in `FaultGrammar.kinds`.
+    /// Its name.
     var kind = ""
     var at: Instant = 0
     var targets: [FaultTarget] = []
@@ -144,8 +144,8 @@ enum FaultGrammar {
 
     private static var event: Codec<FaultSpec> {
         let at = Key<FaultDraft>("at", \.at, .quantity(.duration, span), isRequired: true, "When.")
-        return fault([at]) {
-            Key($0.name, \.targets, targets, isRequired: true, "\($0.summary) A node, a host or a rack, or a list of them.")
+        return fault { kind in
+            [at, Key(kind.name, \.targets, targets, isRequired: true, "\(kind.summary) A node, a host or a rack, or a list of them.")]
         }.map({ draft in draft.fault.map { FaultSpec(at: draft.at, kind: $0, targets: draft.targets) } }) { spec in
             var draft = FaultDraft(spec.kind)
             draft.at = spec.at
@@ -171,8 +171,9 @@ enum FaultGrammar {
                 "Mean time between two faults of a node, from the end of one to the next."),
             Key("distribution", \.shape, distribution, "How that time is distributed."),
         ]
-        return fault(times) {
-            Key($0.name, \.role, Codec<Role>.choice("role", Role.allCases).optional, isRequired: true, "\($0.summary) The role whose nodes it hits.")
+        let role = Codec<Role>.choice("role", Role.allCases).optional
+        return fault { kind in
+            [Key(kind.name, \.role, role, isRequired: true, "\(kind.summary) The role whose nodes it hits.")] + times
         }.map({ draft in
             guard let kind = draft.fault, let role = draft.role else { return nil }
             return RandomFaults(role: role, kind: kind, meanTime: draft.meanTime, shape: draft.shape)
@@ -185,14 +186,14 @@ enum FaultGrammar {
         }
     }
 
-    /// A mapping with the keys `times`, one key that names a kind of fault and what it hits, and the keys of that kind.
-    private static func fault(_ times: [Key<FaultDraft>], hits: (Kind) -> Key<FaultDraft>) -> Codec<FaultDraft> {
+    /// A mapping with one key that names a kind of fault and what it hits, among `head`, and the keys of that kind.
+    private static func fault(_ head: (Kind) -> [Key<FaultDraft>]) -> Codec<FaultDraft> {
         let kinds = kinds
         let names = kinds.map(\.name)
         let codecs = kinds.map { kind -> Codec<FaultDraft> in
             var initial = FaultDraft()
             initial.kind = kind.name
-            return .mapping("a fault of the kind \(kind.name)", initial, times + [hits(kind)] + kind.keys)
+            return .mapping("a fault of the kind \(kind.name)", initial, head(kind) + kind.keys)
         }
         return Codec(
             schema: .object([("anyOf", .list(codecs.map(\.schema)))]),
