@@ -83,6 +83,9 @@ struct FaultMistakeTests {
                 ("rack-01", "found no rack 'rack-01', \(all)"), ("Controler", "found no node 'Controler', \(all); did you mean 'controller'?"),
                 ("nobody", "found no node 'nobody', \(all)"),
             ])
+        // A worker of two hosts counts on its first.
+        let wide = FaultTests.cluster("events: [{at: 1s, kill: host-2}, {at: 1s, kill: host-1}]").replacing("count: 2}", with: "count: 2, tp: 8}")
+        expect(wide, [("host-1", "found no worker whose first device is on 'host-1', expected one at least")])
         // A node that is called like a host is a node.
         let text = """
             model: llama-3.1-8b

@@ -86,6 +86,11 @@ extension TopologyChecks {
                 continue
             }
             let nodes = Fault(FaultSpec(at: 1, kind: .kill(restart: nil), targets: [known]), layout).nodes
+            // A worker counts where its first device is.
+            if nodes.isEmpty {
+                report(keys, event, "found no worker whose first device is on \(quoted(known.text)), expected one at least")
+                continue
+            }
             if let twice = nodes.first(where: { seen[$0] != nil }), let other = seen[twice] {
                 let name = layout.nodes[twice].name
                 let within = other == name ? "" : " in \(quoted(other))"
