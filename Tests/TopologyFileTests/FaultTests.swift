@@ -96,7 +96,7 @@ struct FaultTests {
         let gangs = try ["moe-ep32", "afd-4a4e"].map { try TopologyReader.read(path: packageRoot + "/Topologies/\($0).yaml").get().plan }
         for number in 0..<300 {
             var plan = number % 3 == 0 ? gangs[number % 2] : generatedPlan(UInt64(number))
-            plan.faults = generatedFaults(UInt64(number), for: plan)
+            plan.faults = generatedFaultPlan(UInt64(number), for: plan)
             plan.recovery = generatedRecovery(UInt64(number))
             let text = TopologyWriter.text(plan)
             let back = try TopologyReader.read(Array(text.utf8), path: "/elsewhere/topology.yaml").get().plan

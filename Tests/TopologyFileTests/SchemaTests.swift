@@ -50,7 +50,7 @@ struct SchemaTests {
         documents += (0..<20).map { (TopologyWriter.text(generatedPlan(UInt64($0))), true) }
         for number in 0..<20 {
             var plan = generatedPlan(UInt64(number))
-            plan.faults = generatedFaults(UInt64(number), for: plan)
+            plan.faults = generatedFaultPlan(UInt64(number), for: plan)
             plan.recovery = generatedRecovery(UInt64(number))
             documents.append((TopologyWriter.text(plan), true))
         }
