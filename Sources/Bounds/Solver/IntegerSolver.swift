@@ -1,5 +1,6 @@
 import CCbc
 import Quantities
+import Synchronization
 
 /// What a search for whole values came to.
 public struct IntegerSolution: Sendable, Equatable {
@@ -18,11 +19,18 @@ public struct IntegerSolution: Sendable, Equatable {
 /// which is faster, is no package of Debian 12; GLPK is slower and its licence (GPL-3.0) would be passed on to the program. It runs on one thread and is
 /// limited by nodes alone, so that the outcome does not depend on the machine.
 public enum IntegerSolver {
+    /// CBC keeps its parameters in global variables: two searches at a time would take each other's.
+    private static let turn = Mutex(())
+
     /// The best whole values that cost less than `limit`.
     /// - Throws: `malformed` for a programme that makes no sense, `unbounded`, or `abandoned`.
     public static func solve(_ program: LinearProgram, below limit: Double, nodeLimit: Int) throws(SolverError) -> IntegerSolution {
         try SimplexSolver.check(program)
         guard program.columnCount > 0, program.rowCount > 0 else { throw .malformed("a programme without columns or rows") }
+        return try turn.withLock { _ in Result { () throws(SolverError) in try search(program, below: limit, nodeLimit: nodeLimit) } }.get()
+    }
+
+    private static func search(_ program: LinearProgram, below limit: Double, nodeLimit: Int) throws(SolverError) -> IntegerSolution {
         guard let model = Cbc_newModel() else { throw .abandoned }
         defer { Cbc_deleteModel(model) }
         load(program, into: model)
