@@ -86,11 +86,9 @@ public struct HindsightOptimum: Sendable, Equatable {
     ) throws(SolverError) {
         let found = try IntegerSolver.solve(program.program, below: Double(result.total) - 0.5, nodeLimit: nodes)
         result.nodes = found.nodes
-        if let values = found.values, let better = program.schedule(values, of: instance), better.isFeasible(instance),
-            better.totalLatency(instance) < result.total
-        {
-            result.schedule = better
-            result.total = better.totalLatency(instance)
+        if let values = found.values {
+            guard let better = program.schedule(values, of: instance), better.isFeasible(instance) else { throw .abandoned }
+            if better.totalLatency(instance) < result.total { (result.schedule, result.total) = (better, better.totalLatency(instance)) }
         }
         let bound = found.isComplete ? result.total : roundedUp(found.bound)
         result.bound = max(result.bound, min(result.total, bound))
