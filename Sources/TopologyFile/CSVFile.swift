@@ -56,7 +56,8 @@ public struct CSVFile {
         for column in columns {
             guard let place = names.firstIndex(of: column) else {
                 throw Diagnostic(
-                    place: Place(file: path), message: "found the header \(quoted(header)), expected one with the columns \(columns.joined(separator: ","))")
+                    place: Place(file: path),
+                    message: "found the header \(quoted(header)), expected one with the columns \(columns.joined(separator: ","))")
             }
             places.append(place)
         }
@@ -86,7 +87,8 @@ public struct CSVFile {
             let fields = text.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
             guard fields.count >= least else {
                 throw Diagnostic(
-                    place: Place(file: path, line: line), message: "found \(fields.count) fields, expected \(least) or more: \(columns.joined(separator: ","))")
+                    place: Place(file: path, line: line),
+                    message: "found \(fields.count) fields, expected \(least) or more: \(columns.joined(separator: ","))")
             }
             try take(Row(line: line, file: path, names: columns, fields: places.map { (fields[$0], fields[$0].startIndex - text.startIndex + 1) }))
         }

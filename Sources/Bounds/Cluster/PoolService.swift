@@ -87,7 +87,9 @@ struct PoolService {
     /// The divisions of the pool's time that are worth a try: which one asks for most depends on the workload.
     var divisions: [PoolService] {
         let points =
-            [1, 64, 512, promptLimit].map { LinearCostPoint(promptTokens: min($0, promptLimit), decodes: 0, promptLimit: promptLimit, decodeLimit: batchLimit) }
+            [1, 64, 512, promptLimit].map {
+                LinearCostPoint(promptTokens: min($0, promptLimit), decodes: 0, promptLimit: promptLimit, decodeLimit: batchLimit)
+            }
             + [1, batchLimit / 8, batchLimit / 2, batchLimit].map {
                 LinearCostPoint(promptTokens: 0, decodes: max(1, $0), promptLimit: promptLimit, decodeLimit: batchLimit)
             }
@@ -115,7 +117,8 @@ struct PoolService {
         let contexts = count * context + count * (count + 1) / 2
         let seen = cost.window > 0 ? cost.seenPairs(context + count) - cost.seenPairs(context) : 0
         let own = count * (cost.perDecode + cost.perRow) + cost.perContext * contexts + cost.perSeenContext * seen
-        return max(0, own * Self.scale(cost, context: context + 1, decodeFixed: 0, promptFixed: 0) + shares.perRow * count + shares.perContext * contexts)
+        return max(
+            0, own * Self.scale(cost, context: context + 1, decodeFixed: 0, promptFixed: 0) + shares.perRow * count + shares.perContext * contexts)
     }
 
     /// Work of the first token after the first: the least of them.

@@ -17,7 +17,7 @@ public struct HindsightOptimum: Sendable, Equatable {
         /// Orders tried by the local search.
         public var orders: Int
 
-        public init(nodes: Int = 2_000, coefficients: Int = 4_000_000, orders: Int = 2_000) {
+        public init(nodes: Int = 2_000, coefficients: Int = 1_500_000, orders: Int = 2_000) {
             self.nodes = nodes
             self.coefficients = coefficients
             self.orders = orders
@@ -54,7 +54,8 @@ public struct HindsightOptimum: Sendable, Equatable {
             schedule: best, total: best.totalLatency(instance), bound: volumeBound(instance), relaxation: nil,
             mcSF: first.totalLatency(instance), nodes: 0)
         guard !result.isOptimal else { return result }
-        guard var program = HindsightProgram(instance, below: result.total, coefficientLimit: limits.coefficients) else { return result }
+        guard var program = HindsightProgram(instance, below: result.total, until: best.makespan(instance), coefficientLimit: limits.coefficients)
+        else { return result }
         try relax(&program, into: &result)
         guard !result.isOptimal, limits.nodes > 0 else { return result }
         try search(program, instance, nodes: limits.nodes, into: &result)
@@ -87,10 +88,12 @@ public struct HindsightOptimum: Sendable, Equatable {
         let found = try IntegerSolver.solve(program.program, below: Double(result.total) - 0.5, nodeLimit: nodes)
         result.nodes = found.nodes
         if let values = found.values {
-            guard let better = program.schedule(values, of: instance), better.isFeasible(instance) else { throw .abandoned }
-            if better.totalLatency(instance) < result.total { (result.schedule, result.total) = (better, better.totalLatency(instance)) }
+            if let better = program.schedule(values, of: instance), better.isFeasible(instance), better.totalLatency(instance) < result.total {
+                (result.schedule, result.total) = (better, better.totalLatency(instance))
+            }
         }
-        let bound = found.isComplete ? result.total : roundedUp(found.bound)
+        // Without values below the limit the known schedule is the best. With values that are no schedule, their cost is a bound.
+        let bound = found.isComplete && found.values == nil ? result.total : roundedUp(found.bound)
         result.bound = max(result.bound, min(result.total, bound))
     }
 

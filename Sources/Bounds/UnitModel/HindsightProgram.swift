@@ -23,10 +23,15 @@ import Quantities
 /// `m = 1` the rows say that ends of requests above half the memory are apart by `p_i + p_j - M` rounds, as on a single machine.
 struct HindsightProgram {
     private(set) var program = LinearProgram()
-    /// Kind and start of each column.
-    private var columns: [(kind: Int, start: Int)] = []
+    /// Kind and start of each column; a late one stands for all starts beyond the horizon.
+    private var columns: [(kind: Int, start: Int, isLate: Bool)] = []
     private let kinds: [Kind]
     private let memory: Int
+    /// Up to which `m` there are rows.
+    private let levels: Int
+
+    /// The rows of `m = 2` raise the bound by less than a hundredth and double the time that large programmes take.
+    private static let smallProgramme = 300_000
 
     private struct Kind {
         var request: UnitRequest
@@ -34,9 +39,12 @@ struct HindsightProgram {
         var starts: ClosedRange<Int>
     }
 
-    /// - Parameter below: schedules with this total latency or more need not be there.
+    /// - Parameters:
+    ///   - below: schedules with this total latency or more need not be there.
+    ///   - until: ends after this round are summed up in one column for each kind, which costs as much as the next round's end and takes no memory: a
+    ///     programme of a better schedule's length, whose optimum is still a bound.
     /// - Returns: `nil` for more than `coefficientLimit` coefficients.
-    init?(_ instance: UnitInstance, below total: Int, coefficientLimit: Int) {
+    init?(_ instance: UnitInstance, below total: Int, until last: Int, coefficientLimit: Int) {
         memory = instance.memory
         // A request that ends late leaves the others at least their outputs.
         let slack = total - 1 - instance.requests.reduce(0) { $0 + $1.output }
@@ -53,9 +61,14 @@ struct HindsightProgram {
             }
         }
         self.kinds = kinds
-        let size = kinds.reduce(0) { $0 + $1.starts.count * (3 * $1.request.output + 1) }
+        for (kind, entry) in kinds.enumerated() {
+            let beyond = last - entry.request.output + 1
+            columns += entry.starts.prefix { $0 < beyond }.map { (kind, $0, false) }
+            if entry.starts.upperBound >= beyond { columns.append((kind, max(entry.request.arrival, beyond), true)) }
+        }
+        let size = columns.reduce(0) { $0 + 2 * kinds[$1.kind].request.output + 1 }
         guard size <= coefficientLimit else { return nil }
-        for (kind, entry) in kinds.enumerated() { columns += entry.starts.map { (kind, $0) } }
+        levels = size <= Self.smallProgramme ? 2 : 1
         state()
     }
 
@@ -73,6 +86,7 @@ struct HindsightProgram {
             program.addColumn(
                 cost: Double(entry.start + request.output - request.arrival), upper: Double(kinds[entry.kind].members.count))
             ofKind[entry.kind].append(.init(column))
+            guard !entry.isLate else { continue }
             for round in (entry.start + 1)...(entry.start + request.output) {
                 usage.add(column, Double(request.prompt + round - entry.start), at: round)
             }
@@ -82,7 +96,7 @@ struct HindsightProgram {
             program.addRow(terms, lower: count, upper: count)
         }
         usage.state(limit: Double(memory), in: &program)
-        for level in 1...2 { addPacking(level) }
+        for level in 1...levels { addPacking(level) }
     }
 
     /// Rows of one `m`. Times count in halves of a round: with `m = 1` and an even memory, only odd halves tell ends that are just too close.
@@ -95,7 +109,7 @@ struct HindsightProgram {
         var rows = Rows()
         for (column, entry) in columns.enumerated() {
             let request = kinds[entry.kind].request
-            guard (level + 1) * request.peak > memory else { continue }
+            guard !entry.isLate, (level + 1) * request.peak > memory else { continue }
             for round in entry.start...(entry.start + request.output + outlasts / 2 + 1) {
                 let sinceStart = 2 * (round - entry.start) + odd
                 let weight = weight(level, virtualUsage(request, sinceStart, level: level, outlasts: outlasts))
@@ -135,12 +149,13 @@ struct HindsightProgram {
         state()
     }
 
-    /// The schedule that whole values stand for; `nil` when they are none.
+    /// The schedule that whole values stand for; `nil` when they are none, or when a request is late.
     func schedule(_ values: [Double], of instance: UnitInstance) -> UnitSchedule? {
         var starts = Array(repeating: -1, count: instance.requests.count)
         var used = Array(repeating: 0, count: kinds.count)
         for (column, entry) in columns.enumerated() {
             let count = Int(values[column].rounded())
+            if entry.isLate, count > 0 { return nil }
             for _ in 0..<max(0, count) {
                 guard used[entry.kind] < kinds[entry.kind].members.count else { return nil }
                 starts[kinds[entry.kind].members[used[entry.kind]]] = entry.start

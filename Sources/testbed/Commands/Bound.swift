@@ -116,7 +116,9 @@ struct BoundReport {
         let rejected = bounds.rejected > 0 ? ", \(Figures.count(Int64(bounds.rejected))) that no worker can hold" : ""
         var text = ["\(name)  \(Figures.count(Int64(bounds.requests.count))) requests\(rejected)", ""]
         let isMeasured = lines.contains { $0.measured != nil }
-        var table = TextTable([.init("figure")] + (isMeasured ? [.init("measured", .right)] : []) + [.init("bound", .right)] + (isMeasured ? [.init("ratio", .right)] : []))
+        var table = TextTable(
+            [.init("figure")] + (isMeasured ? [.init("measured", .right)] : []) + [.init("bound", .right)]
+                + (isMeasured ? [.init("ratio", .right)] : []))
         for line in lines {
             let sign = line.kind == .time ? ">= " : "<= "
             var cells = [line.name]
