@@ -17,7 +17,7 @@ public struct HindsightOptimum: Sendable, Equatable {
         /// Orders tried by the local search.
         public var orders: Int
 
-        public init(nodes: Int = 2_000, coefficients: Int = 1_500_000, orders: Int = 2_000) {
+        public init(nodes: Int = 2_000, coefficients: Int = 1_000_000, orders: Int = 2_000) {
             self.nodes = nodes
             self.coefficients = coefficients
             self.orders = orders
@@ -54,11 +54,16 @@ public struct HindsightOptimum: Sendable, Equatable {
             schedule: best, total: best.totalLatency(instance), bound: volumeBound(instance), relaxation: nil,
             mcSF: first.totalLatency(instance), nodes: 0)
         guard !result.isOptimal else { return result }
-        guard var program = HindsightProgram(instance, below: result.total, until: best.makespan(instance), coefficientLimit: limits.coefficients)
-        else { return result }
-        try relax(&program, into: &result)
-        guard !result.isOptimal, limits.nodes > 0 else { return result }
-        try search(program, instance, nodes: limits.nodes, into: &result)
+        // Starts beyond the end of a good schedule are rarely of use; where the search wants them, once more with all.
+        for last in [best.makespan(instance), instance.horizon] {
+            guard
+                var program = HindsightProgram(instance, below: result.total, until: last, coefficientLimit: limits.coefficients)
+            else { return result }
+            try relax(&program, into: &result)
+            guard !result.isOptimal, limits.nodes > 0 else { return result }
+            let wantsLate = try search(program, instance, nodes: limits.nodes, into: &result)
+            guard wantsLate, !result.isOptimal else { return result }
+        }
         return result
     }
 
@@ -82,19 +87,20 @@ public struct HindsightOptimum: Sendable, Equatable {
         program.removeStarts(costlierThan: Double(result.total - 1), after: relaxed)
     }
 
+    /// Answers whether what it found has starts that the programme only sums up.
     private static func search(
         _ program: HindsightProgram, _ instance: UnitInstance, nodes: Int, into result: inout HindsightOptimum
-    ) throws(SolverError) {
+    ) throws(SolverError) -> Bool {
         let found = try IntegerSolver.solve(program.program, below: Double(result.total) - 0.5, nodeLimit: nodes)
-        result.nodes = found.nodes
-        if let values = found.values {
-            if let better = program.schedule(values, of: instance), better.isFeasible(instance), better.totalLatency(instance) < result.total {
-                (result.schedule, result.total) = (better, better.totalLatency(instance))
-            }
+        result.nodes += found.nodes
+        let better = found.values.flatMap { program.schedule($0, of: instance) }
+        if let better, better.isFeasible(instance), better.totalLatency(instance) < result.total {
+            (result.schedule, result.total) = (better, better.totalLatency(instance))
         }
         // Without values below the limit the known schedule is the best. With values that are no schedule, their cost is a bound.
         let bound = found.isComplete && found.values == nil ? result.total : roundedUp(found.bound)
         result.bound = max(result.bound, min(result.total, bound))
+        return found.values != nil && better == nil
     }
 
     /// A bound without a programme: a pooled machine that works off `memory` token-rounds of volume a round, shortest remaining volume first.
