@@ -27,6 +27,7 @@ enum Program {
         switch command.verb {
         case "up": Up.run(command)
         case "plan": Plan.run(command)
+        case "bound": Bound.run(command)
         case "node": Node.run(command)
         case "validate": Validate.run(command)
         case "policies": Catalogues.policies(command)
