@@ -172,6 +172,7 @@ final class ProcessRun {
     private func showStatus(_ machine: Int64) {
         guard machine - lastStatus > 100_000_000 else { return }
         lastStatus = machine
+        if getenv("TESTBED_DEBUG") != nil { print("\(keeper)\n\(grants)\n") }
         let now = plan.clock == .virtual ? keeper.now : epoch == 0 ? 0 : Instant(Double(max(machine - epoch, 0)) / plan.dilation)
         onStatus(RunStatus(now: min(now, .never - 1), progress: plan.clock == .virtual ? keeper.progress : progress))
     }

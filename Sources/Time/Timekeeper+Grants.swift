@@ -28,6 +28,14 @@ extension Timekeeper {
         grantWanted(bounds, into: &grants)
         if grants.count > before || runningCount > 0 { return }
         for node in nodes.indices { grant(node, bounds, into: &grants) }
+        if grants.count == before { grantFlushes(bounds, into: &grants) }
+    }
+
+    /// Nobody can go on because somebody may still send what it holds back: a stream's tokens that were sent before its next event. It is to send them.
+    private mutating func grantFlushes(_ bounds: [Instant], into grants: inout [Grant]) {
+        for node in nodes.indices where !nodes[node].isDead && nodes[node].earliest[.stream] < pending[node] {
+            grant(node, until: min(bounds[nodes[node].role.place], pending[node]), ahead: Grant.flush, into: &grants)
+        }
     }
 
     /// Whether a report is due that may change who can go on.
@@ -52,7 +60,7 @@ extension Timekeeper {
     private mutating func grantClient(_ bounds: [Instant], into grants: inout [Grant]) {
         let client = nodes[ClusterLayout.client]
         guard !client.isRunning else { return }
-        let arrival = client.earliest[.submit]
+        let arrival = client.arrival
         let others = lively.reduce(Instant.never) { $1 == .submit ? $0 : min($0, sends[Int($1.rawValue)].first) }
         // What the client may have to send because a worker has failed is not overtaken.
         let fence = earliestSends()[.fence]

@@ -24,6 +24,8 @@ public struct Timekeeper {
         var next: Instant = 0
         /// Per channel, when it may send at the earliest, messages that it holds or will hold on its next grant included.
         var earliest = ChannelTimes(repeating: 0)
+        /// When it next sends a request of its own accord: the client's next arrival.
+        var arrival: Instant = 0
         /// Per channel, the earliest message under way to it that its last report does not cover.
         var underWay = ChannelTimes()
         var underWayFirst: Instant = .never
@@ -132,6 +134,7 @@ public struct Timekeeper {
         nodes[node].version = report.version
         nodes[node].next = report.next
         var earliest = report.earliest
+        nodes[node].arrival = earliest[.submit]
         for channel in receives[nodes[node].role.place] {
             // Messages that were sent to it while it ran may be held already; counting them twice is harmless.
             let arrival = min(report.held[channel], nodes[node].underWay[channel])
@@ -220,7 +223,7 @@ extension Timekeeper: CustomStringConvertible {
         return nodes.indices.map { index in
             let node = nodes[index]
             let channels = Channel.allCases.filter { node.earliest[$0] < .never }.map { "\($0.name)@\(node.earliest[$0])" }
-            return "node \(index): \(node.isRunning ? "running" : "idle") next \(node.next) under way \(node.underWayFirst) "
+            return "node \(index): \(node.isDead ? "dead" : node.isRunning ? "running" : "idle") next \(node.next) under way \(node.underWayFirst) "
                 + "bound \(bounds[node.role.place]) may send \(channels.joined(separator: " "))"
         }.joined(separator: "\n")
     }

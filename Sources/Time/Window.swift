@@ -95,6 +95,9 @@ public struct Grant: Sendable, Equatable {
     public var ahead: Instant
     public var awaited: [Awaited]
 
+    /// Stands in `ahead` for: send what is held back.
+    public static let flush: Instant = -1
+
     public init(node: Int32, until: Instant, ahead: Instant = 0, awaited: [Awaited]) {
         self.node = node
         self.until = until

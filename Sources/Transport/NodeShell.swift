@@ -81,7 +81,7 @@ public final class NodeShell {
                 guard try waitForMessages() else { return }
                 guard try advance(until: until) else { return }
                 if ahead > 0 { host.sendArrivals(before: ahead, into: &out) }
-                departures.sort(&out, next: host.next, faults: host.faults)
+                departures.sort(&out, next: host.next, faults: host.faults, flushes: ahead == Grant.flush)
                 notes.removeAll()
                 for outgoing in out { notes.add(outgoing) }
                 try sendAll()

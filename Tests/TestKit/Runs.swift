@@ -140,7 +140,7 @@ public func runInWindows(_ plan: ClusterPlan, order: UInt64) -> (run: FinishedRu
             return
         }
         if grant.ahead > 0 { hosts[node].sendArrivals(before: grant.ahead, into: &out) }
-        departures[node].sort(&out, next: hosts[node].next, faults: faults)
+        departures[node].sort(&out, next: hosts[node].next, faults: faults, flushes: grant.ahead == Grant.flush)
         var notes = SentNotes()
         for outgoing in out {
             queues[Int(outgoing.target)][node].append(outgoing.envelope)

@@ -269,7 +269,7 @@ struct Client {
         streams[Int(handle)].isOpen = false
         freeStreams.append(handle)
         let id = streams[Int(handle)].spec.id
-        if streams[Int(handle)].restarts > 0, let earlier = superseded[id] {
+        if !superseded.isEmpty, let earlier = superseded[id] {
             freeStreams.append(contentsOf: earlier)
             superseded[id] = []
         }
