@@ -55,7 +55,7 @@ let package = Package(
         // Shell: files, sockets, processes, terminal
         core("TraceFiles", ["Quantities", "Workload", "CZlib", "CJansson"]),
         core("TopologyFile", ["Quantities", "Models", "Policies", "Workload", "Cluster", "TraceFiles", "CYAML", "CSystem"]),
-        core("Transport", ["Quantities", "Models", "Cluster", "Records", "Nodes", "Time", "CWire", "CProtobufC", "CZMQ", "CSystem"]),
+        core("Transport", ["Quantities", "Models", "Workload", "Cluster", "Records", "Nodes", "Time", "CWire", "CProtobufC", "CZMQ", "CSystem"]),
         core("Terminal", ["Quantities", "CSystem"]),
         core("Reports", ["Quantities", "Cluster", "Records", "Terminal", "CPerfettoTrace"]),
         core("CommandLine", ["Quantities", "Terminal"]),
@@ -63,7 +63,7 @@ let package = Package(
             "Launch",
             [
                 "Quantities", "Models", "Workload", "Cluster", "Records", "Nodes", "Time", "Transport", "TopologyFile", "TraceFiles", "Reports",
-                "CXXHash", "CSystem",
+                "CXXHash", "CJansson", "CSystem",
             ]),
         .executableTarget(
             name: "testbed",

@@ -18,34 +18,42 @@ enum RunOutcome: Equatable {
     case finished
     /// By a signal; the records end where the run was.
     case interrupted
+    /// By `down`, or by a signal to the launcher of a detached cluster.
+    case ended
     /// Why, with the node's name.
     case failed(String)
 }
 
 /// A run with one process for each node: starts them, keeps the clock, and sees every one of them to its end.
 final class ProcessRun {
-    private let plan: ClusterPlan
-    private let layout: ClusterLayout
+    let plan: ClusterPlan
+    let layout: ClusterLayout
     private let folder: RunFolder
     private let executable: String
     private let onStatus: (RunStatus) -> Void
     private let events: Events
-    private var children: [Child] = []
-    private var keeper: Timekeeper
+    private(set) var children: [Child] = []
+    var keeper: Timekeeper
     private var grants: [Grant] = []
     /// Nodes whose windows are out.
     private var granted: [Int] = []
     private var nextLook: Int64 = 0
     private var happened: [Events.Event] = []
     private var readyCount = 0
+    /// Whether every node is bound and the clock runs.
+    var isUp: Bool { readyCount == children.count }
     private var finished: Set<Int> = []
-    private var isStopping = false
+    private(set) var isStopping = false
     private var outcome: RunOutcome?
-    private var progress = Progress(ended: 0, offered: 0, isFinished: false)
+    var progress = Progress(ended: 0, offered: 0, isFinished: false)
     private var lastStatus: Int64 = 0
-    private var epoch: Int64 = 0
+    private(set) var epoch: Int64 = 0
     private var stopDeadline: Int64 = .max
-    private let socketDirectory: String
+    let socketDirectory: String
+    /// What a detached cluster is told; `nil` for a run that ends by itself.
+    let cluster: ClusterControl?
+    /// Nodes whose processes were ended on purpose.
+    var condemned: Set<Int> = []
 
     /// Host time from the start of the first process until every node was ready.
     private(set) var startUp: Nanoseconds = 0
@@ -55,7 +63,8 @@ final class ProcessRun {
     var grantCount: Int64 { keeper.grants }
 
     init(
-        plan: ClusterPlan, layout: ClusterLayout, folder: RunFolder, executable: String, events: Events, onStatus: @escaping (RunStatus) -> Void
+        plan: ClusterPlan, layout: ClusterLayout, folder: RunFolder, executable: String, events: Events, cluster: ClusterControl? = nil,
+        onStatus: @escaping (RunStatus) -> Void
     ) throws(SystemError) {
         self.plan = plan
         self.layout = layout
@@ -64,6 +73,7 @@ final class ProcessRun {
         self.onStatus = onStatus
         keeper = Timekeeper(layout, Lookahead(plan, layout))
         self.events = events
+        self.cluster = cluster
         socketDirectory = try Self.makeSocketDirectory()
     }
 
@@ -95,6 +105,7 @@ final class ProcessRun {
     private var isOver: Bool { children.allSatisfy { $0.ending != nil } }
 
     private func start() throws {
+        if let cluster { try events.add(cluster.listen(in: socketDirectory), number: ClusterControl.eventNumber) }
         for node in layout.nodes {
             let child = try Child(
                 node: node, executable: executable,
@@ -109,6 +120,7 @@ final class ProcessRun {
     /// Deals with what has happened and lets the clock go on.
     private func turn() throws {
         var isBusy = false
+        try conductCluster()
         if !isStopping, readyCount == children.count, plan.clock == .virtual {
             try keepTime()
             isBusy = !granted.isEmpty
@@ -118,7 +130,7 @@ final class ProcessRun {
         // While windows come and go their reports are waited for one by one, and all else is looked at now and then.
         if !isBusy || machine >= nextLook {
             nextLook = machine + 50_000_000
-            try look(milliseconds: isBusy ? 0 : 200)
+            try look(milliseconds: isBusy ? 0 : clusterPatience)
         }
         if machine > stopDeadline { killAll() }
         showStatus(machine)
@@ -133,7 +145,8 @@ final class ProcessRun {
             isAlone = false
             if case .message(let message) = try children[node].control.receive(waits: waits) { try take(message, from: node) }
         }
-        granted.removeAll { !keeper.isRunning($0) }
+        // A process that is gone says nothing more.
+        granted.removeAll { !keeper.isRunning($0) || children[$0].ending != nil }
     }
 
     /// Takes note of what has happened to the processes, to this one, and of what nodes say unasked.
@@ -143,6 +156,7 @@ final class ProcessRun {
         for event in happened {
             switch event {
             case .interrupted: interrupt()
+            case .readable(ClusterControl.eventNumber): try serveCluster()
             case .readable(let number) where number % 2 == 0: try readControl(of: number / 2)
             case .readable(let number): childEnded(number / 2)
             }
@@ -152,9 +166,12 @@ final class ProcessRun {
     private func showStatus(_ machine: Int64) {
         guard machine - lastStatus > 100_000_000 else { return }
         lastStatus = machine
-        let now = plan.clock == .virtual ? keeper.now : epoch == 0 ? 0 : Instant(Double(max(machine - epoch, 0)) / plan.dilation)
+        let now = plan.clock == .virtual ? keeper.now : wallTime(machine)
         onStatus(RunStatus(now: min(now, .never - 1), progress: plan.clock == .virtual ? keeper.progress : progress))
     }
+
+    /// Emulated time under the wall clock.
+    func wallTime(_ machine: Int64) -> Instant { epoch == 0 ? 0 : Instant(Double(max(machine - epoch, 0)) / plan.dilation) }
 
     private func keepTime() throws {
         grants.removeAll(keepingCapacity: true)
@@ -164,7 +181,7 @@ final class ProcessRun {
             granted.insert(Int(grant.node), at: grant.node == ClusterLayout.client ? 0 : granted.count)
             _ = try children[Int(grant.node)].control.send(.grant(until: grant.until, ahead: grant.ahead, awaited: grant.awaited))
         }
-        if grants.isEmpty, keeper.isQuiescent { stop(.finished) }
+        if grants.isEmpty, keeper.isQuiescent, endsByItself { stop(.finished) }
     }
 
     /// Takes everything that a node has to say.
@@ -188,10 +205,10 @@ final class ProcessRun {
         case .report(let report): keeper.take(report, from: node)
         case .progress(let report):
             progress = report
-            if report.isFinished { stop(.finished) }
+            if report.isFinished, endsByItself { stop(.finished) }
         case .finished: finished.insert(node)
         case .failed(let reason): stop(.failed("node \(layout.nodes[node].name): \(reason)"))
-        case .start, .grant, .stop: break
+        case .start, .grant, .offer, .stop: break
         }
     }
 
@@ -200,6 +217,7 @@ final class ProcessRun {
         // A moment ahead, so that every process is waiting for it.
         epoch = monotonicNow() + 50_000_000
         for child in children { _ = try child.control.send(.start(epoch: epoch)) }
+        if let cluster, let refusal = cluster.announce() { stop(.failed(refusal)) }
     }
 
     private func childEnded(_ node: Int) {
@@ -207,6 +225,7 @@ final class ProcessRun {
         guard child.reap() else { return }
         events.remove(child.pidDescriptor)
         if child.ending == .exited(0), finished.contains(node) { return }
+        if condemned.contains(node), child.ending == .signalled(SIGKILL) { return }
         // What it said last may still be unread, and may say why.
         if (try? readControl(of: node)) != nil, child.ending == .exited(0), finished.contains(node) { return }
         stop(.failed("node \(child.node.name) \(child.ending?.description ?? "ended")"))
@@ -214,11 +233,11 @@ final class ProcessRun {
 
     private func interrupt() {
         if isStopping { killAll() }
-        stop(.interrupted)
+        stop(cluster == nil ? .interrupted : .ended)
     }
 
     /// Tells every node to write its records and end. The first reason counts.
-    private func stop(_ reason: RunOutcome) {
+    func stop(_ reason: RunOutcome) {
         guard !isStopping else { return }
         isStopping = true
         outcome = reason

@@ -53,8 +53,8 @@ extension Timekeeper {
         guard !client.isRunning else { return }
         let arrival = client.earliest[.submit]
         let others = lively.reduce(Instant.never) { $1 == .submit ? $0 : min($0, sends[Int($1.rawValue)].first) }
-        if arrival < .never, arrival <= others + Self.aheadLimit / 2 {
-            grant(ClusterLayout.client, bounds, ahead: arrival + Self.aheadLimit, into: &grants)
+        if arrival < horizon, arrival < .never, arrival <= others + Self.aheadLimit / 2 {
+            grant(ClusterLayout.client, bounds, ahead: min(arrival + Self.aheadLimit, horizon), into: &grants)
         } else if client.awaitedCount >= Self.backlogLimit {
             grant(ClusterLayout.client, bounds, into: &grants)
         }
@@ -98,6 +98,7 @@ extension Timekeeper {
         grants.append(Grant(node: Int32(node), until: until, ahead: ahead, awaited: nodes[node].awaited))
         self.grants += 1
         runningCount += 1
+        reached = max(reached, max(until, ahead))
         nodes[node].isRunning = true
         nodes[node].next = first
         nodes[node].underWay = ChannelTimes()
@@ -110,7 +111,7 @@ extension Timekeeper {
     /// Up to where the nodes of each role may go on.
     func bounds(_ sends: ChannelTimes) -> [Instant] {
         receives.map { channels in
-            channels.reduce(Instant.never) { min($0, sends[$1] + min(latency[$1], .never - sends[$1])) }
+            channels.reduce(horizon) { min($0, sends[$1] + min(latency[$1], .never - sends[$1])) }
         }
     }
 }

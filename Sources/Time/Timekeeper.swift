@@ -67,6 +67,10 @@ public struct Timekeeper: Sendable {
     var chosen: [Int] = []
     /// Windows granted.
     public internal(set) var grants: Int64 = 0
+    /// No node goes on to this time: something that is told from outside happens then.
+    public var horizon: Instant = .never
+    /// Up to where windows were granted: nothing has happened at this time or later.
+    public var reached: Instant = 0
     /// The client's latest word.
     public private(set) var progress = Progress(ended: 0, offered: 0, isFinished: false)
 
@@ -99,6 +103,16 @@ public struct Timekeeper: Sendable {
 
     /// Whether nothing is left to happen.
     public var isQuiescent: Bool { runningCount == 0 && pending.first >= .never }
+
+    /// Whether everything before the horizon has happened.
+    public var isAtHorizon: Bool { runningCount == 0 && pending.first >= horizon }
+
+    /// The client is to offer a request at this time, not before `reached`; it must not be running.
+    public mutating func note(arrivalAt time: Instant) {
+        nodes[ClusterLayout.client].next = min(nodes[ClusterLayout.client].next, time)
+        nodes[ClusterLayout.client].earliest.lower(.submit, to: time)
+        update(ClusterLayout.client)
+    }
 
     /// Up to where every node has come, or will have when the windows granted are over.
     public var now: Instant { pending.first }

@@ -79,6 +79,7 @@ public final class NodeShell {
                 try sendAll()
                 try sink.drain(force: false)
                 guard try control.send(.report(WindowReport(of: host, sent: notes.notes, heldFrom: departures.heldFrom))) else { return }
+            case .message(.offer(let requests)): host.offer(requests)
             case .message(.stop), .closed: return
             case .message, .nothing: continue
             }
@@ -291,6 +292,7 @@ extension NodeShell {
             try arm(timer, at: host.next, epoch: epoch, dilation: dilation)
             try sockets.wait(or: [control.descriptor, timer])
             switch try control.receive(waits: false) {
+            case .message(.offer(let requests)): host.offer(requests)
             case .message(.stop), .closed: return
             case .message, .nothing: break
             }

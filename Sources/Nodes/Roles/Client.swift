@@ -9,6 +9,8 @@ struct Client {
     struct Stream {
         var spec: RequestSpec
         var isOpen: Bool
+        /// Closed loop: whether one of its users sent it, and will send another.
+        var isOfUser = false
         /// Place of the next token that is due.
         var nextIndex: Int32 = 0
         var lastToken: Instant = -1
@@ -31,6 +33,9 @@ struct Client {
     private var streams: [Stream] = []
     private var freeStreams: [Int32] = []
     private var upcoming: RequestSpec?
+    /// Requests that came while the run went on.
+    private let added = AddedRequests()
+    private var lastOffer: Instant = 0
     /// Closed loop: when users who think will send their next request, in order.
     private var thinking: [Instant] = []
 
@@ -54,7 +59,9 @@ struct Client {
     var isFinished: Bool { open == 0 && nextArrival == .never }
 
     /// When the next request is sent if nothing more arrives.
-    var nextArrival: Instant {
+    var nextArrival: Instant { min(nextPlanned, added.nextArrival) }
+
+    private var nextPlanned: Instant {
         guard let upcoming else { return .never }
         guard closedLoop != nil else { return upcoming.arrival }
         guard let next = thinking.first, next <= lastArrival else { return .never }
@@ -64,26 +71,38 @@ struct Client {
     mutating func start(_ effects: inout Effects) { effects.timers[.arrival] = nextArrival }
 
     mutating func handle(_ timer: TimerKind, at now: Instant, _ effects: inout Effects) {
-        while nextArrival <= now, var spec = upcoming {
+        while nextArrival <= now {
+            if added.nextArrival < nextPlanned, let spec = added.next() {
+                offer(spec, isOfUser: false, &effects)
+                continue
+            }
+            guard var spec = upcoming else { break }
             if closedLoop != nil {
                 spec.arrival = now
                 thinking.removeFirst()
             }
-            offer(spec, &effects)
+            offer(spec, isOfUser: closedLoop != nil, &effects)
             upcoming = source.next()
         }
         effects.timers[.arrival] = nextArrival
     }
 
-    private mutating func offer(_ spec: RequestSpec, _ effects: inout Effects) {
+    /// Takes requests to be offered beside the source's. None is offered before one that has been offered already.
+    func add(_ requests: [RequestSpec]) { for request in requests { added.add(request, notBefore: lastOffer) } }
+
+    private mutating func offer(_ spec: RequestSpec, isOfUser: Bool, _ effects: inout Effects) {
+        var spec = spec
+        // The source counts in the order of arrival too, but does not know of those that were added.
+        spec.id = statistics.offered
+        lastOffer = spec.arrival
         statistics.offered += 1
         let handle: Int32
         if let free = freeStreams.popLast() {
             handle = free
-            streams[Int(free)] = Stream(spec: spec, isOpen: true)
+            streams[Int(free)] = Stream(spec: spec, isOpen: true, isOfUser: isOfUser)
         } else {
             handle = Int32(streams.count)
-            streams.append(Stream(spec: spec, isOpen: true))
+            streams.append(Stream(spec: spec, isOpen: true, isOfUser: isOfUser))
         }
         let request = Assignment(
             id: spec.id, stream: handle, promptTokens: spec.promptTokens, outputTokens: spec.outputTokens, priority: spec.priority,
@@ -201,7 +220,7 @@ struct Client {
         streams[Int(handle)].isOpen = false
         freeStreams.append(handle)
         statistics.lastEnd = now
-        guard let closedLoop else { return }
+        guard let closedLoop, streams[Int(handle)].isOfUser else { return }
         thinking.append(now + closedLoop.think)
         effects.timers[.arrival] = nextArrival
     }
