@@ -27,6 +27,15 @@ extension Timekeeper {
         grantWanted(bounds, into: &grants)
         if grants.count > before || runningCount > 0 { return }
         for node in nodes.indices { grant(node, bounds, into: &grants) }
+        if grants.count == before, pending.first < horizon { release(bounds, into: &grants) }
+    }
+
+    /// Nobody can go on before the horizon, because nodes hold messages back whose next window lies beyond it: a window in which nothing is due
+    /// has them let go of these.
+    private mutating func release(_ bounds: [Instant], into grants: inout [Grant]) {
+        for node in nodes.indices where node != ClusterLayout.client && nodes[node].earliest[.stream] < horizon {
+            grant(node, until: bounds[nodes[node].role.place], ahead: 1, into: &grants)
+        }
     }
 
     /// Whether a report is due that may change who can go on.

@@ -73,7 +73,7 @@ public final class NodeShell {
                 guard try waitForMessages() else { return }
                 guard try advance(until: until) else { return }
                 if ahead > 0 { host.sendArrivals(before: ahead, into: &out) }
-                departures.sort(&out, next: host.next)
+                departures.sort(&out, next: ahead > 0 ? .never : host.next)
                 notes.removeAll()
                 for outgoing in out { notes.add(outgoing) }
                 try sendAll()
