@@ -95,8 +95,8 @@ public struct ClusterRegistry {
 
     /// All entries by name, whether their clusters run or not. One that cannot be read is removed.
     public func entries() -> [Entry] {
-        Files.list(directory).filter { $0.hasSuffix(Self.ending) }.compactMap { file in
-            let name = String(file.dropLast(Self.ending.count))
+        let names = Files.list(directory).filter { $0.hasSuffix(Self.ending) }.map { String($0.dropLast(Self.ending.count)) }
+        return names.sorted().compactMap { name in
             if let entry = read(name) { return entry }
             remove(name)
             return nil

@@ -93,6 +93,7 @@ extension ProcessRun {
         }
         guard isUp, !isStopping else { return .refused("the cluster is about to end", code: 1) }
         if let reason = unknownName(in: command.action) ?? refusal(of: command.action) { return .refused(reason, code: 2) }
+        let present = present
         let time = command.at ?? present
         if time < present {
             let passed = "found \(secondsText(time)), which has passed, expected \(secondsText(present)) or later"
