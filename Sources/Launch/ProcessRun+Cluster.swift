@@ -69,11 +69,22 @@ extension ProcessRun {
     /// Gives the client the next piece of a submission; `false` when it has too much to read.
     private func feed(_ feed: RequestFeed, _ cluster: ClusterControl) throws -> Bool {
         guard let first = feed.batch.first else { return true }
-        guard let isThere = try children[ClusterLayout.client].control.offer(.offer(feed.batch)) else { return false }
+        let offer = ControlMessage.offer(numbered(feed.batch, cluster))
+        guard let isThere = try children[ClusterLayout.client].control.offer(offer) else { return false }
         guard isThere else { return true }
         cluster.fed += Int64(feed.batch.count)
         if plan.clock == .virtual { keeper.note(arrivalAt: first.arrival) } else { progress.isFinished = false }
         return true
+    }
+
+    /// Requests with numbers that no other has: counted on from 0 where the workload offers none, else far beyond its own.
+    private func numbered(_ requests: [RequestSpec], _ cluster: ClusterControl) -> [RequestSpec] {
+        let first = cluster.fed + (plan.workload.arrivals == .nothing ? 0 : 1_000_000_000_000)
+        return requests.enumerated().map { place, request in
+            var request = request
+            request.id = first + Int64(place)
+            return request
+        }
     }
 
     // MARK: - Commands

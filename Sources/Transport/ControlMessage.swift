@@ -56,7 +56,7 @@ public enum ControlMessage: Sendable, Equatable {
             words.append(Tag.offer.rawValue)
             for request in requests {
                 let lengths = Int64(request.promptTokens) << 32 | Int64(UInt32(bitPattern: request.outputTokens))
-                words += [request.arrival, lengths, Int64(request.priority)]
+                words += [request.id, request.arrival, lengths, Int64(request.priority)]
             }
         case .stop: words.append(Tag.stop.rawValue)
         }
@@ -91,7 +91,7 @@ public enum ControlMessage: Sendable, Equatable {
             self = .grant(
                 until: words[1], ahead: words[2],
                 awaited: rest.dropFirst(2).map { Grant.Awaited(source: Int32(truncatingIfNeeded: $0 >> 32), count: UInt32(truncatingIfNeeded: $0)) })
-        case (.offer, let count) where count % 3 == 0: self = .offer(Self.requests(words))
+        case (.offer, let count) where count % 4 == 0: self = .offer(Self.requests(words))
         case (.progress, 3): self = .progress(Self.progress(words, from: 1))
         case (.failed, _): self = .failed(String(decoding: rest.map { UInt8(truncatingIfNeeded: $0) }, as: UTF8.self))
         case (.report, _):
@@ -102,10 +102,10 @@ public enum ControlMessage: Sendable, Equatable {
     }
 
     private static func requests(_ words: UnsafeBufferPointer<Int64>) -> [RequestSpec] {
-        stride(from: 1, to: words.count, by: 3).map { place in
+        stride(from: 1, to: words.count, by: 4).map { place in
             RequestSpec(
-                id: 0, arrival: words[place], promptTokens: Int32(truncatingIfNeeded: words[place + 1] >> 32),
-                outputTokens: Int32(truncatingIfNeeded: words[place + 1]), priority: Int32(truncatingIfNeeded: words[place + 2]))
+                id: words[place], arrival: words[place + 1], promptTokens: Int32(truncatingIfNeeded: words[place + 2] >> 32),
+                outputTokens: Int32(truncatingIfNeeded: words[place + 2]), priority: Int32(truncatingIfNeeded: words[place + 3]))
         }
     }
 
