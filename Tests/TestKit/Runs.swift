@@ -108,8 +108,10 @@ public func runInProcess(_ plan: ClusterPlan) -> FinishedRun {
 
 /// Runs a plan under the timekeeper, over a network of queues in memory. `order` decides who goes first among the nodes that hold
 /// a grant and how fast each queue moves, as a host's scheduler would: a message arrives when its receiver must wait for it, or
-/// at random before that.
-public func runInWindows(_ plan: ClusterPlan, order: UInt64) -> (run: FinishedRun, grants: Int64) {
+/// at random before that. The clock stops at each of `stops`, in order, and there the client is given the requests that come with it.
+public func runInWindows(
+    _ plan: ClusterPlan, order: UInt64, stops: [(time: Instant, requests: [RequestSpec])] = []
+) -> (run: FinishedRun, grants: Int64) {
     let layout = ClusterLayout(plan)
     let buffers = layout.nodes.map { _ in RecordBuffers() }
     let faults = FaultTable(plan, layout)
@@ -139,7 +141,7 @@ public func runInWindows(_ plan: ClusterPlan, order: UInt64) -> (run: FinishedRu
             return
         }
         if grant.ahead > 0 { hosts[node].sendArrivals(before: grant.ahead, into: &out) }
-        departures[node].sort(&out, next: hosts[node].next)
+        departures[node].sort(&out, next: grant.ahead > 0 ? .never : hosts[node].next)
         var notes = SentNotes()
         for outgoing in out {
             queues[Int(outgoing.target)][node].append(outgoing.envelope)
@@ -149,9 +151,23 @@ public func runInWindows(_ plan: ClusterPlan, order: UInt64) -> (run: FinishedRu
         keeper.take(WindowReport(of: hosts[node], sent: notes.notes, heldFrom: departures[node].heldFrom), from: node)
         keeper.grant(into: &granted)
     }
+    var stops = stops[...]
+    /// Goes on where the clock stops, if it does; whether there is something to do then.
+    func passStop() -> Bool {
+        while granted.isEmpty, let stop = stops.popFirst() {
+            precondition(keeper.isAtHorizon, "plan \(plan.name): no grant is out and something is left before the stop at \(stop.time):\n\(keeper)")
+            keeper.reached = max(keeper.reached, stop.time)
+            hosts[ClusterLayout.client].offer(stop.requests)
+            if let first = stop.requests.first { keeper.note(arrivalAt: first.arrival) }
+            keeper.horizon = stops.first?.time ?? .never
+            keeper.grant(into: &granted)
+        }
+        return !granted.isEmpty
+    }
+    keeper.horizon = stops.first?.time ?? .never
     for host in hosts { keeper.take(WindowReport(of: host, sent: []), from: host.plan.index) }
     keeper.grant(into: &granted)
-    while !granted.isEmpty || !layers.isEmpty {
+    while !granted.isEmpty || !layers.isEmpty || passStop() {
         if !layers.isEmpty, granted.isEmpty || random.below(2) == 0 {
             let outgoing = layers.remove(at: random.below(layers.count))
             let node = Int(outgoing.target)
