@@ -5,6 +5,7 @@ import Workload
 
 /// What a cluster that stays up can be told, as one line of JSON.
 public struct ClusterCommand: Sendable, Equatable {
+    /// One thing to do.
     public enum Action: Sendable, Equatable {
         /// How the cluster is.
         case status
@@ -41,9 +42,13 @@ public struct ClusterCommand: Sendable, Equatable {
     /// Emulated time at which it is to happen; `nil`: now.
     public var at: Instant?
 
-    public init(_ action: Action, at: Instant? = nil) {
+    /// Whether the virtual clock is to stand still until a command comes that does not say so: then what follows can be told for any time.
+    public var holds: Bool
+
+    public init(_ action: Action, at: Instant? = nil, holds: Bool = false) {
         self.action = action
         self.at = at
+        self.holds = holds
     }
 
     /// What it is called.
@@ -76,6 +81,7 @@ extension ClusterCommand {
         func add(_ key: String, _ value: JSONValue?) { if let value { members.append(.init(key, value)) } }
         func list(_ names: [String]) -> JSONValue { .array(names.map(JSONValue.string)) }
         add("at", at.map(JSONValue.integer))
+        add("hold", holds ? .bool(true) : nil)
         switch action {
         case .status, .heal: break
         case .kill(let nodes), .unpause(let nodes): add("nodes", list(nodes))
@@ -134,7 +140,7 @@ extension ClusterCommand {
         guard let value = JSONValue(reading: line), let verb = value["verb"]?.asText else { return nil }
         let at = value["at"]?.asInteger
         guard let action = Action(verb, value), value["at"] == nil || (0..<Instant.never).contains(at ?? -1) else { return nil }
-        self.init(action, at: at)
+        self.init(action, at: at, holds: value["hold"]?.asFlag ?? false)
     }
 }
 

@@ -30,16 +30,20 @@ public final class ClusterControl {
     private var waiting: [(handle: ClusterServer.Handle, format: ClusterCommand.SummaryFormat)] = []
     /// Whether the cluster is to end when every request has.
     private(set) var isDraining = false
+    /// Whether the virtual clock stands still until it is told otherwise.
+    var isHeld: Bool
     /// Submissions so far, and requests of theirs that the client was given.
     var submissions: UInt64 = 0
     var fed: Int64 = 0
 
     /// - Parameters:
     ///   - name: what it is to be called; `nil`: like its topology, with a number if need be.
+    ///   - isHeld: whether the virtual clock stands still at first.
     ///   - onUp: called when every node is ready.
-    public init(registry: ClusterRegistry, name: String?, onUp: @escaping (ClusterRegistry.Entry) -> Bool) {
+    public init(registry: ClusterRegistry, name: String?, isHeld: Bool = false, onUp: @escaping (ClusterRegistry.Entry) -> Bool) {
         self.registry = registry
         wantedName = name
+        self.isHeld = isHeld
         self.onUp = onUp
     }
 

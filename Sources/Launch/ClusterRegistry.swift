@@ -82,6 +82,7 @@ public struct ClusterRegistry {
         guard rename(draft, path(entry.name)) == 0 else { throw SystemError("write \(path(entry.name))", code: errno) }
     }
 
+    /// Takes a cluster off the list.
     public func remove(_ name: String) { unlink(path(name)) }
 
     private func text(_ entry: Entry) -> [UInt8] {

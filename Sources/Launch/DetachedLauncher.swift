@@ -21,6 +21,7 @@ public enum DetachedLauncher {
             say(["name": .string(entry.name), "socket": .string(entry.socket), "folder": .string(entry.folder)])
         }
 
+        /// Says why there is no cluster, and which exit code that makes.
         public func failed(_ reason: String, code: Int32) { _ = say(["error": .string(reason), "code": .integer(Int64(code))]) }
 
         private func say(_ value: JSONValue) -> Bool {
@@ -50,9 +51,8 @@ public enum DetachedLauncher {
         while waitpid(child, &status, 0) < 0 && errno == EINTR {}
         if let reason = value?["error"]?.asText { return .failed(reason, code: Int32(clamping: value?["code"]?.asInteger ?? 1)) }
         let signal = status & 0x7f
-        return .failed(
-            "the launcher " + (signal == 0 ? "exited with code \((status >> 8) & 0xff)" : "was ended by signal \(signal)") + " before the cluster was up",
-            code: 1)
+        let ending = signal == 0 ? "exited with code \((status >> 8) & 0xff)" : "was ended by signal \(signal)"
+        return .failed("the launcher \(ending) before the cluster was up", code: 1)
     }
 
     private static func readAll(_ descriptor: Int32) -> [UInt8] {

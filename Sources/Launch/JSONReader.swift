@@ -59,6 +59,7 @@ extension JSONValue {
         }
     }
 
+    /// True or false.
     public var asFlag: Bool? { if case .bool(let flag) = self { flag } else { nil } }
 
     /// The elements of a list.

@@ -26,7 +26,8 @@ extension ProcessRun {
     func conductCluster() throws {
         guard let cluster, isUp, !isStopping else { return }
         if plan.clock == .virtual {
-            keeper.horizon = cluster.nextDue
+            keeper.horizon = cluster.isHeld ? keeper.reached : cluster.nextDue
+            guard !cluster.isHeld else { return }
             while cluster.nextDue < .never, keeper.isAtHorizon {
                 keeper.reached = max(keeper.reached, cluster.nextDue)
                 guard try carryOutNext(of: cluster) else { break }
@@ -99,11 +100,13 @@ extension ProcessRun {
         if case .status = command.action { return .done(status(of: cluster)) }
         if case .down(let drains, let format) = command.action {
             cluster.note("\(secondsText(present)) \(command.text)")
+            cluster.isHeld = false
             if !drains { stop(.ended) }
             return .atEnd(drains: drains, format: format)
         }
         guard isUp, !isStopping else { return .refused("the cluster is about to end", code: 1) }
         if let reason = unknownName(in: command.action) ?? refusal(of: command.action) { return .refused(reason, code: 2) }
+        if command.holds, plan.clock == .wall { return .refused("found --hold under the wall clock, expected the virtual one", code: 2) }
         let present = present
         let time = command.at ?? present
         if time < present {
@@ -113,6 +116,7 @@ extension ProcessRun {
         if command.at == nil, let reason = idle(command.action) { return .refused(reason, code: 1) }
         do {
             try accept(command, at: time, cluster)
+            cluster.isHeld = command.holds
         } catch {
             return .refused("\(error)", code: 2)
         }
@@ -225,7 +229,7 @@ extension ProcessRun {
             "requests": [
                 "offered": .integer(progress.offered), "ended": .integer(progress.ended), "open": .integer(progress.offered - progress.ended),
             ],
-            "scheduled": .integer(Int64(cluster.pendingCount)), "ending": .bool(isStopping || cluster.isDraining),
+            "scheduled": .integer(Int64(cluster.pendingCount)), "held": .bool(cluster.isHeld), "ending": .bool(isStopping || cluster.isDraining),
             "nodes": .array(children.map(status)),
         ]
     }

@@ -13,7 +13,8 @@ extension CommandTable {
     private static let json = Option("json", "Print the result as JSON.")
     private static let node = Positional("NODE", "A node, as 'ps' lists them.", count: .oneOrMore, completion: .command("ps --names", files: []))
     private static let single = Positional("NODE", "A node, as 'ps' lists them.", completion: .command("ps --names", files: []))
-    private static let common = [cluster, at, json]
+    private static let hold = Option("hold", "Have the virtual clock stand still until a command comes without this.")
+    private static let common = [cluster, at, hold, json]
 
     private static func time(_ name: String, _ text: String, fallback: String) -> Option {
         Option(name, text, value: .init("TIME", .checked(timeProblem), fallback: fallback))
@@ -100,14 +101,19 @@ extension CommandTable {
     private static let submit = Verb(
         "submit", "Send requests into a cluster that is up",
         options: [
-            cluster, at, Option("rate", "Requests a second, at random (Poisson).", value: .init("R", .positiveNumber(limit: 1e9))),
+            cluster, at, hold, Option("rate", "Requests a second, at random (Poisson).", value: .init("R", .positiveNumber(limit: 1e9))),
             Option("requests", "How many, or of a trace how many at the most.", value: .init("N", .integer(1...1_000_000_000))),
             Option("prompt-tokens", "Length of prompts, or a range such as 100..800.", value: .init("D", .checked(lengthsProblem), fallback: "512")),
             Option("output-tokens", "Length of outputs, or a range.", value: .init("D", .checked(lengthsProblem), fallback: "128")),
-            Option("seed", "Seed of times and lengths.", value: .init("N", .integer(0...UInt64.max), fallback: "the cluster's, and one more each time")),
+            Option(
+                "seed", "Seed of times and lengths.",
+                value: .init("N", .integer(0...UInt64.max), fallback: "the cluster's, and one more each time")),
             Option("trace", "A recorded trace in place of all that.", value: .init("FILE", completion: .files([]))), json,
         ],
-        examples: [Note("testbed submit --rate 5 --requests 100 --prompt-tokens 100..800", "A hundred requests, five a second")])
+        examples: [
+            Note("testbed submit --rate 5 --requests 100 --prompt-tokens 100..800", "A hundred requests, five a second"),
+            Note("testbed submit --rate 5 --requests 100 --at 10s --hold", "The same, but wait for what else is to happen"),
+        ])
 
     private static let down = Verb(
         "down", "End a cluster, write its records and print the summary",

@@ -59,6 +59,7 @@ extension CommandTable {
             Option("detach", "Leave the cluster up in the background; end it with 'down'.", short: "d"),
             Option("cluster", "With --detach: what to call it.", value: .init("NAME", .checked(nameProblem), fallback: "the topology's name")),
             Option("idle", "With --detach: offer no requests but those of 'submit'."),
+            Option("hold", "With --detach: have the virtual clock stand still until a command comes without --hold."),
             Option("dry-run", "Check the topology, print what would run, and start nothing.", short: "n"),
             json,
             Option("quiet", "Show no progress.", short: "q"),

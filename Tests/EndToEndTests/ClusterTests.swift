@@ -50,8 +50,9 @@ struct ClusterTests {
         let program = try Program()
         for name in ["one", "two"] {
             try up(program, "--idle", "--out", program.path(name))
-            try run(program, ["submit", "--at", "2s"] + requests)
-            try run(program, ["submit", "--at", "1s"] + requests)
+            try run(program, ["submit", "--at", "2s", "--hold"] + requests)
+            try run(program, ["submit", "--at", "1s", "--hold"] + requests)
+            #expect(try clusters(program).first?["now_s"] as? Double == 0)
             try run(program, ["submit", "--at", "2.01s", "--seed", "9"] + requests)
             let early = program.within(20) { (try? count(program, "ended")) == 180 }
             #expect(early)
@@ -185,7 +186,8 @@ struct ClusterTests {
         let program = try Program()
         try up(program, "--idle")
         for (arguments, reason) in [
-            (["kill", "decod-0"], "unknown node 'decod-0', did you mean 'decode-0'?"), (["logs", "clinet"], "unknown node 'clinet', did you mean 'client'?"),
+            (["kill", "decod-0"], "unknown node 'decod-0', did you mean 'decode-0'?"),
+            (["logs", "clinet"], "unknown node 'clinet', did you mean 'client'?"),
             (["scale", "decodes", "1"], "unknown pool 'decodes', did you mean 'decode'?"), (["scale", "decode", "3"], "expected 0 to 2"),
             (["partition", "decode", "decode-1,prefill"], "found decode-1 on both sides"), (["kill", "decode-0", "--at", "5"], "expected a time"),
             (["submit", "--rate", "5"], "expected --trace FILE, or --rate R and --requests N"),

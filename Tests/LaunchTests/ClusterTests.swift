@@ -7,7 +7,8 @@ import Testing
 @Suite("What a cluster that stays up is told")
 struct ClusterCommandTests {
     private let commands: [ClusterCommand] = [
-        ClusterCommand(.status), ClusterCommand(.heal, at: 5), ClusterCommand(.kill(["decode-0", "decode-1"]), at: 1_000_000_001),
+        ClusterCommand(.status), ClusterCommand(.heal, at: 5), ClusterCommand(.heal, at: 6, holds: true),
+        ClusterCommand(.kill(["decode-0", "decode-1"]), at: 1_000_000_001),
         ClusterCommand(.pause(["a\"b\n"], duration: nil)), ClusterCommand(.pause(["a"], duration: 7)), ClusterCommand(.unpause(["a"])),
         ClusterCommand(.restart(["a"], after: 0)), ClusterCommand(.slow(["a"], factor: 2.5, duration: 3)),
         ClusterCommand(.partition(["a", "b"], ["c"], duration: nil)), ClusterCommand(.scale(pool: "p", count: 0)),

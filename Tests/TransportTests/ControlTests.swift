@@ -45,7 +45,8 @@ struct ControlMessageTests {
             .offer(
                 (0..<random.below(40)).map { _ in
                     RequestSpec(
-                        id: edgy(0...(1 << 60), &random), arrival: edgy(0...Instant.never, &random), promptTokens: Int32(edgy(0...Int64(Int32.max), &random)),
+                        id: edgy(0...(1 << 60), &random), arrival: edgy(0...Instant.never, &random),
+                        promptTokens: Int32(edgy(0...Int64(Int32.max), &random)),
                         outputTokens: Int32(edgy(0...Int64(Int32.max), &random)), priority: Int32(random.below(2000)) - 1000)
                 })
         default: .stop

@@ -54,7 +54,9 @@ enum WorkloadGrammar {
             "workload", WorkloadDraft(),
             [
                 Key("trace", \.trace, TraceGrammar.codec.optional, "A recorded trace, relative to this file."),
-                Key("arrivals", \.arrivals, arrivals.optional, "When generated requests arrive, in place of a trace; none for a detached cluster that gets them while it runs."),
+                Key(
+                    "arrivals", \.arrivals, arrivals.optional,
+                    "When generated requests arrive, in place of a trace; none for a detached cluster that gets them while it is up."),
                 Key("prompt-tokens", \.promptTokens, lengths.optional, "Lengths of generated prompts; 512 unless given."),
                 Key("output-tokens", \.outputTokens, lengths.optional, "Lengths of generated outputs; 128 unless given."),
                 Key(

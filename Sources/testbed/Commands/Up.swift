@@ -49,7 +49,7 @@ enum Up {
     /// What only makes sense for a cluster that stays up.
     private static func misuse(_ command: ParsedCommand, _ plan: ClusterPlan) -> String? {
         guard !command.has("detach") else { return nil }
-        for option in ["idle", "cluster"] where command.has(option) { return "found --\(option) without --detach, expected both or none" }
+        for option in ["idle", "cluster", "hold"] where command.has(option) { return "found --\(option) without --detach, expected both or none" }
         return plan.workload.arrivals == .nothing ? "\(command.arguments[0]): found a workload without requests, expected --detach" : nil
     }
 

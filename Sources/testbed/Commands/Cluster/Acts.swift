@@ -33,7 +33,7 @@ enum Acts {
 
     private static func act(_ command: ParsedCommand, _ action: ClusterCommand.Action) -> Int32 {
         Clusters.attempt {
-            let what = ClusterCommand(action, at: Clusters.time(command, "at"))
+            let what = ClusterCommand(action, at: Clusters.time(command, "at"), holds: command.has("hold"))
             let answer = try Clusters.ask(Clusters.chosen(command), what)
             let time = answer["at"]?.asInteger ?? 0
             let value: JSONValue = ["verb": .string(command.verb), "at_s": .number(seconds(time))]

@@ -13,13 +13,14 @@ enum Detach {
     static func run(_ plan: ClusterPlan, _ command: ParsedCommand, _ requirements: [Requirement]) throws -> Int32 {
         guard plan.clock != .inproc else { return fail("--detach: found the clock 'inproc', expected virtual or wall", code: 2) }
         guard let executable = ownExecutable() else { return fail("cannot find the program's own file", code: 1) }
+        if command.has("hold"), plan.clock == .wall { return fail("--hold: found the clock 'wall', expected virtual", code: 2) }
         let registry = try ClusterRegistry()
         let running = Clusters.running(registry)
         if let name = command.text("cluster"), running.contains(where: { $0.entry.name == name }) {
             return fail("--cluster: found a cluster called '\(name)' already, expected another name", code: 2)
         }
         let run = Run(plan: plan, out: command.text("out"), executable: executable, version: Version.text)
-        let outcome = try DetachedLauncher.start { report in launch(run, command.text("cluster"), registry, requirements, report) }
+        let outcome = try DetachedLauncher.start { report in launch(run, command, registry, requirements, report) }
         switch outcome {
         case .failed(let reason, let code): return fail(reason, code: code)
         case .up(let entry):
@@ -40,9 +41,10 @@ enum Detach {
 
     /// The launcher's life.
     private static func launch(
-        _ run: Run, _ name: String?, _ registry: ClusterRegistry, _ requirements: [Requirement], _ report: DetachedLauncher.Report
+        _ run: Run, _ command: ParsedCommand, _ registry: ClusterRegistry, _ requirements: [Requirement], _ report: DetachedLauncher.Report
     ) -> Int32 {
-        let cluster = ClusterControl(registry: registry, name: name, onUp: report.up)
+        let cluster = ClusterControl(
+            registry: registry, name: command.text("cluster"), isHeld: command.has("hold"), onUp: report.up)
         do {
             let result = try run.execute(cluster: cluster) { _ in }
             let problems = result.failure.map { [Up.Problem(text: $0, code: 1)] } ?? Up.problems(requirements, result.summary)

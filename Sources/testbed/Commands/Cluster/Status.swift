@@ -33,9 +33,10 @@ enum Status {
         func count(_ key: String) -> String { Figures.count(status["requests"]?[key]?.asInteger ?? 0) }
         let time = Figures.fixed(status["now_s"]?.asNumber ?? 0, decimals: 3)
         let scheduled = status["scheduled"]?.asInteger ?? 0
-        return "\(text(status, "name")): \(text(status, "clock")) clock at \(time) s, requests: \(count("offered")) offered, \(count("ended")) ended, "
-            + "\(count("open")) open" + (scheduled > 0 ? ", \(scheduled) commands to come" : "")
-            + (status["ending"]?.asFlag == true ? ", about to end" : "")
+        let requests = "requests: \(count("offered")) offered, \(count("ended")) ended, \(count("open")) open"
+        return "\(text(status, "name")): \(text(status, "clock")) clock at \(time) s, \(requests)"
+            + (scheduled > 0 ? ", \(scheduled) commands to come" : "")
+            + (status["held"]?.asFlag == true ? ", held" : "") + (status["ending"]?.asFlag == true ? ", about to end" : "")
     }
 
     private static func table(_ status: JSONValue) -> TextTable {

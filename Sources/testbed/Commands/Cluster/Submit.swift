@@ -12,7 +12,8 @@ enum Submit {
     static func run(_ command: ParsedCommand) -> Int32 {
         Clusters.attempt {
             let (submission, count) = try command.has("trace") ? trace(command) : generated(command)
-            let answer = try Clusters.ask(Clusters.chosen(command), ClusterCommand(.submit(submission), at: Clusters.time(command, "at")))
+            let what = ClusterCommand(.submit(submission), at: Clusters.time(command, "at"), holds: command.has("hold"))
+            let answer = try Clusters.ask(Clusters.chosen(command), what)
             let time = answer["at"]?.asInteger ?? 0
             let value: JSONValue = ["requests": .integer(Int64(count)), "at_s": .number(seconds(time))]
             let text = "\(Figures.count(Int64(count))) requests from \(secondsText(time)) on"
@@ -33,7 +34,8 @@ enum Submit {
 
     private static func trace(_ command: ParsedCommand) throws -> (ClusterCommand.Submission, Int) {
         for option in ["rate", "prompt-tokens", "output-tokens", "seed"] where command.has(option) {
-            throw Clusters.Stop(code: fail("submit: found --\(option) next to --trace, which has times and lengths of its own, expected one", code: 2))
+            let reason = "submit: found --\(option) next to --trace, which has times and lengths of its own, expected one"
+            throw Clusters.Stop(code: fail(reason, code: 2))
         }
         let given = command.text("trace") ?? ""
         guard let full = realpath(given, nil) else {
