@@ -19,6 +19,7 @@ extension Timekeeper {
 
     /// Appends the windows that can be granted now. Call it when no more reports are at hand.
     public mutating func grant(into grants: inout [Grant]) {
+        guard !isSettling else { return }
         let bounds = bounds(earliestSends())
         let before = grants.count
         grantActors(bounds, into: &grants)
@@ -27,13 +28,13 @@ extension Timekeeper {
         grantWanted(bounds, into: &grants)
         if grants.count > before || runningCount > 0 { return }
         for node in nodes.indices { grant(node, bounds, into: &grants) }
-        if grants.count == before, pending.first < horizon { release(bounds, into: &grants) }
+        if grants.count == before, pending.first < stop { release(bounds, into: &grants) }
     }
 
-    /// Nobody can go on before the horizon, because nodes hold messages back whose next window lies beyond it: a window in which nothing is due
+    /// Nobody can go on before the stop, because nodes hold messages back whose next window lies beyond it: a window in which nothing is due
     /// has them let go of these.
     private mutating func release(_ bounds: [Instant], into grants: inout [Grant]) {
-        for node in nodes.indices where node != ClusterLayout.client && nodes[node].earliest[.stream] < horizon {
+        for node in nodes.indices where node != ClusterLayout.client && nodes[node].earliest[.stream] < stop {
             grant(node, until: bounds[nodes[node].role.place], ahead: 1, into: &grants)
         }
     }
@@ -62,8 +63,11 @@ extension Timekeeper {
         guard !client.isRunning else { return }
         let arrival = client.earliest[.submit]
         let others = lively.reduce(Instant.never) { $1 == .submit ? $0 : min($0, sends[Int($1.rawValue)].first) }
-        if arrival < horizon, arrival < .never, arrival <= others + Self.aheadLimit / 2 {
-            grant(ClusterLayout.client, bounds, ahead: min(arrival + Self.aheadLimit, horizon), into: &grants)
+        // What the client may have to send because a worker has failed is not overtaken.
+        let fence = earliestSends()[.fence]
+        let limit = min(arrival + min(Self.aheadLimit, .never - arrival), isOver ? .never : nextChange, stop, fence + min(latency[.fence], .never - fence))
+        if arrival < limit, arrival <= others + Self.aheadLimit / 2 {
+            grant(ClusterLayout.client, bounds, ahead: limit, into: &grants)
         } else if client.awaitedCount >= Self.backlogLimit {
             grant(ClusterLayout.client, bounds, into: &grants)
         }
@@ -109,6 +113,7 @@ extension Timekeeper {
         runningCount += 1
         reached = max(reached, max(until, ahead))
         nodes[node].isRunning = true
+        nodes[node].grantedTo = max(nodes[node].grantedTo, max(until, ahead))
         nodes[node].next = first
         nodes[node].underWay = ChannelTimes()
         nodes[node].underWayFirst = .never
@@ -119,8 +124,9 @@ extension Timekeeper {
 
     /// Up to where the nodes of each role may go on.
     func bounds(_ sends: ChannelTimes) -> [Instant] {
-        receives.map { channels in
-            channels.reduce(horizon) { min($0, sends[$1] + min(latency[$1], .never - sends[$1])) }
+        let change = min(stop, isOver ? Instant.never : nextChange)
+        return receives.map { channels in
+            channels.reduce(change) { min($0, sends[$1] + min(latency[$1], .never - sends[$1])) }
         }
     }
 }
