@@ -180,7 +180,7 @@ extension ProcessRun {
             case .kill, .preempt:
                 var until = fault.until
                 if node == ClusterLayout.controller, plan.recovery.hasStandby { until = min(until, fault.at + plan.recovery.timeout) }
-                announce(UnplannedFault(kind: .kill, node: Int32(node), at: fault.at, until: until))
+                announce(UnplannedFault(kind: .end, node: Int32(node), at: fault.at, until: until))
             case .hang: announce(UnplannedFault(kind: .hang, node: Int32(node), at: fault.at, until: fault.until))
             case .slow, .link, .partition: break
             }

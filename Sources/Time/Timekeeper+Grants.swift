@@ -28,13 +28,15 @@ extension Timekeeper {
         grantWanted(bounds, into: &grants)
         if grants.count > before || runningCount > 0 { return }
         for node in nodes.indices { grant(node, bounds, into: &grants) }
-        if grants.count == before, pending.first < stop { release(bounds, into: &grants) }
+        if grants.count == before { release(bounds, into: &grants) }
     }
 
     /// Nobody can go on before the stop, because nodes hold messages back whose next window lies beyond it: a window in which nothing is due
     /// has them let go of these.
     private mutating func release(_ bounds: [Instant], into grants: inout [Grant]) {
-        for node in nodes.indices where node != ClusterLayout.client && nodes[node].earliest[.stream] < stop {
+        let limit = min(stop, isOver ? .never : nextChange)
+        guard stop < .never, pending.first < limit else { return }
+        for node in nodes.indices where node != ClusterLayout.client && nodes[node].earliest[.stream] < limit {
             grant(node, until: bounds[nodes[node].role.place], ahead: 1, into: &grants)
         }
     }
@@ -65,7 +67,8 @@ extension Timekeeper {
         let others = lively.reduce(Instant.never) { $1 == .submit ? $0 : min($0, sends[Int($1.rawValue)].first) }
         // What the client may have to send because a worker has failed is not overtaken.
         let fence = earliestSends()[.fence]
-        let limit = min(arrival + min(Self.aheadLimit, .never - arrival), isOver ? .never : nextChange, stop, fence + min(latency[.fence], .never - fence))
+        let change = min(stop, isOver ? .never : nextChange)
+        let limit = min(arrival + min(Self.aheadLimit, .never - arrival), change, fence + min(latency[.fence], .never - fence))
         if arrival < limit, arrival <= others + Self.aheadLimit / 2 {
             grant(ClusterLayout.client, bounds, ahead: limit, into: &grants)
         } else if client.awaitedCount >= Self.backlogLimit {

@@ -91,7 +91,12 @@ public final class NodeShell {
             case .message(.stop), .closed: return
             case .message(.failure(let fault)):
                 learn(fault)
-                guard try control.send(.report(WindowReport(of: host, sent: [], heldFrom: departures.heldFrom))) else { return }
+                // What was sent before it must not be held back past it.
+                departures.sort(&out, next: .never, faults: host.faults)
+                notes.removeAll()
+                for outgoing in out { notes.add(outgoing) }
+                try sendAll()
+                guard try control.send(.report(WindowReport(of: host, sent: notes.notes, heldFrom: departures.heldFrom))) else { return }
             case .message(.farewell(let time)): return try takeLeave(at: time)
             case .message, .nothing: continue
             }
