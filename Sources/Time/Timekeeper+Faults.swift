@@ -91,6 +91,7 @@ extension Timekeeper {
 
     /// A new process owes its first report.
     private mutating func insert(_ node: Int, at time: Instant) {
+        if node == ClusterLayout.client { sentAhead = 0 }
         nodes[node] = Node(role: nodes[node].role)
         nodes[node].next = time
         nodes[node].version = Int64(faults.version)

@@ -69,7 +69,9 @@ extension Timekeeper {
         let fence = earliestSends()[.fence]
         let change = min(stop, isOver ? .never : nextChange)
         let limit = min(arrival + min(Self.aheadLimit, .never - arrival), change, fence + min(latency[.fence], .never - fence))
-        if arrival < limit, arrival <= others + Self.aheadLimit / 2 {
+        // Telling it twice would change nothing: what it may send before `limit` is then no arrival but an answer.
+        if arrival < limit, limit > sentAhead, arrival <= others + Self.aheadLimit / 2 {
+            sentAhead = limit
             grant(ClusterLayout.client, bounds, ahead: limit, into: &grants)
         } else if client.awaitedCount >= Self.backlogLimit {
             grant(ClusterLayout.client, bounds, into: &grants)

@@ -81,6 +81,8 @@ public struct Timekeeper {
     var isOver = false
     /// Windows granted.
     public internal(set) var grants: Int64 = 0
+    /// Up to where the client was told to send its requests ahead.
+    var sentAhead: Instant = 0
     /// Whether the run goes on when the client has what it came for.
     public var staysUp = false
     /// No node goes on to this time: something that is told from outside happens then.
@@ -127,6 +129,7 @@ public struct Timekeeper {
 
     /// The client is to offer a request at this time, not before `reached`; it must not be running.
     public mutating func note(arrivalAt time: Instant) {
+        sentAhead = min(sentAhead, time)
         nodes[ClusterLayout.client].next = min(nodes[ClusterLayout.client].next, time)
         nodes[ClusterLayout.client].earliest.lower(.submit, to: time)
         update(ClusterLayout.client)

@@ -69,6 +69,25 @@ struct ClusterTests {
         #expect(try program.read("one/requests.csv") == program.read("two/requests.csv"))
     }
 
+    @Test("has processes ended, begun anew, stopped and set going at times of the virtual clock: nothing is lost, and all repeats itself")
+    func faults() throws {
+        let program = try Program()
+        for name in ["one", "two"] {
+            try up(program, "--idle", "--hold", "--out", program.path(name))
+            try run(program, ["submit", "--rate", "200", "--requests", "300", "--prompt-tokens", "100..800", "--output-tokens", "1..20", "--hold"])
+            try run(program, ["restart", "decode-0", "--at", "300ms", "--after", "500ms", "--hold"])
+            try run(program, ["pause", "prefill-1", "--at", "400ms", "--for", "200ms", "--hold"])
+            try run(program, ["scale", "prefill", "1", "--at", "700ms", "--hold"])
+            try run(program, ["scale", "prefill", "2", "--at", "900ms", "--hold"])
+            try run(program, ["pause", "decode-1", "--at", "1s", "--hold"])
+            try run(program, ["unpause", "decode-1", "--at", "1.1s"])
+            #expect(try run(program, ["down", "--drain"]).output.contains("300 offered, 300 done"))
+            #expect(program.processes.isEmpty)
+        }
+        #expect(try program.read("one/requests.csv") == program.read("two/requests.csv"))
+        #expect(try program.digest("one") == program.digest("two"))
+    }
+
     @Test("on the wall clock can be looked at, stopped in part, set going, fed and ended")
     func wall() throws {
         let program = try Program()
