@@ -31,12 +31,12 @@ extension Timekeeper {
         if grants.count == before { release(bounds, into: &grants) }
     }
 
-    /// Nobody can go on before the stop, because nodes hold messages back whose next window lies beyond it: a window in which nothing is due
-    /// has them let go of these.
+    /// Nobody can go on, because nodes hold messages back whose next window lies beyond what others allow: a window in which nothing is due has them
+    /// let go of these.
     private mutating func release(_ bounds: [Instant], into grants: inout [Grant]) {
         let limit = min(stop, isOver ? .never : nextChange)
-        guard stop < .never, pending.first < limit else { return }
-        for node in nodes.indices where node != ClusterLayout.client && nodes[node].earliest[.stream] < limit {
+        guard pending.first < limit else { return }
+        for node in nodes.indices where node != ClusterLayout.client && nodes[node].earliest[.stream] < min(limit, pending[node]) {
             grant(node, until: bounds[nodes[node].role.place], ahead: 1, into: &grants)
         }
     }
