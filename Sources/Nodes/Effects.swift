@@ -19,6 +19,8 @@ public enum TimerKind: Int, Sendable, CaseIterable {
     case verdict
     /// Requests that wait for a worker to live have waited long enough.
     case patience
+    /// A gang gets other members.
+    case membership
 
     /// Whether only faults set it.
     @inline(__always)
@@ -80,6 +82,7 @@ struct TimerTable {
     private var ready: Instant = .never
     private var verdict: Instant = .never
     private var patience: Instant = .never
+    private var membership: Instant = .never
     /// The earliest of those that only faults set.
     private var rare: Instant = .never
 
@@ -94,6 +97,7 @@ struct TimerTable {
             case .ready: ready
             case .verdict: verdict
             case .patience: patience
+            case .membership: membership
             }
         }
         @inline(__always) set {
@@ -106,8 +110,9 @@ struct TimerTable {
             case .ready: ready = newValue
             case .verdict: verdict = newValue
             case .patience: patience = newValue
+            case .membership: membership = newValue
             }
-            if kind.isRare { rare = min(ready, min(verdict, patience)) }
+            if kind.isRare { rare = min(min(ready, membership), min(verdict, patience)) }
         }
     }
 
@@ -122,7 +127,7 @@ struct TimerTable {
         if gangStart < time { (kind, time) = (.gangStart, gangStart) }
         if rare < time {
             time = rare
-            kind = ready == rare ? .ready : verdict == rare ? .verdict : .patience
+            kind = ready == rare ? .ready : verdict == rare ? .verdict : patience == rare ? .patience : .membership
         }
         return (kind, time)
     }

@@ -26,6 +26,7 @@ extension NodeHost {
         case .client(let box): box.node.start(&host.effects)
         case .controller(let box): box.node.start(&host.effects)
         case .worker(let box):
+            host.effects.timers[.membership] = box.node.nextMembership
             guard born > 0 else { break }
             box.node.start(servingFrom: StartUps(plan, layout).end(of: node.index, born: born, faults), &host.effects)
         case .expert: break
@@ -39,9 +40,11 @@ extension NodeHost {
         switch node.role {
         case .client: .client(Box(Client(names: layout.nodes.map(\.name), plan: plan, source: source(), born: born, incarnation: faults.outages[node.index].count { $0.until <= born })))
         case .controller: makeController(plan, layout, WorkerWatch(plan, layout, table: faults, born: born)).map { .controller(Box($0)) }
-        case .prefill, .decode, .colocated, .ep, .attention: makeWorker(node, of: plan, layout).map { .worker(Box($0)) }
+        case .prefill, .decode, .colocated, .ep, .attention: makeWorker(node, of: plan, layout, faults, born: born).map { .worker(Box($0)) }
         case .expert:
-            makeGang(node, of: plan, layout).map { .expert(Box(ExpertNode(plan: node, records: plan.records, gang: $0))) }
+            makeCrew(node, of: plan, layout, faults).map { crew in
+                .expert(Box(ExpertNode(plan: node, records: plan.records, gang: crew.enter(at: born), crew: crew)))
+            }
         }
     }
 
@@ -63,24 +66,25 @@ extension NodeHost {
             entry: entry, decode: workers(.decode), routing: routing, decodeRouting: decodeRouting, nodes: layout.nodes.count, watch: watch)
     }
 
-    private static func makeGang(_ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout) -> GangRank? {
-        guard let gang = layout.gang(of: node.index), let shape = GangShape(gang, plan: plan, layout: layout),
-            let member = gang.members.firstIndex(of: node.index)
-        else { return nil }
-        return GangRank(shape, member: member, nodes: layout.nodes.count, seed: plan.seed)
+    private static func makeCrew(_ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout, _ faults: FaultTable) -> GangCrew? {
+        layout.gang(of: node.index).map { GangCrew($0, node: node.index, plan, layout, faults) }
     }
 
-    private static func makeWorker(_ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout) -> Worker? {
+    private static func makeWorker(
+        _ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout, _ faults: FaultTable, born: Instant
+    ) -> Worker? {
         guard let poolIndex = node.pool, let duty = plan.duty(of: node.role) else { return nil }
         let pool = plan.pools[poolIndex]
         let random = RandomStream(seed: plan.seed, stream: RandomPurpose.worker(node.index))
         guard let scheduler = SchedulingRegistry.make(pool.engine.scheduling, random: random) else { return nil }
+        var crew: GangCrew?
         var gang: GangRank?
         if pool.mixture != nil {
-            gang = makeGang(node, of: plan, layout)
-            guard gang != nil else { return nil }
+            crew = makeCrew(node, of: plan, layout, faults)
+            gang = crew?.enter(at: born)
+            guard gang != nil || born > 0 else { return nil }
         }
         return Worker(
-            plan: node, duty: duty, shape: WorkerShape(pool, of: plan), records: plan.records, scheduler: scheduler, gang: gang)
+            plan: node, duty: duty, shape: WorkerShape(pool, of: plan), records: plan.records, scheduler: scheduler, gang: gang, crew: crew)
     }
 }

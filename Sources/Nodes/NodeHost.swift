@@ -62,6 +62,8 @@ public final class NodeHost {
     var counters = NodeStatistics()
     /// For a node that shares its layers with others.
     var gang: GangRank?
+    /// Messages of a gang with other members than this node knows of yet.
+    var laterLayers: [LayerMessage] = []
 
     init(
         plan: NodePlan, state: State, network: NodeNetwork, faults: FaultTable, born: Instant, recordsMessages: Bool, records: RecordBuffers,
@@ -90,7 +92,7 @@ public final class NodeHost {
     @inline(__always)
     public func receive(_ envelope: Envelope) {
         if case .layer(let message) = envelope.message {
-            gang?.receive(message)
+            if faults.isEmpty { gang?.receive(message) } else { receiveLayer(message) }
             return
         }
         inbox.push(envelope, at: EventKey(time: envelope.head, source: envelope.source, sequence: envelope.sequence))
@@ -190,6 +192,7 @@ public final class NodeHost {
         case .expert(let box): box.node.handle(timer, &effects)
         }
         depart(at: now, into: &out)
+        if !faults.isEmpty { followGang() }
     }
 
     @inline(__always)

@@ -40,6 +40,7 @@ enum Program {
         case "submit": Submit.run(command)
         case "down": Acts.down(command)
         case "plan": Plan.run(command)
+        case "bound": Bound.run(command)
         case "node": Node.run(command)
         case "validate": Validate.run(command)
         case "policies": Catalogues.policies(command)

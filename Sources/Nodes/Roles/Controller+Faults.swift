@@ -134,7 +134,7 @@ extension Controller {
                 }
             }
             effects.timers[.patience] = watch.held.first?.until ?? .never
-        case .iterationEnd, .stageFree, .report, .arrival, .gangStart: break
+        case .iterationEnd, .stageFree, .report, .arrival, .gangStart, .membership: break
         }
     }
 

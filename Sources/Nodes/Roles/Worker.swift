@@ -27,7 +27,10 @@ struct Worker {
     var slots: [Int64: Int32] = [:]
     var earlyPulls: [Int64: CacheMessage] = [:]
     /// For a worker that shares its layers with others.
-    let gang: GangRank?
+    var gang: GangRank?
+    let crew: GangCrew?
+    /// What it counted in gangs with other members.
+    var earlierBarriers: BarrierStatistics?
     /// The iteration that its gang computes at present, by its place in the engine's ring; `nil` for an empty batch.
     var openPlace: Int?
     /// Whether weights are still being loaded: requests wait.
@@ -35,10 +38,11 @@ struct Worker {
     /// When they are loaded; `Instant.never` once they are.
     var loadedAt: Instant = .never
 
-    init(plan: NodePlan, duty: Duty, shape: WorkerShape, records: RecordPlan, scheduler: any SchedulingPolicy, gang: GangRank?) {
+    init(plan: NodePlan, duty: Duty, shape: WorkerShape, records: RecordPlan, scheduler: any SchedulingPolicy, gang: GangRank?, crew: GangCrew?) {
         node = Int32(plan.index)
         self.duty = duty
         self.gang = gang
+        self.crew = crew
         self.shape = shape
         self.records = records
         name = Array(plan.name.utf8)
@@ -68,7 +72,7 @@ struct Worker {
         case .submit, .prefilled, .status, .tokens, .milestone, .rejected, .routed, .fence, .hello, .layer: return
         }
         guard !isLoading else { return }
-        if gang != nil, [.assign, .cache, .release, .cancel].contains(envelope.message.channel) { noteWork(at: now, &effects) }
+        if crew != nil, [.assign, .cache, .release, .cancel].contains(envelope.message.channel) { noteWork(at: now, &effects) }
         run(at: now, &effects)
         report(at: now, &effects)
     }
@@ -85,6 +89,9 @@ struct Worker {
         case .ready:
             loadedAt = .never
             effects.send(.hello, to: Int32(ClusterLayout.controller), bytes: MessageSize.header)
+        case .membership:
+            noteMembership(at: now, &effects)
+            return
         case .stageFree, .arrival, .verdict, .patience: break
         }
         run(at: now, &effects)
@@ -94,7 +101,7 @@ struct Worker {
     /// Starts what can be started and sets the timers.
     private mutating func run(at now: Instant, _ effects: inout Effects) {
         if duty == .decode { pullCaches(at: now, &effects) }
-        if gang != nil {
+        if crew != nil {
             effects.timers[.iterationEnd] = engine.nextEnd
             return
         }
@@ -178,6 +185,9 @@ struct Worker {
         result.preemptions = engine.preemptions
         result.blocksAtEnd = engine.pool.used
         result.barrier = gang?.tally.statistics
+        if let earlierBarriers {
+            if result.barrier == nil { result.barrier = earlierBarriers } else { result.barrier?.merge(earlierBarriers) }
+        }
         return result
     }
 }
@@ -225,9 +235,9 @@ extension Worker {
 
     /// The earliest time at which the worker may send on a channel if nothing more arrives.
     func earliestSend(on channel: Channel) -> Instant {
-        let iterationEnd = gang == nil ? engine.nextEnd : nextGangEnd
+        let iterationEnd = crew == nil ? engine.nextEnd : nextGangEnd
         if isLoading { return channel == .hello ? loadedAt : channel == .status ? max(loadedAt, reporting.due) : .never }
-        let nextEvent = gang == nil ? min(iterationEnd, nextStart) : min(engine.nextEnd, gang?.nextStart ?? .never)
+        let nextEvent = crew == nil ? min(iterationEnd, nextStart) : min(engine.nextEnd, min(gang?.nextStart ?? .never, nextMembership))
         switch channel {
         case .stream: return iterationEnd
         case .prefilled: return duty == .prefill ? iterationEnd : .never
@@ -235,8 +245,8 @@ extension Worker {
         case .cache: return duty == .prefill && shape.engine.transfer == .layerwise ? nextEvent : .never
         case .pull: return duty == .decode && !placed.isEmpty ? nextEvent : .never
         case .wake:
-            guard let gang, gang.sleepsNext, gang.hasNews else { return .never }
-            return gang.nextStart
+            guard let gang, gang.sleepsNext, gang.hasNews else { return nextMembership }
+            return min(gang.nextStart, nextMembership)
         case .submit, .assign, .place, .release, .fence, .hello, .cancel, .layer: return .never
         }
     }
