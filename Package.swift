@@ -56,7 +56,7 @@ let package = Package(
         // Shell: files, sockets, processes, terminal
         core("TraceFiles", ["Quantities", "Workload", "CZlib", "CJansson"]),
         core("TopologyFile", ["Quantities", "Models", "Policies", "Workload", "Cluster", "TraceFiles", "CYAML", "CSystem"]),
-        core("Transport", ["Quantities", "Models", "Cluster", "Records", "Nodes", "Time", "CWire", "CProtobufC", "CZMQ", "CSystem"]),
+        core("Transport", ["Quantities", "Models", "Workload", "Cluster", "Records", "Nodes", "Time", "CWire", "CProtobufC", "CZMQ", "CSystem"]),
         core("Terminal", ["Quantities", "CSystem"]),
         core("Reports", ["Quantities", "Cluster", "Records", "Terminal", "CPerfettoTrace"]),
         core("CommandLine", ["Quantities", "Terminal"]),
@@ -64,7 +64,7 @@ let package = Package(
             "Launch",
             [
                 "Quantities", "Models", "Workload", "Cluster", "Records", "Nodes", "Time", "Transport", "TopologyFile", "TraceFiles", "Reports",
-                "CXXHash", "CSystem",
+                "CXXHash", "CJansson", "CSystem",
             ]),
         .executableTarget(
             name: "testbed",
@@ -98,8 +98,8 @@ let package = Package(
         tests("TimeTests", ["Quantities", "Policies", "Workload", "Cluster", "Time", "Nodes", "Records", "TestKit"]),
         tests("TraceFilesTests", ["TraceFiles", "CZlib"]),
         tests("TopologyFileTests", ["Quantities", "Models", "Policies", "Workload", "Cluster", "TopologyFile", "TestKit"]),
-        tests("TransportTests", ["Quantities", "Models", "Cluster", "Nodes", "Time", "Transport"]),
-        tests("LaunchTests", ["Quantities", "Workload", "Cluster", "Records", "Reports", "Launch", "TestKit"]),
+        tests("TransportTests", ["Quantities", "Models", "Workload", "Cluster", "Nodes", "Time", "Transport"]),
+        tests("LaunchTests", ["Quantities", "Workload", "Cluster", "Records", "Transport", "Reports", "Launch", "TestKit", "CSystem"]),
         tests("ReportsTests", ["Quantities", "Records", "Reports", "Terminal", "CPerfettoTrace"]),
         tests("CommandLineTests", ["CommandLine", "Terminal"]),
         tests("EndToEndTests", ["Policies", "Workload", "Cluster", "TopologyFile", "TestKit"]),

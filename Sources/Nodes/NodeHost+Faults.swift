@@ -23,7 +23,7 @@ extension NodeHost {
         born = now
         effects.timers = TimerTable()
         if case .worker(let box) = state {
-            effects.timers[.membership] = box.node.nextMembership
+            effects.timers[.membership] = box.node.crew?.nextChange ?? .never
             box.node.start(servingFrom: now, &effects)
         }
         followGang()

@@ -26,7 +26,7 @@ extension NodeHost {
         case .client(let box): box.node.start(&host.effects)
         case .controller(let box): box.node.start(&host.effects)
         case .worker(let box):
-            host.effects.timers[.membership] = box.node.nextMembership
+            host.effects.timers[.membership] = box.node.crew?.nextChange ?? .never
             guard born > 0 else { break }
             box.node.start(servingFrom: StartUps(plan, layout).end(of: node.index, born: born, faults), &host.effects)
         case .expert: break

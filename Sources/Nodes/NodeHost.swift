@@ -136,6 +136,13 @@ public final class NodeHost {
         }
     }
 
+    /// Has the client offer more requests, each when it arrives. Does nothing for other nodes.
+    public func offer(_ requests: [RequestSpec]) {
+        guard case .client(let box) = state else { return }
+        box.node.add(requests)
+        effects.timers[.arrival] = box.node.nextArrival
+    }
+
     /// The earliest head reaches the port. If nothing comes between it and its delivery, it is handled at once.
     @inline(__always)
     private func takeIn(until bound: Instant, othersFrom: Instant, clock: Instant?, into out: inout [Outgoing]) {

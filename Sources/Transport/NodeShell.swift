@@ -87,10 +87,16 @@ public final class NodeShell {
                 try sendAll()
                 try sink.drain(force: false)
                 guard try control.send(.report(WindowReport(of: host, sent: notes.notes, heldFrom: departures.heldFrom))) else { return }
+            case .message(.offer(let requests)): host.offer(requests)
             case .message(.stop), .closed: return
             case .message(.failure(let fault)):
                 learn(fault)
-                guard try control.send(.report(WindowReport(of: host, sent: [], heldFrom: departures.heldFrom))) else { return }
+                // What was sent before it must not be held back past it.
+                departures.sort(&out, next: .never, faults: host.faults)
+                notes.removeAll()
+                for outgoing in out { notes.add(outgoing) }
+                try sendAll()
+                guard try control.send(.report(WindowReport(of: host, sent: notes.notes, heldFrom: departures.heldFrom))) else { return }
             case .message(.farewell(let time)): return try takeLeave(at: time)
             case .message, .nothing: continue
             }
@@ -160,6 +166,7 @@ public final class NodeShell {
             case .message(.stop), .closed: return false
             case .message(.failure(let fault)): learn(fault)
             case .message(.farewell(let time)): leave = time
+            case .message(.offer(let requests)): host.offer(requests)
             case .message: break
             case .nothing: return true
             }

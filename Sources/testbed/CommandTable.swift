@@ -11,14 +11,17 @@ extension CommandTable {
             "A topology is looked up as given, then by its base name among those that come with the program.",
             "Results go to standard output, everything else to standard error.",
         ],
-        verbs: [up, plan, bound, validate, policies, models, devices, topologies, help, version, completion, man, node],
+        verbs: [up] + clusterVerbs + [plan, bound, validate, policies, models, devices, topologies, help, version, completion, man, node],
         exitCodes: [
             Note("0", "Done."),
             Note("1", "The run failed, or a requirement does not hold."),
             Note("2", "The command line or an input makes no sense; standard error says what and where."),
             Note("130", "Interrupted. The records so far are kept, marked incomplete."),
         ],
-        environment: [Note("NO_COLOR", "When set and not empty, output has no colour.")])
+        environment: [
+            Note("NO_COLOR", "When set and not empty, output has no colour."),
+            Note("XDG_RUNTIME_DIR", "Where sockets and the list of clusters that are up lie; /tmp unless set."),
+        ])
 
     private static let endings = [".yaml", ".yml"]
     private static let json = Option("json", "Print the result as JSON.")
@@ -57,12 +60,17 @@ extension CommandTable {
                 "record", "Records to keep besides the summary and the requests.",
                 value: .init(
                     "LIST", .list(["iterations", "messages", "timeline", "layers", "none"]), fallback: "the topology's, else iterations,timeline")),
+            Option("detach", "Leave the cluster up in the background; end it with 'down'.", short: "d"),
+            Option("cluster", "With --detach: what to call it.", value: .init("NAME", .checked(nameProblem), fallback: "the topology's name")),
+            Option("idle", "With --detach: offer no requests but those of 'submit'."),
+            Option("hold", "With --detach: have the virtual clock stand still until a command comes without --hold."),
             Option("dry-run", "Check the topology, print what would run, and start nothing.", short: "n"),
             json,
             Option("quiet", "Show no progress.", short: "q"),
         ],
         examples: [
             Note("testbed up pd-4x8", "Run the bundled cluster of four prefill and eight decode workers"),
+            Note("testbed up pd-4x8 --detach --idle", "Leave the cluster up, to be given requests and faults"),
             Note("testbed up pd-4x8 --set workload.rate-scale=2 --require 'ttft_s.p99<0.5'", "Double the load and judge the result"),
         ])
 

@@ -13,6 +13,8 @@ final class GangCrew {
     private var version: Int
     /// The epoch that the rank is in.
     private(set) var epoch = 0
+    /// Ranks that this one has to tell when the epoch's first iteration begins.
+    private(set) var newcomers: [Int] = []
 
     /// Iterations of an epoch are numbered from its own number, shifted by so many bits: messages of two epochs cannot be mixed up.
     static let epochBits = 24
@@ -46,6 +48,7 @@ final class GangCrew {
     func enter(epoch: Int, at time: Instant) -> GangRank? {
         guard epoch < membership.epochs.count else { return nil }
         self.epoch = epoch
+        newcomers = []
         let here = membership.epochs[epoch]
         guard let gang = here.gang, here.doom > time, let member = gang.members.firstIndex(of: node) else { return nil }
         for policy in [nil, "eplb", "contiguous"] {
@@ -56,7 +59,18 @@ final class GangCrew {
                 let rank = GangRank(shape, member: member, nodes: layout.nodes.count, seed: plan.seed)
             else { continue }
             rank.weather = weather
-            if epoch > 0 { rank.enter(epoch, from: max(here.resumes, time)) }
+            guard epoch > 0 else { return rank }
+            // Ranks that were there before agree on when they are done with what they had begun, and tell the new ones.
+            let before = membership.epochs[epoch - 1].gang?.attention ?? []
+            let old = gang.attention.filter(before.contains)
+            if old.isEmpty {
+                rank.enter(epoch, from: max(here.resumes, time))
+            } else if old.contains(node) {
+                rank.enter(epoch, from: max(here.resumes, time) + shape.wakeLatency)
+                if old.first == node { newcomers = gang.attention.filter { !before.contains($0) } }
+            } else {
+                rank.enter(epoch, from: nil)
+            }
             return rank
         }
         return nil

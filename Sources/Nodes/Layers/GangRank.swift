@@ -23,6 +23,8 @@ final class GangRank {
     var weather: GangWeather?
     /// Whether an iteration will not end, or cannot begin: nothing happens before the gang has other members.
     private(set) var isStalled = false
+    /// Whether the rank is new to the gang, and waits to be told when it begins.
+    private var awaitsStart = false
 
     let shape: GangShape
     let member: Int
@@ -124,7 +126,13 @@ extension GangRank {
     }
 
     /// Another rank has woken the gang: it begins at the earliest time that any rank says.
-    func wake(for start: Instant) {
+    func wake(for start: Instant, at now: Instant) {
+        if awaitsStart {
+            awaitsStart = false
+            isStalled = false
+            nextStart = max(start, now)
+            return
+        }
         guard !isUnderWay, !isStalled, nextStart == .never || (!nextFollows && start < nextStart) else { return }
         nextStart = start
         nextFollows = false
@@ -168,11 +176,14 @@ extension GangRank {
         if isExact { exact.begin(iteration, at: now, parts: parts) }
     }
 
-    /// The rank enters an epoch of its gang, whose first iteration begins at a time that all ranks know.
-    func enter(_ epoch: Int, from start: Instant) {
+    /// The rank enters an epoch of its gang.
+    /// - Parameter start: of the first iteration; `nil` for a rank that another one tells.
+    func enter(_ epoch: Int, from start: Instant?) {
         iteration = Int64(epoch) << GangCrew.epochBits - 1
-        nextStart = hasAttention ? start : .never
+        nextStart = hasAttention ? start ?? .never : .never
         nextFollows = true
+        isStalled = start == nil
+        awaitsStart = start == nil
     }
 
     /// The next iteration begins later.

@@ -42,7 +42,12 @@ extension Worker {
 
 extension Worker {
     /// When the gang gets other members; `Instant.never` where it does not, or the worker has none.
-    var nextMembership: Instant { crew?.nextChange ?? .never }
+    var nextMembership: Instant {
+        guard let crew, crew.nextChange < .never else { return .never }
+        // An iteration whose end all ranks know ends first.
+        guard let gang, gang.isScheduled else { return crew.nextChange }
+        return max(crew.nextChange, gang.nextStart)
+    }
 
     /// The gang has other members from now on. An iteration whose end all ranks know ends first.
     mutating func noteMembership(at now: Instant, _ effects: inout Effects) {
@@ -56,6 +61,9 @@ extension Worker {
         }
         gang = crew.enter(at: now)
         if !engine.waiting.isEmpty || !engine.running.isEmpty { _ = gang?.noteWork(at: now) }
+        if let start = gang?.nextStart {
+            for other in crew.newcomers { effects.send(.wake(start), to: Int32(other), bytes: MessageSize.header) }
+        }
         effects.timers[.gangStart] = gang?.nextStart ?? .never
         effects.timers[.membership] = crew.nextChange
     }

@@ -66,7 +66,7 @@ struct Worker {
             effects.wantsReset = true
             return
         case .wake(let start):
-            gang?.wake(for: start)
+            gang?.wake(for: start, at: now)
             effects.timers[.gangStart] = gang?.nextStart ?? .never
             return
         case .submit, .prefilled, .status, .tokens, .milestone, .rejected, .routed, .fence, .hello, .layer: return
