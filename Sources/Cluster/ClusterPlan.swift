@@ -18,12 +18,14 @@ public struct ClusterPlan: Sendable, Equatable {
     public var workload: WorkloadPlan
     public var objective: ServiceObjective?
     public var records: RecordPlan
+    /// What is known of output lengths before they end.
+    public var predictor: PolicyChoice
 
     public init(
         name: String, seed: UInt64 = 1, clock: ClockMode = .virtual, dilation: Double = 1, pools: [PoolPlan],
         controller: ControllerPlan = ControllerPlan(),
         links: LinkPlan = LinkPlan(), hosts: HostPlan = HostPlan(), workload: WorkloadPlan, objective: ServiceObjective? = nil,
-        records: RecordPlan = RecordPlan()
+        records: RecordPlan = RecordPlan(), predictor: PolicyChoice = PolicyChoice("none")
     ) {
         self.name = name
         self.seed = seed
@@ -36,6 +38,7 @@ public struct ClusterPlan: Sendable, Equatable {
         self.workload = workload
         self.objective = objective
         self.records = records
+        self.predictor = predictor
     }
 }
 

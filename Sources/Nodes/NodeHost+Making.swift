@@ -48,9 +48,17 @@ extension NodeHost {
             let decodeRouting = RoutingRegistry.make(plan.controller.decodeRouting, random: random(RandomPurpose.decodeRouting))
         else { return nil }
         let entry = workers(.prefill, .colocated)
-        guard !entry.isEmpty else { return nil }
+        guard !entry.isEmpty, let predictor = makePredictor(plan) else { return nil }
         return Controller(
-            entry: entry, decode: workers(.decode), routing: routing, decodeRouting: decodeRouting, nodes: layout.nodes.count)
+            entry: entry, decode: workers(.decode), routing: routing, decodeRouting: decodeRouting, predictor: predictor,
+            nodes: layout.nodes.count)
+    }
+
+    /// The plan's predictor, the same at every node.
+    private static func makePredictor(_ plan: ClusterPlan) -> OutputPredictor? {
+        let serving = plan.pools.filter { $0.role.servesRequests }
+        let limit = serving.map { Int64(WorkerShape($0, of: plan).lengthLimit) }.min() ?? 0
+        return OutputPredictor(plan.predictor, seed: plan.seed, lengthLimit: limit)
     }
 
     private static func makeGang(_ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout) -> GangRank? {
@@ -64,13 +72,14 @@ extension NodeHost {
         guard let poolIndex = node.pool, let duty = plan.duty(of: node.role) else { return nil }
         let pool = plan.pools[poolIndex]
         let random = RandomStream(seed: plan.seed, stream: RandomPurpose.worker(node.index))
-        guard let scheduler = SchedulingRegistry.make(pool.engine.scheduling, random: random) else { return nil }
+        guard let scheduler = SchedulingRegistry.make(pool.engine.scheduling, random: random), let predictor = makePredictor(plan) else { return nil }
         var gang: GangRank?
         if pool.mixture != nil {
             gang = makeGang(node, of: plan, layout)
             guard gang != nil else { return nil }
         }
         return Worker(
-            plan: node, duty: duty, shape: WorkerShape(pool, of: plan), records: plan.records, scheduler: scheduler, gang: gang)
+            plan: node, duty: duty, shape: WorkerShape(pool, of: plan), records: plan.records, scheduler: scheduler, predictor: predictor,
+            gang: gang)
     }
 }

@@ -39,13 +39,19 @@ public struct PolicyDescription: Sendable, Equatable {
     /// Where the policy comes from.
     public var source: String
     public var parameters: [ParameterDescription]
+    /// Whether it decides on predicted output lengths, so that the topology must name a predictor.
+    public var needsPrediction: Bool
 
-    public init(name: String, aliases: [String] = [], summary: String, source: String, parameters: [ParameterDescription] = []) {
+    public init(
+        name: String, aliases: [String] = [], summary: String, source: String, parameters: [ParameterDescription] = [],
+        needsPrediction: Bool = false
+    ) {
         self.name = name
         self.aliases = aliases
         self.summary = summary
         self.source = source
         self.parameters = parameters
+        self.needsPrediction = needsPrediction
     }
 
     /// Whether a topology may mean this policy by `name`.
@@ -54,5 +60,5 @@ public struct PolicyDescription: Sendable, Equatable {
 
 /// The families of policies, as the keys of a topology name them.
 public enum PolicyFamily: String, Sendable, CaseIterable {
-    case routing, scheduling, balance
+    case routing, scheduling, balance, predictor
 }

@@ -80,6 +80,8 @@ public enum RandomPurpose {
     public static let prefillRouting: UInt64 = 2
     /// Decisions of the controller's decode router.
     public static let decodeRouting: UInt64 = 3
+    /// Errors of predicted output lengths.
+    public static let prediction: UInt64 = 5
     /// Decisions of a rank's balancing policy.
     public static func balancing(pool: Int, rank: Int) -> UInt64 { 2_000_000_000 + UInt64(pool) << 32 + UInt64(rank) }
     /// Decisions of the worker with the given node index.

@@ -20,6 +20,7 @@ public enum TopologyWriter {
         draft.workload = WorkloadDraft(plan.workload)
         draft.objective = plan.objective
         draft.records = plan.records
+        draft.predictor = plan.predictor
         share(&draft)
         let node = TopologyGrammar.codec.write(draft) ?? .mapping([])
         return title + "\n" + String(decoding: YAMLWriter.text(node), as: UTF8.self)

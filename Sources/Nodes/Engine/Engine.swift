@@ -47,16 +47,18 @@ struct Engine {
     /// When each stage is free again.
     var stageFree: [Instant]
     var scheduler: any SchedulingPolicy
+    let predictor: OutputPredictor
     /// Tokens of waiting requests still to be computed.
     var waitingTokens: Int64 = 0
     var iterations: Int64 = 0
     var preemptions: Int64 = 0
 
-    init(plan: EnginePlan, cost: CostModel, stages: Int, blocks: Int64, scheduler: any SchedulingPolicy) {
+    init(plan: EnginePlan, cost: CostModel, stages: Int, blocks: Int64, scheduler: any SchedulingPolicy, predictor: OutputPredictor = .none) {
         self.plan = plan
         self.cost = cost
         self.stages = stages
         self.scheduler = scheduler
+        self.predictor = predictor
         pool = BlockPool(blockSize: Int64(plan.blockSize), total: blocks)
         stageFree = Array(repeating: 0, count: stages)
         ring = Array(repeating: Iteration(), count: stages)
@@ -84,12 +86,23 @@ struct Engine {
     /// Puts a request in the queue. Its slot must be in phase `waiting`.
     mutating func enqueue(_ slot: Int32) {
         let entry = requests[slot]
-        waiting.insert(queued(slot, entry))
+        var item = queued(slot, entry)
+        item.prediction = prediction(of: entry)
+        waiting.insert(item)
         waitingTokens += Int64(entry.total)
     }
 
+    /// A request as the scheduler may see it, without what is predicted of it.
     func queued(_ slot: Int32, _ entry: EngineRequest) -> QueuedRequest {
-        QueuedRequest(slot: slot, id: entry.request.id, priority: entry.request.priority, arrival: entry.request.arrival, tokens: entry.total)
+        QueuedRequest(
+            slot: slot, id: entry.request.id, priority: entry.request.priority, arrival: entry.request.arrival, tokens: entry.total,
+            generated: entry.generated)
+    }
+
+    /// What is predicted of a request's output length now.
+    func prediction(of entry: EngineRequest) -> Prediction {
+        predictor.predict(
+            id: entry.request.id, promptTokens: entry.request.promptTokens, truth: entry.request.outputTokens, generated: entry.generated)
     }
 
     /// Puts a request that has its blocks into the batch, at its place in the order.

@@ -21,8 +21,8 @@ struct Controller {
             self.policy = policy
         }
 
-        mutating func choose(for request: Assignment) -> Int {
-            let view = RequestView(id: request.id, promptTokens: request.promptTokens, priority: request.priority)
+        mutating func choose(for request: Assignment, _ prediction: Prediction) -> Int {
+            let view = RequestView(id: request.id, promptTokens: request.promptTokens, priority: request.priority, prediction: prediction)
             let choice = min(max(policy.choose(for: view, among: views), 0), nodes.count - 1)
             sentRequests[choice] += 1
             sentTokens[choice] += Int64(request.promptTokens)
@@ -49,6 +49,7 @@ struct Controller {
     private let choosesBeforehand: [Bool]
     /// Longest prompt plus output that every worker can hold.
     private let lengthLimit: Int64
+    private let predictor: OutputPredictor
     /// Where in a group each node is: positive in `entry`, negative in `decode`, both shifted by one; 0 for the others.
     private var places: [Int32]
 
@@ -57,8 +58,9 @@ struct Controller {
     ///   - decode: workers that take prefilled ones; empty for colocated clusters.
     init(
         entry: [(node: Int32, shape: WorkerShape)], decode: [(node: Int32, shape: WorkerShape)], routing: any RoutingPolicy,
-        decodeRouting: any RoutingPolicy, nodes: Int
+        decodeRouting: any RoutingPolicy, predictor: OutputPredictor = .none, nodes: Int
     ) {
+        self.predictor = predictor
         self.entry = Group(entry, policy: routing)
         self.decode = decode.isEmpty ? nil : Group(decode, policy: decodeRouting)
         choosesBeforehand = entry.map { !decode.isEmpty && $0.shape.engine.transfer == .layerwise }
@@ -87,7 +89,8 @@ struct Controller {
             return
         }
         var request = request
-        let choice = entry.choose(for: request)
+        let prediction = prediction(of: request)
+        let choice = entry.choose(for: request, prediction)
         let worker = entry.nodes[choice]
         if choosesBeforehand[choice], let decodeNode = chooseDecode(for: request) {
             request.decodeNode = decodeNode
@@ -103,7 +106,13 @@ struct Controller {
     }
 
     private mutating func chooseDecode(for request: Assignment) -> Int32? {
-        guard let choice = decode?.choose(for: request) else { return nil }
+        let prediction = prediction(of: request)
+        guard let choice = decode?.choose(for: request, prediction) else { return nil }
         return decode?.nodes[choice]
+    }
+
+    /// What is predicted of a request before it has produced anything that the controller has seen.
+    private func prediction(of request: Assignment) -> Prediction {
+        predictor.predict(id: request.id, promptTokens: request.promptTokens, truth: request.outputTokens, generated: 0)
     }
 }

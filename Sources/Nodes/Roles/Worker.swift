@@ -31,14 +31,18 @@ struct Worker {
     /// The iteration that its gang computes at present, by its place in the engine's ring; `nil` for an empty batch.
     var openPlace: Int?
 
-    init(plan: NodePlan, duty: Duty, shape: WorkerShape, records: RecordPlan, scheduler: any SchedulingPolicy, gang: GangRank?) {
+    init(
+        plan: NodePlan, duty: Duty, shape: WorkerShape, records: RecordPlan, scheduler: any SchedulingPolicy,
+        predictor: OutputPredictor = .none, gang: GangRank?
+    ) {
         node = Int32(plan.index)
         self.duty = duty
         self.gang = gang
         self.shape = shape
         self.records = records
         name = Array(plan.name.utf8)
-        engine = Engine(plan: shape.engine, cost: shape.cost, stages: shape.stages, blocks: shape.blocks, scheduler: scheduler)
+        engine = Engine(
+            plan: shape.engine, cost: shape.cost, stages: shape.stages, blocks: shape.blocks, scheduler: scheduler, predictor: predictor)
         reporting = Reporting(interval: shape.engine.reportInterval)
         statistics.kvTotalBlocks = shape.blocks
     }

@@ -1,16 +1,19 @@
 import Quantities
 
-/// What the controller may know of a request when it routes it. The output length is not there.
+/// What the controller may know of a request when it routes it. The output length is not there, only what is predicted of it.
 public struct RequestView: Sendable, Equatable {
     public var id: Int64
     public var promptTokens: Int32
     /// Smaller is more urgent.
     public var priority: Int32
+    /// What is predicted of its output length.
+    public var prediction: Prediction
 
-    public init(id: Int64, promptTokens: Int32, priority: Int32) {
+    public init(id: Int64, promptTokens: Int32, priority: Int32, prediction: Prediction = .unknown) {
         self.id = id
         self.promptTokens = promptTokens
         self.priority = priority
+        self.prediction = prediction
     }
 }
 

@@ -22,6 +22,7 @@ struct TopologyChecks {
         checkRoles()
         checkNodes()
         checkWorkload()
+        checkPredictor()
         if let objective = draft.objective, objective == ServiceObjective(), !reading.isBroken("slo") {
             reading.report(at: ["slo"], "found an slo without a bound, expected ttft, tbt or e2e")
         }
@@ -30,7 +31,8 @@ struct TopologyChecks {
         let cluster = ClusterPlan(
             name: draft.name ?? Self.name(of: fileName), seed: draft.seed, clock: draft.clock, dilation: draft.dilation, pools: pairs.map(\.plan),
             controller: draft.controller, links: draft.links, hosts: draft.hosts,
-            workload: workload ?? WorkloadPlan(arrivals: .poisson(rate: 1), requestLimit: 1), objective: draft.objective, records: draft.records)
+            workload: workload ?? WorkloadPlan(arrivals: .poisson(rate: 1), requestLimit: 1), objective: draft.objective, records: draft.records,
+            predictor: draft.predictor)
         for (pool, plan) in pairs { checkMemory(plan, pool, in: cluster) }
         // A cluster without measure is not laid out.
         if cluster.pools.reduce(0, { $0 + $1.count }) <= Limits.nodes {

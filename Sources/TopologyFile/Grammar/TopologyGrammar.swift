@@ -19,6 +19,7 @@ struct TopologyDraft {
     var workload = WorkloadDraft()
     var objective: ServiceObjective?
     var records = RecordPlan()
+    var predictor = PolicyChoice("none")
 }
 
 /// The keys of a topology file: the one table that the reader, the writer and the JSON schema come from.
@@ -36,6 +37,7 @@ enum TopologyGrammar {
             defaults,
             PoolGrammar.pools(\.pools, inheriting: \.defaults),
             Key("controller", \.controller, ClusterGrammar.controller, "The controller's policies."),
+            Key("predictor", \.predictor, ClusterGrammar.predictor, "What is known of output lengths before they end."),
             Key("links", \.links, ClusterGrammar.links, "Links by class."),
             Key("hosts", \.hosts, ClusterGrammar.hosts, "How workers are laid out."),
             Key("workload", \.workload, WorkloadGrammar.codec, isRequired: true, "What the client offers."),
@@ -68,6 +70,8 @@ enum ClusterGrammar {
                 Key("decode-routing", \.decodeRouting, policy, "Where a prefilled request goes."),
             ])
     }
+
+    static var predictor: Codec<PolicyChoice> { PolicyGrammar.codec(.predictor, PredictorRegistry.descriptions, key: "name") }
 
     static var links: Codec<LinkPlan> {
         let link = Codec<LinkClass>.mapping(
