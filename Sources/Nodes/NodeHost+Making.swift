@@ -9,17 +9,19 @@ extension NodeHost {
     ///
     /// - Parameters:
     ///   - records: where the node's rows go.
+    ///   - probe: what measures its decisions.
     ///   - source: where the client's requests come from; not used by other nodes.
     /// - Returns: `nil` when the plan names a policy that does not exist, which a checked plan never does.
     public static func make(
-        _ node: NodePlan, of plan: ClusterPlan, layout: ClusterLayout, records: RecordBuffers, source: () -> any RequestSource
+        _ node: NodePlan, of plan: ClusterPlan, layout: ClusterLayout, records: RecordBuffers, probe: DecisionProbe? = nil,
+        source: () -> any RequestSource
     ) -> NodeHost? {
         let state: State
         switch node.role {
         case .client:
             state = .client(Box(Client(names: layout.nodes.map(\.name), plan: plan, source: source())))
         case .controller:
-            guard let controller = makeController(plan, layout) else { return nil }
+            guard let controller = makeController(plan, layout, probe) else { return nil }
             state = .controller(Box(controller))
         case .prefill, .decode, .colocated, .ep, .attention:
             guard let worker = makeWorker(node, of: plan, layout) else { return nil }
@@ -30,12 +32,12 @@ extension NodeHost {
         }
         let host = NodeHost(
             plan: node, state: state, network: NodeNetwork(node: node.index, plan: plan, layout: layout), recordsMessages: plan.records.messages,
-            records: records)
+            records: records, probe: probe)
         if case .client(let box) = state { box.node.start(&host.effects) }
         return host
     }
 
-    private static func makeController(_ plan: ClusterPlan, _ layout: ClusterLayout) -> Controller? {
+    private static func makeController(_ plan: ClusterPlan, _ layout: ClusterLayout, _ probe: DecisionProbe?) -> Controller? {
         let shapes = plan.pools.map { WorkerShape($0, of: plan) }
         func workers(_ duties: Duty...) -> [(node: Int32, shape: WorkerShape)] {
             layout.nodes.compactMap { node in
@@ -48,10 +50,12 @@ extension NodeHost {
             let decodeRouting = RoutingRegistry.make(plan.controller.decodeRouting, random: random(RandomPurpose.decodeRouting))
         else { return nil }
         let entry = workers(.prefill, .colocated)
-        guard !entry.isEmpty, let predictor = makePredictor(plan) else { return nil }
+        guard !entry.isEmpty, let predictor = makePredictor(plan),
+            let admission = AdmissionRegistry.make(plan.controller.admission, firstTokenBound: plan.objective?.ttft)
+        else { return nil }
         return Controller(
-            entry: entry, decode: workers(.decode), routing: routing, decodeRouting: decodeRouting, predictor: predictor,
-            nodes: layout.nodes.count)
+            entry: entry, decode: workers(.decode), routing: routing, decodeRouting: decodeRouting, admission: admission is AdmitAll ? nil : admission,
+            predictor: predictor, nodes: layout.nodes.count, decisionCost: plan.chargedDecisionCost, probe: probe)
     }
 
     /// The plan's predictor, the same at every node.

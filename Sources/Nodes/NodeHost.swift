@@ -41,8 +41,12 @@ public final class NodeHost {
     private var counters = NodeStatistics()
     /// For a node that shares its layers with others.
     private let gang: GangRank?
+    private let probe: DecisionProbe?
 
-    init(plan: NodePlan, state: State, network: NodeNetwork, recordsMessages: Bool, records: RecordBuffers) {
+    init(
+        plan: NodePlan, state: State, network: NodeNetwork, recordsMessages: Bool, records: RecordBuffers, probe: DecisionProbe? = nil
+    ) {
+        self.probe = probe
         effects = Effects(records: records)
         self.plan = plan
         self.state = state
@@ -155,7 +159,7 @@ public final class NodeHost {
         for send in effects.sends {
             counters.messages += 1
             counters.bytes += send.bytes
-            out.append(Outgoing(target: send.target, envelope: network.depart(send, at: now)))
+            out.append(Outgoing(target: send.target, envelope: network.depart(send, at: now + effects.delay)))
         }
         effects.sends.removeAll(keepingCapacity: true)
     }
@@ -249,6 +253,7 @@ extension NodeHost {
     /// What the node counted so far.
     public var statistics: NodeStatistics {
         var result = counters
+        result.decisions = probe?.times ?? []
         switch state {
         case .client(let box): result.client = box.node.statistics
         case .controller: break

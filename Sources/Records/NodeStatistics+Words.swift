@@ -3,7 +3,7 @@ import Quantities
 /// Statistics as 64-bit words: how a node hands them to its launcher, through a file of the run's folder.
 extension NodeStatistics {
     /// Changes whenever the layout does; a file of another version is refused.
-    private static let version: Int64 = 2
+    private static let version: Int64 = 3
 
     /// The words.
     public func encoded() -> [Int64] {
@@ -13,6 +13,8 @@ extension NodeStatistics {
         worker?.encode(into: &words)
         words.append(client == nil ? 0 : 1)
         client?.encode(into: &words)
+        words.append(Int64(decisions.count))
+        for times in decisions { times.encode(into: &words) }
         return words
     }
 
@@ -27,6 +29,7 @@ extension NodeStatistics {
         slip = LogLinearHistogram(decoding: &reader)
         if reader.next() == 1 { worker = WorkerStatistics(decoding: &reader) }
         if reader.next() == 1 { client = ClientStatistics(decoding: &reader) }
+        for _ in 0..<reader.amount(upTo: Int64(DecisionKind.allCases.count)) { decisions.append(LogLinearHistogram(decoding: &reader)) }
         guard reader.isComplete else { return nil }
     }
 }

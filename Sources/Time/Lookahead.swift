@@ -50,6 +50,8 @@ public struct Lookahead: Sendable {
         for answer in [Channel.assign, .place, .stream] { react(to: .submit, with: answer, after: 0) }
         react(to: .prefilled, with: .place, after: 0)
 
+        if plan.holdsRequests { for answer in [Channel.assign, .place] { react(to: .status, with: answer, after: 0) } }
+
         let prefill = least(.prefill, .colocated)
         for (cause, effects) in [
             (Channel.assign, [Channel.prefilled, .stream]), (.release, [.prefilled, .stream]), (.cache, [.stream]),

@@ -21,6 +21,7 @@ public enum TopologyWriter {
         draft.objective = plan.objective
         draft.records = plan.records
         draft.predictor = plan.predictor
+        draft.decisionCost = plan.decisionCost
         share(&draft)
         let node = TopologyGrammar.codec.write(draft) ?? .mapping([])
         return title + "\n" + String(decoding: YAMLWriter.text(node), as: UTF8.self)

@@ -171,8 +171,17 @@ struct Reporting {
     var isDirty = false
     var receivedRequests: Int64 = 0
     var receivedTokens: Int64 = 0
+    var receivedPredicted: Int64 = 0
 
     init(interval: Nanoseconds) { self.interval = interval }
+
+    /// Counts a request that the controller sent.
+    mutating func count(_ request: Assignment, _ engine: Engine) {
+        receivedRequests += 1
+        receivedTokens += Int64(request.promptTokens)
+        guard engine.predictor.isPresent else { return }
+        receivedPredicted += Int64(engine.prediction(of: EngineRequest(request, phase: .waiting)).expected)
+    }
 
     /// The earliest time of the next report.
     var due: Instant { last.map { $0 + interval } ?? 0 }
@@ -199,7 +208,9 @@ extension Worker {
         load.usedBlocks = engine.pool.used
         load.receivedRequests = reporting.receivedRequests
         load.receivedTokens = reporting.receivedTokens
-        effects.send(.status(load), to: Int32(ClusterLayout.controller), bytes: MessageSize.header)
+        load.receivedPredicted = reporting.receivedPredicted
+        engine.addContexts(to: &load, predicts: duty != .prefill)
+        effects.send(.status(load), to: Int32(ClusterLayout.controller), bytes: MessageSize.report(load))
         reporting.last = now
         reporting.isDirty = false
         effects.timers[.report] = .never

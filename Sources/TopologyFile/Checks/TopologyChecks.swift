@@ -23,6 +23,7 @@ struct TopologyChecks {
         checkNodes()
         checkWorkload()
         checkPredictor()
+        checkAdmission()
         if let objective = draft.objective, objective == ServiceObjective(), !reading.isBroken("slo") {
             reading.report(at: ["slo"], "found an slo without a bound, expected ttft, tbt or e2e")
         }
@@ -32,7 +33,7 @@ struct TopologyChecks {
             name: draft.name ?? Self.name(of: fileName), seed: draft.seed, clock: draft.clock, dilation: draft.dilation, pools: pairs.map(\.plan),
             controller: draft.controller, links: draft.links, hosts: draft.hosts,
             workload: workload ?? WorkloadPlan(arrivals: .poisson(rate: 1), requestLimit: 1), objective: draft.objective, records: draft.records,
-            predictor: draft.predictor)
+            predictor: draft.predictor, decisionCost: draft.decisionCost)
         for (pool, plan) in pairs { checkMemory(plan, pool, in: cluster) }
         // A cluster without measure is not laid out.
         if cluster.pools.reduce(0, { $0 + $1.count }) <= Limits.nodes {
