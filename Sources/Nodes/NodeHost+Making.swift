@@ -54,8 +54,9 @@ extension NodeHost {
             let admission = AdmissionRegistry.make(plan.controller.admission, firstTokenBound: plan.objective?.ttft)
         else { return nil }
         return Controller(
-            entry: entry, decode: workers(.decode), routing: routing, decodeRouting: decodeRouting, admission: admission is AdmitAll ? nil : admission,
-            predictor: predictor, nodes: layout.nodes.count, decisionCost: plan.chargedDecisionCost, probe: probe)
+            entry: entry, decode: workers(.decode), routing: routing, decodeRouting: decodeRouting,
+            admission: admission is AdmitAll ? nil : admission, predictor: predictor, nodes: layout.nodes.count,
+            decisionCost: plan.chargedDecisionCost, probe: probe)
     }
 
     /// The plan's predictor, the same at every node.

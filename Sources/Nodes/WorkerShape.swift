@@ -39,7 +39,8 @@ public struct WorkerShape: Sendable {
         let batch = Int64(min(engine.maxBatch, 32))
         let context = blocks.multipliedReportingOverflow(by: Int64(engine.blockSize))
         let round = BatchShape(
-            prefillTokens: 0, prefillPairs: 0, prefillRequests: 0, decodeRequests: batch, decodeContext: context.overflow ? 0 : context.partialValue / 2)
+            prefillTokens: 0, prefillPairs: 0, prefillRequests: 0, decodeRequests: batch,
+            decodeContext: context.overflow ? 0 : context.partialValue / 2)
         let promptTime = max(cost.iterationTime(chunk), 1)
         let roundTime = max(cost.iterationTime(round), 1)
         return WorkerTraits(

@@ -147,7 +147,7 @@ extension ClusterPlan {
         case .admission: return controller.admission.name == "none" ? nil : controller.admission.name
         case .scheduling:
             var names: [String] = []
-            for pool in pools where pool.role.servesRequests && !names.contains(pool.engine.scheduling.name) { names.append(pool.engine.scheduling.name) }
+            for name in pools.filter(\.role.servesRequests).map(\.engine.scheduling.name) where !names.contains(name) { names.append(name) }
             return names.joined(separator: ", ")
         }
     }

@@ -10,7 +10,8 @@ import Quantities
 /// even. None on which requests are refused: it is who comes at a bad time. Cost O(workers).
 public struct QueueLimit: AdmissionPolicy {
     public static let description = PolicyDescription(
-        name: "queue-limit", summary: "a request is refused while as many wait as may", source: "SGLang --max-queued-requests; Envoy circuit breakers",
+        name: "queue-limit", summary: "a request is refused while as many wait as may",
+        source: "SGLang --max-queued-requests; Envoy circuit breakers",
         parameters: [ParameterDescription("requests", defaultValue: 64, range: 1...1_000_000, summary: "requests that may wait for each worker")])
 
     private let requests: Int64

@@ -23,7 +23,8 @@ public struct OnlineLP: RoutingPolicy {
         source: "Li, Sun and Ye 2020; 2607.03948",
         parameters: [
             ParameterDescription("step", defaultValue: 0.1, range: 0.000001...1000, summary: "how far a price moves for a second of work"),
-            ParameterDescription("reward", defaultValue: 0, range: 0...1_000_000_000, summary: "what a request is worth, in prices times seconds; 0: never refuse"),
+            ParameterDescription(
+                "reward", defaultValue: 0, range: 0...1_000_000_000, summary: "worth of a request, in prices times seconds; 0: never refuse"),
         ], needsPrediction: true)
 
     /// Seconds of each resource, or their prices.

@@ -33,7 +33,8 @@ extension TopologyChecks {
         guard AdmissionRegistry.needsFirstTokenBound(admission), draft.objective?.ttft == nil, !reading.isBroken("slo") else { return }
         reading.report(
             at: ["controller.admission", "controller"],
-            "the policy '\(admission.name)' decides on the bound on the time to the first token, which is not given here, expected the key 'ttft' in 'slo'")
+            "the policy '\(admission.name)' decides on the bound on the time to the first token, which is not given here, "
+                + "expected the key 'ttft' in 'slo'")
     }
 
     private func predicts(_ predictor: PolicyDescription) -> Bool { predictor.name != NoPrediction.description.name }

@@ -58,7 +58,7 @@ struct BalanceProblem {
     /// What no assignment costs less than.
     ///
     /// Proof: at each point the cost is the sum over workers of (z - load), so it is at least 0; z is at least the largest load without new requests, and
-    /// where every request goes, at least the least load of a worker with room plus the largest request. The sum of loads is at most the present one plus
+    /// where every request goes, at least the mean load and at least the least load of a worker with room plus the largest request. The sum of loads is at most the present one plus
     /// that of the largest requests that may go, and the load of a worker at most its own plus that of as many as it has slots.
     var lowerBound: Int64 {
         let sorted = sizes.sorted(by: >)
@@ -73,8 +73,9 @@ struct BalanceProblem {
                 sum += load
                 if slots[worker] > 0 { least = min(least, load) }
             }
-            if count == sizes.count, let largest = sorted.first { most = max(most, least + largest + rounds[point]) }
-            let whole = group * most - sum - prefix[count] - Int64(count) * rounds[point]
+            let full = sum + prefix[count] + Int64(count) * rounds[point]
+            if count == sizes.count, let largest = sorted.first { most = max(most, least + largest + rounds[point], (full + group - 1) / group) }
+            let whole = group * most - full
             let single = (0..<workers).reduce(Int64(0)) { deficit, worker in
                 let places = min(slots[worker], count)
                 return deficit + max(0, most - base[worker * points + point] - prefix[places] - Int64(places) * rounds[point])

@@ -12,8 +12,8 @@ import Quantities
 ///
 /// Rule: while some worker has more than `few` slots, the one with most slots (of equals, the lightest) gets the request with the largest F. Then the
 /// workers from the lightest on get the best subset of the oldest `window` requests, one at least, until no slot or request is left. Of
-/// equal scores the earlier request counts; equal workers are told apart by load, without which the first would get nearly all. Requests older than
-/// `age-limit` go first.
+/// equal scores the earlier request counts; equal workers are told apart by load, without which the first would get nearly all. Requests
+/// older than `age-limit` go first.
 ///
 /// No guarantee of its own; it is the greedy of `bf-io`. Cost O(requests x (requests + workers) x log(horizon)) for many slots, plus 2^window a worker.
 public struct BalanceRoute: BatchRoutingPolicy {
@@ -21,13 +21,15 @@ public struct BalanceRoute: BatchRoutingPolicy {
         name: "balance-route", aliases: ["br"], summary: "fills the room under the largest load, worker by worker (BR-0; BR-H with a horizon)",
         source: "2605.06113",
         parameters: [
-            ParameterDescription("horizon", unit: "rounds", defaultValue: 0, range: 0...2000, summary: "rounds looked ahead; above 0 needs a predictor"),
+            ParameterDescription(
+                "horizon", unit: "rounds", defaultValue: 0, range: 0...2000, summary: "rounds looked ahead; above 0 needs a predictor"),
             ParameterDescription("decay", defaultValue: 0.86, range: 0.01...1, summary: "weight of a round over that of the one before"),
             ParameterDescription("alpha", defaultValue: 1, range: 0...1000, summary: "worth of a token under the largest load"),
             ParameterDescription("beta", defaultValue: 0, range: 0...1_000_000, summary: "price of a token above it; 0: the number of workers"),
             ParameterDescription("few", defaultValue: 7, range: 0...1_000_000, summary: "slots up to which subsets are searched"),
             ParameterDescription("window", defaultValue: 10, range: 1...14, summary: "oldest requests that subsets are chosen from"),
-            ParameterDescription("age-limit", unit: "s", defaultValue: 60, range: 0.001...1_000_000, summary: "wait after which a request goes first"),
+            ParameterDescription(
+                "age-limit", unit: "s", defaultValue: 60, range: 0.001...1_000_000, summary: "wait after which a request goes first"),
         ], predictionParameter: "horizon")
 
     private let rounds: [Int64]
@@ -69,7 +71,8 @@ public struct BalanceRoute: BatchRoutingPolicy {
         }
         while !left.isEmpty, let worker = state.lightest(weights) {
             let lateLeft = max(0, late - (candidates.count - left.count))
-            let subset = bestSubset(left.prefix(lateLeft > 0 ? min(lateLeft, window) : window), waiting, state.margins(of: worker), state.free[worker], workers.count)
+            let choice = left.prefix(lateLeft > 0 ? min(lateLeft, window) : window)
+            let subset = bestSubset(choice, waiting, state.margins(of: worker), state.free[worker], workers.count)
             state.send(subset, to: worker, waiting, rounds)
             left.removeAll { subset.contains($0) }
         }

@@ -1,12 +1,15 @@
 import Quantities
 
-/// A good assignment for a `BalanceProblem`: best fit, then exchanges while they help.
+/// A good assignment for a `BalanceProblem`: average fit for some largest loads to aim at, then exchanges while they help.
 ///
-/// Exchanges are those of a request with one that waits, of two requests at different workers, and of a request with a free slot; the latter two only
-/// where one of the workers has the largest load at some point, for no other can help. A local optimum is reached, or the budget: `evaluations` exchanges
-/// looked at, the same on every host.
+/// Average fit: the worker that lacks most for each of its slots gets the request that is nearest to that; the last slot of each worker is filled at the
+/// end, with the largest request that fits. Exchanges are those of a request with one that waits, of two requests at different workers, and of a
+/// request with a free slot; the latter two only where one of the workers has the largest load at some point, for no other can help. The end is a
+/// local optimum, or the budget: `evaluations` exchanges looked at, the same on every host.
 struct BalanceSearch {
-    static let budget = 120_000
+    static let budget = 60_000
+    /// Largest loads to aim at, in mean sizes above the largest load that there is.
+    private static let targets = [0, 0.25, 0.5, 1, 1.5, 2, 3]
 
     private let problem: BalanceProblem
     private let points: Int
@@ -23,48 +26,133 @@ struct BalanceSearch {
         choices = Array(repeating: -1, count: problem.sizes.count)
         loads = problem.base
         free = problem.slots
-        fill()
+        guard problem.count > 0 else { return }
+        let order = problem.sizes.indices.sorted { problem.sizes[$0] != problem.sizes[$1] ? problem.sizes[$0] > problem.sizes[$1] : $0 < $1 }
+        var best: (cost: Int64, choices: [Int])?
+        let aims = aims()
+        var starts = aims.map { fit(to: $0, order) }
+        if problem.count == order.count { starts += [false, true].map { largestFirst(to: aims[0], order, perSlot: $0) } }
+        for start in starts {
+            let cost = problem.cost(of: start)
+            if best.map({ cost < $0.cost }) ?? true { best = (cost, start) }
+        }
+        for (request, worker) in (best?.choices ?? []).enumerated() where worker >= 0 {
+            choices[request] = worker
+            free[worker] -= 1
+            for point in 0..<points { loads[worker * points + point] += problem.sizes[request] + problem.rounds[point] }
+        }
         findPeaks()
         improve()
     }
 
-    // MARK: - The start
+    // MARK: - Average fit
 
-    /// The lightest worker with a slot gets the largest request that raises no peak; where none fits, the smallest one that waits if others must
-    /// wait in any case, else the largest.
-    private mutating func fill() {
-        var order = problem.sizes.indices.sorted { problem.sizes[$0] != problem.sizes[$1] ? problem.sizes[$0] > problem.sizes[$1] : $0 < $1 }
-        let isShort = problem.count < order.count
-        var peak = (0..<points).map { point in
-            (0..<problem.workers).reduce(Int64(0)) { max($0, loads[$1 * points + point]) }
+    /// Largest loads to aim at, by point: some above the largest that there is, and what the loads would be if they could be evened out.
+    private func aims() -> [[Int64]] {
+        let present = (0..<points).map { point in (0..<problem.workers).reduce(Int64(0)) { max($0, loads[$1 * points + point]) } }
+        let whole = problem.sizes.reduce(0, +)
+        let mean = Double(whole) / Double(problem.sizes.count)
+        let tokens = whole / Int64(problem.sizes.count) * Int64(problem.count)
+        let even = (0..<points).map { point in
+            let sum = (0..<problem.workers).reduce(tokens + Int64(problem.count) * problem.rounds[point]) { $0 + loads[$1 * points + point] }
+            return max(present[point], (sum + Int64(problem.workers) - 1) / Int64(problem.workers))
         }
-        var forced = problem.mustGo.count { $0 }
-        for left in stride(from: problem.count, to: 0, by: -1) {
-            guard let worker = lightest() else { return }
-            let margin = (0..<points).reduce(Int64.max) { min($0, peak[$1] - loads[worker * points + $1] - problem.rounds[$1]) }
-            // Those that must go come first once there are only slots for them.
-            let mayChoose: (Int) -> Bool = { [problem] in forced < left || problem.mustGo[$0] }
-            let fits = order.firstIndex { problem.sizes[$0] <= margin && mayChoose($0) }
-            guard let place = fits ?? (isShort ? order.lastIndex(where: mayChoose) : order.firstIndex(where: mayChoose)) else { return }
-            let request = order.remove(at: place)
-            if problem.mustGo[request] { forced -= 1 }
+        return [even] + Self.targets.map { target in present.map { $0 + Int64(target * mean) } }
+    }
+
+    /// Where every request goes: the largest first, each to the worker that lacks most, in all or for each slot.
+    private func largestFirst(to target: [Int64], _ order: [Int], perSlot: Bool) -> [Int] {
+        var choices = Array(repeating: -1, count: order.count)
+        var free = free
+        var lacks = lacks(to: target)
+        for request in order {
+            var best: Int?
+            for worker in free.indices where free[worker] > 0 {
+                guard let known = best else {
+                    best = worker
+                    continue
+                }
+                let (mine, its) = perSlot ? (lacks[worker] / Int64(free[worker]), lacks[known] / Int64(free[known])) : (lacks[worker], lacks[known])
+                if mine > its { best = worker }
+            }
+            guard let worker = best else { break }
             choices[request] = worker
             free[worker] -= 1
-            for point in 0..<points {
-                loads[worker * points + point] += problem.sizes[request] + problem.rounds[point]
-                peak[point] = max(peak[point], loads[worker * points + point])
-            }
+            lacks[worker] -= problem.sizes[request]
+        }
+        return choices
+    }
+
+    /// What each worker would lack to the target with all its slots filled by requests of no size.
+    private func lacks(to target: [Int64]) -> [Int64] {
+        (0..<problem.workers).map { worker in
+            let requests = Int64(min(free[worker], problem.count))
+            return (0..<points).reduce(Int64.max) { min($0, target[$1] - loads[worker * points + $1] - requests * problem.rounds[$1]) }
         }
     }
 
-    private func lightest() -> Int? {
+    private func fit(to target: [Int64], _ order: [Int]) -> [Int] {
+        var choices = Array(repeating: -1, count: order.count)
+        var left = order
+        var free = free
+        var lacks = lacks(to: target)
+        var forced = problem.mustGo.count { $0 }
+        for remaining in stride(from: problem.count, to: 0, by: -1) {
+            guard let worker = next(free, lacks) else { break }
+            // Those that must go come first once there are only slots for them.
+            let mustChoose = forced >= remaining
+            var place = firstPlace(in: left, notAbove: lacks[worker] / Int64(free[worker]))
+            if free[worker] > 1, place > 0, place == left.count || isNearer(left[place - 1], left[place], lacks[worker] / Int64(free[worker])) {
+                place -= 1
+            }
+            if place == left.count { place -= 1 }
+            if mustChoose { place = nearestForced(in: left, from: place) }
+            let request = left.remove(at: place)
+            if problem.mustGo[request] { forced -= 1 }
+            choices[request] = worker
+            free[worker] -= 1
+            lacks[worker] -= problem.sizes[request]
+        }
+        return choices
+    }
+
+    /// The worker that lacks most for each slot, of those with more than one; then of the others.
+    private func next(_ free: [Int], _ lacks: [Int64]) -> Int? {
         var best: Int?
-        var least = Int64.max
-        for worker in 0..<problem.workers where free[worker] > 0 {
-            let load = (0..<points).reduce(Int64(0)) { $0 + problem.weights[$1] * loads[worker * points + $1] }
-            if load < least { (best, least) = (worker, load) }
+        for worker in free.indices where free[worker] > 0 {
+            guard let known = best else {
+                best = worker
+                continue
+            }
+            let isLast = free[worker] == 1
+            if isLast != (free[known] == 1) {
+                if !isLast { best = worker }
+            } else if lacks[worker] / Int64(free[worker]) > lacks[known] / Int64(free[known]) {
+                best = worker
+            }
         }
         return best
+    }
+
+    /// The place of the largest request of at most so many tokens, in an order from the largest down.
+    private func firstPlace(in left: [Int], notAbove tokens: Int64) -> Int {
+        var (low, high) = (0, left.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if problem.sizes[left[middle]] > tokens { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    private func isNearer(_ above: Int, _ below: Int, _ tokens: Int64) -> Bool {
+        problem.sizes[above] - tokens < tokens - problem.sizes[below]
+    }
+
+    private func nearestForced(in left: [Int], from place: Int) -> Int {
+        let after = left[place...].firstIndex { problem.mustGo[$0] }
+        let before = left[..<place].lastIndex { problem.mustGo[$0] }
+        guard let after, let before else { return after ?? before ?? place }
+        return after - place <= place - before ? after : before
     }
 
     // MARK: - Exchanges
