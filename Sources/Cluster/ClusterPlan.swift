@@ -48,7 +48,7 @@ public struct ClusterPlan: Sendable, Equatable {
 /// What a decision takes on the emulated clock: by rule, and never by the host's clock, so that runs repeat themselves.
 ///
 /// The controller makes one decision after the other, and what it decides leaves when the decision is made. At a worker a decision lengthens the iteration
-/// that it is about, where requests waited to be chosen from.
+/// that it is about, where requests waited to be chosen from; not at the ranks of a gang, whose iterations their exchanges time.
 public enum DecisionCost: Sendable, Equatable {
     /// Nothing.
     case free

@@ -24,7 +24,7 @@ extension NodeHost {
             guard let controller = makeController(plan, layout, probe) else { return nil }
             state = .controller(Box(controller))
         case .prefill, .decode, .colocated, .ep, .attention:
-            guard let worker = makeWorker(node, of: plan, layout) else { return nil }
+            guard let worker = makeWorker(node, of: plan, layout, probe) else { return nil }
             state = .worker(Box(worker))
         case .expert:
             guard let gang = makeGang(node, of: plan, layout) else { return nil }
@@ -73,7 +73,7 @@ extension NodeHost {
         return GangRank(shape, member: member, nodes: layout.nodes.count, seed: plan.seed)
     }
 
-    private static func makeWorker(_ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout) -> Worker? {
+    private static func makeWorker(_ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout, _ probe: DecisionProbe?) -> Worker? {
         guard let poolIndex = node.pool, let duty = plan.duty(of: node.role) else { return nil }
         let pool = plan.pools[poolIndex]
         let random = RandomStream(seed: plan.seed, stream: RandomPurpose.worker(node.index))
@@ -85,6 +85,6 @@ extension NodeHost {
         }
         return Worker(
             plan: node, duty: duty, shape: WorkerShape(pool, of: plan), records: plan.records, scheduler: scheduler, predictor: predictor,
-            gang: gang)
+            gang: gang, decisionCost: plan.chargedDecisionCost, probe: probe)
     }
 }

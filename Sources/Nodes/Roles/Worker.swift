@@ -33,7 +33,7 @@ struct Worker {
 
     init(
         plan: NodePlan, duty: Duty, shape: WorkerShape, records: RecordPlan, scheduler: any SchedulingPolicy,
-        predictor: OutputPredictor = .none, gang: GangRank?
+        predictor: OutputPredictor = .none, gang: GangRank?, decisionCost: DecisionCost = .free, probe: DecisionProbe? = nil
     ) {
         node = Int32(plan.index)
         self.duty = duty
@@ -43,6 +43,8 @@ struct Worker {
         name = Array(plan.name.utf8)
         engine = Engine(
             plan: shape.engine, cost: shape.cost, stages: shape.stages, blocks: shape.blocks, scheduler: scheduler, predictor: predictor)
+        engine.decisionCost = decisionCost
+        engine.probe = probe
         reporting = Reporting(interval: shape.engine.reportInterval)
         statistics.kvTotalBlocks = shape.blocks
     }
