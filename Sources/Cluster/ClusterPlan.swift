@@ -22,12 +22,15 @@ public struct ClusterPlan: Sendable, Equatable {
     public var predictor: PolicyChoice
     /// What decisions take on the emulated clock.
     public var decisionCost: DecisionCost
+    public var faults: FaultPlan
+    public var recovery: RecoveryPlan
 
     public init(
         name: String, seed: UInt64 = 1, clock: ClockMode = .virtual, dilation: Double = 1, pools: [PoolPlan],
         controller: ControllerPlan = ControllerPlan(),
         links: LinkPlan = LinkPlan(), hosts: HostPlan = HostPlan(), workload: WorkloadPlan, objective: ServiceObjective? = nil,
-        records: RecordPlan = RecordPlan(), predictor: PolicyChoice = PolicyChoice("none"), decisionCost: DecisionCost = .free
+        records: RecordPlan = RecordPlan(), predictor: PolicyChoice = PolicyChoice("none"), decisionCost: DecisionCost = .free,
+        faults: FaultPlan = FaultPlan(), recovery: RecoveryPlan = RecoveryPlan()
     ) {
         self.name = name
         self.seed = seed
@@ -42,6 +45,8 @@ public struct ClusterPlan: Sendable, Equatable {
         self.records = records
         self.predictor = predictor
         self.decisionCost = decisionCost
+        self.faults = faults
+        self.recovery = recovery
     }
 }
 

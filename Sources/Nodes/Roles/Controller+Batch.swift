@@ -28,6 +28,15 @@ struct HeldRequests {
         }
     }
 
+    /// Takes out the requests that were prefilled at a node.
+    mutating func remove(prefilledAt node: Int32) { remove(placements.map { $0.prefillNode == node }) }
+
+    /// Takes out all.
+    mutating func takeAll() -> [Placement] {
+        defer { self = HeldRequests() }
+        return placements
+    }
+
     /// Takes out the requests for which `leaves` has a place.
     mutating func remove(_ leaves: [Bool]) {
         for place in leaves.indices where leaves[place] { tokens -= Int64(views[place].promptTokens) }
@@ -37,11 +46,11 @@ struct HeldRequests {
     }
 }
 
-extension Controller.Group {
-    /// For each worker, how many requests of the mean length of those held it has room for; `nil` when no request waits or nobody has room.
+extension WorkerGroup {
+    /// For each worker that lives, how many requests of the mean length of those held it has room for; `nil` when no request waits or nobody has room.
     private func slots() -> [Int]? {
         guard held.count > 0 else { return nil }
-        let slots = views.map { $0.slots(forRequestsOf: held.tokens / Int64(held.count)) }
+        let slots = liveViews.map { $0.slots(forRequestsOf: held.tokens / Int64(held.count)) }
         return slots.contains { $0 > 0 } ? slots : nil
     }
 
@@ -49,25 +58,24 @@ extension Controller.Group {
     var hasRoomForHeld: Bool { slots() != nil }
 
     /// Asks the policy. Answers the requests that leave, each with its worker, and takes them out.
-    mutating func decideOnHeld(at now: Instant) -> [(placement: Placement, worker: Int)] {
+    mutating func decideOnHeld(at now: Instant) -> [(placement: Placement, view: RequestView, worker: Int)] {
         guard var slots = slots(), var batch = policy as? any BatchRoutingPolicy else { return [] }
         let waiting = held.oldest(at: now)
-        let choices = batch.assign(waiting, to: views, slots: slots)
+        let choices = batch.assign(waiting, to: liveViews, slots: slots)
         policy = batch
         var leaves = Array(repeating: false, count: waiting.count)
-        var leaving: [(placement: Placement, worker: Int)] = []
+        var leaving: [(placement: Placement, view: RequestView, worker: Int)] = []
         for (place, worker) in choices.prefix(waiting.count).enumerated() where slots.indices.contains(worker) && slots[worker] > 0 {
             slots[worker] -= 1
             leaves[place] = true
-            leaving.append((held.placements[place], worker))
-            note(waiting[place], sentTo: worker)
+            leaving.append((held.placements[place], waiting[place], live[worker]))
         }
         // A policy that sends nobody while nobody is anywhere would never be asked again: no report would come.
-        if leaving.isEmpty, views.allSatisfy({ $0.queueLength == 0 }), let worker = slots.firstIndex(where: { $0 > 0 }) {
+        if leaving.isEmpty, liveViews.allSatisfy({ $0.queueLength == 0 }), let worker = slots.firstIndex(where: { $0 > 0 }) {
             leaves[0] = true
-            leaving.append((held.placements[0], worker))
-            note(waiting[0], sentTo: worker)
+            leaving.append((held.placements[0], waiting[0], live[worker]))
         }
+        for (_, view, worker) in leaving { note(view, sentTo: worker) }
         held.remove(leaves)
         return leaving
     }
@@ -80,7 +88,7 @@ extension Controller {
         busyUntil = decided(at: now, entry.decisionTime)
         let probe = probe
         let leaving = probe.measure(.routing) { entry.decideOnHeld(at: now) }
-        for (placement, worker) in leaving { send(placement.request, to: worker, at: now, &effects) }
+        for (placement, view, worker) in leaving { send(placement.request, view, to: worker, at: now, &effects) }
     }
 
     /// Sends prefilled requests that wait, as far as there is room.
@@ -89,10 +97,16 @@ extension Controller {
         busyUntil = decided(at: now, decode?.decisionTime ?? 0)
         let probe = probe
         let leaving = probe.measure(.decodeRouting) { decode?.decideOnHeld(at: now) } ?? []
-        for (placement, worker) in leaving {
-            guard let node = decode?.nodes[worker] else { continue }
-            effects.send(.place(placement), to: node, bytes: MessageSize.header)
+        for (placement, _, worker) in leaving {
+            if let node = decode?.nodes[worker] { send(placement, to: node, &effects) }
         }
+    }
+
+    /// With the last worker of a group gone, what waits for room there waits for one to live.
+    mutating func holdWithoutWorkers(at now: Instant, _ effects: inout Effects) {
+        if entry.live.isEmpty { for placement in entry.held.takeAll() { watch.hold(.assign(placement.request), at: now, &effects) } }
+        guard decode?.live.isEmpty == true else { return }
+        for placement in decode?.held.takeAll() ?? [] { watch.hold(.place(placement), at: now, &effects) }
     }
 }
 
@@ -101,19 +115,19 @@ extension Controller {
 extension Controller {
     /// Whether the admission policy takes a request.
     mutating func admits(_ view: RequestView, at now: Instant) -> Bool {
-        guard admission != nil else { return true }
+        guard admission != nil, !entry.live.isEmpty else { return true }
         busyUntil = decided(at: now, 300 + 4 * Nanoseconds(entry.views.count + (decode?.views.count ?? 0)))
         let cluster = ClusterView(
-            now: now, entry: entry.views, decode: decode?.views ?? [], heldRequests: Int64(entry.held.count), heldTokens: entry.held.tokens)
+            now: now, entry: entry.liveViews, decode: decode?.liveViews ?? [], heldRequests: Int64(entry.held.count), heldTokens: entry.held.tokens)
         let probe = probe
         return probe.measure(.admission) { admission?.admits(view, to: cluster) } ?? true
     }
 
     /// The worker that a new request goes to, or `nil` if the routing policy refuses it.
-    mutating func chooseEntry(for view: RequestView) -> Int? {
+    mutating func chooseEntry(for view: RequestView, mayRefuse: Bool) -> Int? {
         let probe = probe
         return probe.measure(.routing) {
-            if entry.policy.refuses(view, among: entry.views) { return nil }
+            if mayRefuse, entry.policy.refuses(view, among: entry.liveViews) { return nil }
             return entry.choose(for: view)
         }
     }
@@ -128,10 +142,10 @@ extension Controller {
     }
 }
 
-extension Controller.Group {
+extension WorkerGroup {
     /// What the policy's next decision takes by its own statement.
     var decisionTime: Nanoseconds {
-        policy.decisionTime(waiting: min(max(held.count, 1), HeldRequests.window), workers: views.count)
+        policy.decisionTime(waiting: min(max(held.count, 1), HeldRequests.window), workers: live.count)
     }
 }
 

@@ -28,7 +28,7 @@ public struct BidPrice: AdmissionPolicy {
     }
 
     public mutating func admits(_ request: RequestView, to cluster: ClusterView) -> Bool {
-        let peak = Double(request.promptTokens) + Double(request.prediction.expected)
+        let peak = Double(request.promptTokens) + Double(request.predictedLeft)
         let least = cluster.decoding.reduce(Double.infinity) { min($0, price(of: peak, at: $1)) }
         return least <= reward / (1 + Double(max(request.priority, 0)))
     }

@@ -33,7 +33,7 @@ public struct LeastWork: RoutingPolicy {
             seconds += Double(tokens) / Double(max(worker.traits.prefillRate, 1))
         }
         if worker.traits.decodes {
-            let tokens = worker.predictedTokens + worker.unseenPredicted + Int64(request.prediction.expected)
+            let tokens = worker.predictedTokens + worker.unseenPredicted + request.predictedLeft
             seconds += Double(tokens) / Double(max(worker.traits.decodeRate, 1))
         }
         return seconds

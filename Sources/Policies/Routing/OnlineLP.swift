@@ -95,7 +95,7 @@ public struct OnlineLP: RoutingPolicy {
         let prompt = Double(request.promptTokens)
         if worker.traits.prefills { taken.compute = prompt / Double(max(worker.traits.prefillRate, 1)) }
         guard worker.traits.decodes else { return taken }
-        let output = Double(request.prediction.expected)
+        let output = Double(request.predictedLeft)
         let round = Quantities.seconds(worker.traits.roundTime)
         taken.places = output * round / Double(max(worker.traits.places, 1))
         taken.cache = (prompt * output + output * output / 2) * round / Double(max(worker.totalBlocks, 1)) / Double(max(worker.blockSize, 1))

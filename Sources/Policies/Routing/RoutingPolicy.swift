@@ -8,6 +8,8 @@ public struct RequestView: Sendable, Equatable {
     public var priority: Int32
     /// What is predicted of its output length.
     public var prediction: Prediction
+    /// Output tokens that it has produced elsewhere, before a fault; they are among its prompt's.
+    public var generated: Int32 = 0
     /// When it arrived at the cluster, and when the decision is made.
     public var arrival: Instant = 0
     public var now: Instant = 0
@@ -21,6 +23,9 @@ public struct RequestView: Sendable, Equatable {
         self.prediction = prediction
         session = id
     }
+
+    /// Output tokens that it is predicted to produce yet.
+    public var predictedLeft: Int64 { max(1, Int64(prediction.expected) - Int64(generated)) }
 }
 
 /// Decides which worker of a pool a request goes to. Called once a request.

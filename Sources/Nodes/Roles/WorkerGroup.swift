@@ -1,0 +1,94 @@
+import Cluster
+import Policies
+import Quantities
+
+/// The workers of one phase, as the controller knows them.
+struct WorkerGroup {
+    let nodes: [Int32]
+    private(set) var views: [WorkerView]
+    /// Requests sent to each in all, their prompt tokens, and the output tokens that they were predicted to produce.
+    private var sentRequests: [Int64]
+    private var sentTokens: [Int64]
+    private var sentPredicted: [Int64]
+    var policy: any RoutingPolicy
+    /// Whether requests wait here for a worker with room until the policy has decided on them together, and those that wait.
+    let isBatched: Bool
+    var held = HeldRequests()
+    /// Places of the workers that live, in order.
+    private(set) var live: [Int]
+    private let blank: [WorkerView]
+
+    init(_ workers: [(node: Int32, shape: WorkerShape)], _ duty: Duty, policy: any RoutingPolicy) {
+        nodes = workers.map(\.node)
+        blank = workers.map { node, shape in
+            WorkerView(totalBlocks: shape.blocks, blockSize: Int64(shape.engine.blockSize), traits: shape.traits(of: node, duty))
+        }
+        views = blank
+        sentRequests = Array(repeating: 0, count: workers.count)
+        sentTokens = sentRequests
+        sentPredicted = sentRequests
+        live = Array(workers.indices)
+        self.policy = policy
+        isBatched = policy is any BatchRoutingPolicy
+    }
+
+    /// The workers that live, as policies see them.
+    var liveViews: [WorkerView] { live.count == views.count ? views : live.map { views[$0] } }
+
+    /// The place of the worker that a request goes to; `nil` while none lives.
+    mutating func choose(for view: RequestView) -> Int? {
+        let choice: Int
+        if live.count == views.count {
+            choice = min(max(policy.choose(for: view, among: views), 0), nodes.count - 1)
+        } else {
+            guard !live.isEmpty else { return nil }
+            choice = live[min(max(policy.choose(for: view, among: liveViews), 0), live.count - 1)]
+        }
+        note(view, sentTo: choice)
+        return choice
+    }
+
+    /// Counts a request that is sent to a worker, or takes it back.
+    mutating func note(_ view: RequestView, sentTo place: Int, times: Int64 = 1) {
+        let tokens = times * Int64(view.promptTokens)
+        let predicted = view.prediction.isKnown ? times * view.predictedLeft : 0
+        sentRequests[place] += times
+        sentTokens[place] += tokens
+        sentPredicted[place] += predicted
+        views[place].unseenRequests += times
+        views[place].unseenTokens += tokens
+        views[place].unseenPredicted += predicted
+    }
+
+    mutating func update(_ place: Int, with load: LoadReport, sent: Instant) {
+        views[place].reportedAt = sent
+        views[place].waitingRequests = Int64(load.waitingRequests)
+        views[place].runningRequests = Int64(load.runningRequests)
+        views[place].waitingTokens = load.waitingTokens
+        views[place].usedBlocks = load.usedBlocks
+        views[place].contextTokens = load.contextTokens
+        views[place].predictedTokens = load.predictedTokens
+        views[place].endingRequests = load.endingRequests.map(Int64.init)
+        views[place].endingTokens = load.endingTokens
+        // No worker can have received more than was sent: a report that says so says nothing.
+        views[place].unseenRequests = sentRequests[place] - min(max(load.receivedRequests, 0), sentRequests[place])
+        views[place].unseenTokens = sentTokens[place] - min(max(load.receivedTokens, 0), sentTokens[place])
+        views[place].unseenPredicted = sentPredicted[place] - min(max(load.receivedPredicted, 0), sentPredicted[place])
+    }
+
+    /// A worker counts as dead.
+    mutating func lose(_ place: Int) { live.removeAll { $0 == place } }
+
+    /// A new process of a worker serves, with nothing in it.
+    mutating func gain(_ place: Int) {
+        views[place] = blank[place]
+        sentRequests[place] = 0
+        sentTokens[place] = 0
+        sentPredicted[place] = 0
+        if let next = live.firstIndex(where: { $0 >= place }) {
+            if live[next] != place { live.insert(place, at: next) }
+        } else {
+            live.append(place)
+        }
+    }
+}
