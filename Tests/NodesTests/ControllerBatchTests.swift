@@ -22,7 +22,7 @@ struct ControllerBatchTests {
             }
             controller = Controller(
                 entry: (0..<workers).map { (Int32(2 + $0), shape) }, decode: [], routing: try make(routing), decodeRouting: try make("least-kv"),
-                admission: AdmissionRegistry.make(admission, firstTokenBound: nil), nodes: 2 + workers,
+                admission: admission.name == "none" ? nil : AdmissionRegistry.make(admission, firstTokenBound: nil), nodes: 2 + workers,
                 watch: WorkerWatch(plan, layout, table: FaultTable(nodes: layout.nodes.count), born: 0), decisionCost: cost)
         }
 

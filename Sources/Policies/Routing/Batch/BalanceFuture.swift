@@ -10,10 +10,11 @@ import Quantities
 /// weighted by `decay`^h, is least (`BalanceProblem`). The horizon is looked at in rounds 0, 1, 3, 7, …, which is how finely load reports tell when
 /// requests end. Solved by best fit and exchanges (`BalanceSearch`), and by branch and bound where the instance is small (`BalanceProof`): up to about
 /// eight requests for four workers. Otherwise the gap to the optimum is at most that to `BalanceProblem.lowerBound`; on random instances of
-/// 64 workers and 256 requests that is 0.3% to 1.5% of a worker's load. Choosing by size lets some sizes starve, so what has waited longer than `age-limit` goes first.
+/// 64 workers and 256 requests that is 0.3% to 1.5% of a worker's load. Choosing by size lets some sizes starve, so what has waited longer than
+/// `age-limit` goes first.
 ///
-/// Guarantee (for horizon 0): against FCFS, imbalance smaller by a factor of order sqrt(batch x log G), for independent bounded prompts, geometric outputs, a pool that
-/// never runs dry, large batches, and the exact optimum. None for a horizon above 0, and none without a barrier. Cost O(requests^2 x log(horizon)) with
+/// Guarantee (for horizon 0): against FCFS, imbalance smaller by a factor of order sqrt(batch x log G), for independent bounded prompts, geometric
+/// outputs, a pool that never runs dry, large batches, and the exact optimum. None for a horizon above 0, and none without a barrier. Cost O(requests^2 x log(horizon)) with
 /// a cap: below 10 ms for 64 workers and 256 requests.
 public struct BalanceFuture: BatchRoutingPolicy {
     public static let description = PolicyDescription(
@@ -56,7 +57,7 @@ public struct BalanceFuture: BatchRoutingPolicy {
     }
 
     public func decisionTime(waiting: Int, workers: Int) -> Nanoseconds {
-        min(5_000 + 200 * Nanoseconds(workers * rounds.count) + 40 * Nanoseconds(waiting * waiting * rounds.count), 10_000_000)
+        min(5_000 + 200 * Nanoseconds(workers * rounds.count) + 12 * Nanoseconds(waiting * waiting * rounds.count), 10_000_000)
     }
 }
 
