@@ -49,6 +49,8 @@ struct Effects {
     }
 
     var sends: [Send] = []
+    /// How long after the event they leave: what the node takes to decide.
+    var delay: Nanoseconds = 0
     /// Messages within a gang, outside of the virtual clock.
     var layerSends: [LayerSend] = []
     /// What a gang's iteration sent, in messages and bytes.

@@ -11,17 +11,18 @@ extension NodeHost {
     ///   - records: where the node's rows go.
     ///   - faults: what goes wrong in the run; the same table at every host.
     ///   - born: when the process begins to be; 0 for the one that is there from the start.
+    ///   - probe: what measures its decisions.
     ///   - source: where the client's requests come from; not used by other nodes.
     /// - Returns: `nil` when the plan names a policy that does not exist, which a checked plan never does.
     public static func make(
         _ node: NodePlan, of plan: ClusterPlan, layout: ClusterLayout, records: RecordBuffers, faults: FaultTable, born: Instant = 0,
-        source: @escaping () -> any RequestSource
+        probe: DecisionProbe? = nil, source: @escaping () -> any RequestSource
     ) -> NodeHost? {
-        let make = { (born: Instant) in makeState(node, of: plan, layout, faults, born: born, source: source) }
+        let make = { (born: Instant) in makeState(node, of: plan, layout, faults, born: born, probe, source: source) }
         guard let state = make(born) else { return nil }
         let host = NodeHost(
             plan: node, state: state, network: NodeNetwork(node: node.index, plan: plan, layout: layout, faults: faults), faults: faults, born: born,
-            recordsMessages: plan.records.messages, records: records, remake: make)
+            recordsMessages: plan.records.messages, records: records, probe: probe, remake: make)
         switch state {
         case .client(let box): box.node.start(&host.effects)
         case .controller(let box): box.node.start(&host.effects)
@@ -35,12 +36,18 @@ extension NodeHost {
     }
 
     private static func makeState(
-        _ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout, _ faults: FaultTable, born: Instant, source: () -> any RequestSource
+        _ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout, _ faults: FaultTable, born: Instant, _ probe: DecisionProbe?,
+        source: () -> any RequestSource
     ) -> State? {
         switch node.role {
-        case .client: .client(Box(Client(names: layout.nodes.map(\.name), plan: plan, source: source(), born: born, incarnation: faults.outages[node.index].count { $0.until <= born })))
-        case .controller: makeController(plan, layout, WorkerWatch(plan, layout, table: faults, born: born)).map { .controller(Box($0)) }
-        case .prefill, .decode, .colocated, .ep, .attention: makeWorker(node, of: plan, layout, faults, born: born).map { .worker(Box($0)) }
+        case .client:
+            .client(
+                Box(
+                    Client(
+                        names: layout.nodes.map(\.name), plan: plan, source: source(), born: born,
+                        incarnation: faults.outages[node.index].count { $0.until <= born })))
+        case .controller: makeController(plan, layout, WorkerWatch(plan, layout, table: faults, born: born), probe).map { .controller(Box($0)) }
+        case .prefill, .decode, .colocated, .ep, .attention: makeWorker(node, of: plan, layout, faults, born: born, probe).map { .worker(Box($0)) }
         case .expert:
             makeCrew(node, of: plan, layout, faults).map { crew in
                 .expert(Box(ExpertNode(plan: node, records: plan.records, gang: crew.enter(at: born), crew: crew)))
@@ -48,7 +55,7 @@ extension NodeHost {
         }
     }
 
-    private static func makeController(_ plan: ClusterPlan, _ layout: ClusterLayout, _ watch: WorkerWatch) -> Controller? {
+    private static func makeController(_ plan: ClusterPlan, _ layout: ClusterLayout, _ watch: WorkerWatch, _ probe: DecisionProbe?) -> Controller? {
         let shapes = plan.pools.map { WorkerShape($0, of: plan) }
         func workers(_ duties: Duty...) -> [(node: Int32, shape: WorkerShape)] {
             layout.nodes.compactMap { node in
@@ -61,9 +68,20 @@ extension NodeHost {
             let decodeRouting = RoutingRegistry.make(plan.controller.decodeRouting, random: random(RandomPurpose.decodeRouting))
         else { return nil }
         let entry = workers(.prefill, .colocated)
-        guard !entry.isEmpty else { return nil }
+        guard !entry.isEmpty, let predictor = makePredictor(plan),
+            let admission = AdmissionRegistry.make(plan.controller.admission, firstTokenBound: plan.objective?.ttft)
+        else { return nil }
         return Controller(
-            entry: entry, decode: workers(.decode), routing: routing, decodeRouting: decodeRouting, nodes: layout.nodes.count, watch: watch)
+            entry: entry, decode: workers(.decode), routing: routing, decodeRouting: decodeRouting,
+            admission: admission is AdmitAll ? nil : admission, predictor: predictor, nodes: layout.nodes.count,
+            watch: watch, decisionCost: plan.chargedDecisionCost, probe: probe)
+    }
+
+    /// The plan's predictor, the same at every node.
+    private static func makePredictor(_ plan: ClusterPlan) -> OutputPredictor? {
+        let serving = plan.pools.filter { $0.role.servesRequests }
+        let limit = serving.map { Int64(WorkerShape($0, of: plan).lengthLimit) }.min() ?? 0
+        return OutputPredictor(plan.predictor, seed: plan.seed, lengthLimit: limit)
     }
 
     private static func makeCrew(_ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout, _ faults: FaultTable) -> GangCrew? {
@@ -71,12 +89,12 @@ extension NodeHost {
     }
 
     private static func makeWorker(
-        _ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout, _ faults: FaultTable, born: Instant
+        _ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout, _ faults: FaultTable, born: Instant, _ probe: DecisionProbe?
     ) -> Worker? {
         guard let poolIndex = node.pool, let duty = plan.duty(of: node.role) else { return nil }
         let pool = plan.pools[poolIndex]
         let random = RandomStream(seed: plan.seed, stream: RandomPurpose.worker(node.index))
-        guard let scheduler = SchedulingRegistry.make(pool.engine.scheduling, random: random) else { return nil }
+        guard let scheduler = SchedulingRegistry.make(pool.engine.scheduling, random: random), let predictor = makePredictor(plan) else { return nil }
         var crew: GangCrew?
         var gang: GangRank?
         if pool.mixture != nil {
@@ -85,6 +103,7 @@ extension NodeHost {
             guard gang != nil || born > 0 else { return nil }
         }
         return Worker(
-            plan: node, duty: duty, shape: WorkerShape(pool, of: plan), records: plan.records, scheduler: scheduler, gang: gang, crew: crew)
+            plan: node, duty: duty, shape: WorkerShape(pool, of: plan), records: plan.records, scheduler: scheduler, predictor: predictor,
+            gang: gang, crew: crew, decisionCost: plan.chargedDecisionCost, probe: probe)
     }
 }

@@ -64,11 +64,13 @@ public final class NodeHost {
     var gang: GangRank?
     /// Messages of a gang with other members than this node knows of yet.
     var laterLayers: [LayerMessage] = []
+    private let probe: DecisionProbe?
 
     init(
         plan: NodePlan, state: State, network: NodeNetwork, faults: FaultTable, born: Instant, recordsMessages: Bool, records: RecordBuffers,
-        remake: @escaping (Instant) -> State?
+        probe: DecisionProbe? = nil, remake: @escaping (Instant) -> State?
     ) {
+        self.probe = probe
         effects = Effects(records: records)
         self.plan = plan
         self.state = state
@@ -201,7 +203,7 @@ public final class NodeHost {
         for send in effects.sends {
             counters.messages += 1
             counters.bytes += send.bytes
-            if let envelope = network.depart(send, at: now, born: born) {
+            if let envelope = network.depart(send, at: now + effects.delay, born: born) {
                 out.append(Outgoing(target: send.target, envelope: envelope))
             } else {
                 counters.lostMessages += 1
@@ -300,6 +302,7 @@ extension NodeHost {
     /// What the node counted so far.
     public var statistics: NodeStatistics {
         var result = counters
+        result.decisions = probe?.times ?? []
         result.fencedMessages = effects.fenced
         switch state {
         case .client(let box): result.client = box.node.statistics

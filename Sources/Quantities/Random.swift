@@ -80,6 +80,8 @@ public enum RandomPurpose {
     public static let prefillRouting: UInt64 = 2
     /// Decisions of the controller's decode router.
     public static let decodeRouting: UInt64 = 3
+    /// Errors of predicted output lengths.
+    public static let prediction: UInt64 = 5
     /// Times of random faults at a node, by their place in the plan.
     public static func faults(of node: Int, _ number: Int) -> UInt64 { 3_000_000_000 + UInt64(number) << 32 + UInt64(node) }
     /// Which messages of a node are lost on links that lose some.

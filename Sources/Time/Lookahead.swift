@@ -53,9 +53,12 @@ public struct Lookahead: Sendable {
 
         if let loop = plan.workload.closedLoop { react(to: .stream, with: .submit, after: loop.think) }
         reactToFaults(
-            stream: least(.prefill, .decode, .colocated), pushes: plan.pools.contains { plan.duty(of: $0.role) == .prefill && $0.engine.transfer == .layerwise })
+            stream: least(.prefill, .decode, .colocated),
+            pushes: plan.pools.contains { plan.duty(of: $0.role) == .prefill && $0.engine.transfer == .layerwise })
         for answer in [Channel.assign, .place, .stream] { react(to: .submit, with: answer, after: 0) }
-        react(to: .prefilled, with: .place, after: 0)
+        for answer in [Channel.place, .stream] { react(to: .prefilled, with: answer, after: 0) }
+        // Requests that wait at the controller for room are sent when a report tells of it.
+        if plan.holdsRequests { for answer in [Channel.assign, .place, .stream] { react(to: .status, with: answer, after: 0) } }
 
         let prefill = least(.prefill, .colocated)
         for (cause, effects) in [

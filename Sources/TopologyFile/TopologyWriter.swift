@@ -20,6 +20,8 @@ public enum TopologyWriter {
         draft.workload = WorkloadDraft(plan.workload)
         draft.objective = plan.objective
         draft.records = plan.records
+        draft.predictor = plan.predictor
+        draft.decisionCost = plan.decisionCost
         draft.faults = FaultsDraft(plan.faults)
         draft.recovery = plan.recovery
         share(&draft)

@@ -19,7 +19,8 @@ public func generatedFaults(_ number: UInt64, for plan: ClusterPlan, span: Nanos
         case 6:
             return .link(
                 LinkFault(
-                    latency: Nanoseconds(random.below(3)) * 5_000_000, bandwidth: random.below(2) == 0 ? 1 : 0.1, loss: random.below(2) == 0 ? 0 : 0.3,
+                    latency: Nanoseconds(random.below(3)) * 5_000_000, bandwidth: random.below(2) == 0 ? 1 : 0.1,
+                    loss: random.below(2) == 0 ? 0 : 0.3,
                     retransmission: 50_000_000), peers: random.below(2) == 0 ? [] : [node()], duration: time(2_000_000_000))
         default: return .partition(peers: random.below(2) == 0 ? [] : [node()], duration: time(2_000_000_000))
         }

@@ -1,8 +1,8 @@
 import Cluster
+import Glibc
 import Nodes
 import TestKit
 import Testing
-import Glibc
 
 @testable import Time
 

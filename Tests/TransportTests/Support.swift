@@ -29,7 +29,8 @@ func randomAssignment(_ random: inout RandomStream) -> Assignment {
 
 private func randomCache(_ random: inout RandomStream) -> CacheMessage {
     var message = CacheMessage(
-        id: edgy(0...(1 << 60), &random), stream: Int32(edgy(0...Int64(Int32.max), &random)), prefillSlot: Int32(edgy(-1...Int64(Int32.max), &random)),
+        id: edgy(0...(1 << 60), &random), stream: Int32(edgy(0...Int64(Int32.max), &random)),
+        prefillSlot: Int32(edgy(-1...Int64(Int32.max), &random)),
         decodeSlot: Int32(edgy(-1...Int64(Int32.max), &random)))
     message.isFinal = random.below(2) == 0
     message.prefillStart = edgy(-1...(Instant.never / 4), &random)
@@ -44,6 +45,13 @@ private func randomLoad(_ random: inout RandomStream) -> LoadReport {
     load.usedBlocks = edgy(0...(1 << 30), &random)
     load.receivedRequests = edgy(0...(1 << 50), &random)
     load.receivedTokens = edgy(0...(1 << 50), &random)
+    load.receivedPredicted = edgy(0...(1 << 50), &random)
+    load.contextTokens = edgy(0...(1 << 30), &random)
+    load.predictedTokens = edgy(0...(1 << 30), &random)
+    for _ in 0..<random.below(LoadReport.endingClasses + 1) {
+        load.endingRequests.append(Int32(edgy(0...(1 << 20), &random)))
+        load.endingTokens.append(edgy(0...(1 << 30), &random))
+    }
     return load
 }
 
@@ -104,8 +112,10 @@ func randomEnvelope(source: Int32, kind: Int, _ random: inout RandomStream) -> E
     let sent = edgy(times, &random)
     let head = sent + edgy((isLayer ? 0 : 1)...(Instant.never / 4), &random)
     return Envelope(
-        source: source, sequence: isLayer ? 0 : UInt32(truncatingIfNeeded: random.next()), born: isLayer ? 0 : edgy(times, &random), sent: sent, head: head,
-        tail: head + edgy(times, &random), bytes: edgy(times, &random), link: UInt8(random.below(LinkKind.allCases.count)), isBulk: message.channel == .cache, message: message)
+        source: source, sequence: isLayer ? 0 : UInt32(truncatingIfNeeded: random.next()), born: isLayer ? 0 : edgy(times, &random), sent: sent,
+        head: head,
+        tail: head + edgy(times, &random), bytes: edgy(times, &random), link: UInt8(random.below(LinkKind.allCases.count)),
+        isBulk: message.channel == .cache, message: message)
 }
 
 /// The bytes of a frame.

@@ -47,6 +47,10 @@ struct Engine {
     /// When each stage is free again.
     var stageFree: [Instant]
     var scheduler: any SchedulingPolicy
+    let predictor: OutputPredictor
+    /// What a decision of the scheduler takes on the emulated clock, and what measures it on the host.
+    var decisionCost = DecisionCost.free
+    var probe: DecisionProbe?
     /// Tokens of waiting requests still to be computed.
     var waitingTokens: Int64 = 0
     var iterations: Int64 = 0
@@ -54,11 +58,12 @@ struct Engine {
     var slowdown: Int64 = 1000
     var preemptions: Int64 = 0
 
-    init(plan: EnginePlan, cost: CostModel, stages: Int, blocks: Int64, scheduler: any SchedulingPolicy) {
+    init(plan: EnginePlan, cost: CostModel, stages: Int, blocks: Int64, scheduler: any SchedulingPolicy, predictor: OutputPredictor = .none) {
         self.plan = plan
         self.cost = cost
         self.stages = stages
         self.scheduler = scheduler
+        self.predictor = predictor
         pool = BlockPool(blockSize: Int64(plan.blockSize), total: blocks)
         stageFree = Array(repeating: 0, count: stages)
         ring = Array(repeating: Iteration(), count: stages)
@@ -86,12 +91,23 @@ struct Engine {
     /// Puts a request in the queue. Its slot must be in phase `waiting`.
     mutating func enqueue(_ slot: Int32) {
         let entry = requests[slot]
-        waiting.insert(queued(slot, entry))
+        var item = queued(slot, entry)
+        item.prediction = prediction(of: entry)
+        waiting.insert(item)
         waitingTokens += Int64(entry.total)
     }
 
+    /// A request as the scheduler may see it, without what is predicted of it.
     func queued(_ slot: Int32, _ entry: EngineRequest) -> QueuedRequest {
-        QueuedRequest(slot: slot, id: entry.request.id, priority: entry.request.priority, arrival: entry.request.arrival, tokens: entry.total)
+        QueuedRequest(
+            slot: slot, id: entry.request.id, priority: entry.request.priority, arrival: entry.request.arrival, tokens: entry.total,
+            generated: entry.generated)
+    }
+
+    /// What is predicted of a request's output length now.
+    func prediction(of entry: EngineRequest) -> Prediction {
+        predictor.predict(
+            id: entry.request.id, promptTokens: entry.request.promptTokens, truth: entry.request.outputTokens, generated: entry.generated)
     }
 
     /// Puts a request that has its blocks into the batch, at its place in the order.
@@ -122,16 +138,33 @@ struct Engine {
         ring[place].shape = BatchShape()
         ring[place].preemptions = 0
         ring[place].waiting = Int64(waiting.count)
-        form(place, at: now)
+        let decision = decisionTime
+        formMeasured(place, at: now)
         guard !ring[place].shape.isEmpty else { return nil }
         ring[place].number = iterations
         iterations += 1
         ring[place].usedBlocks = pool.used
         ring[place].start = now
-        ring[place].end = isOpen ? .never : passThroughStages(stretch(cost.iterationTime(ring[place].shape)), from: now)
+        ring[place].end = isOpen ? .never : passThroughStages(stretch(cost.iterationTime(ring[place].shape)) + decision, from: now)
         if stages > 1 { for chunk in ring[place].chunks { requests[chunk.slot].isInFlight = true } }
         inFlight += 1
         return place
+    }
+
+    /// What the next decision of the scheduler takes: nothing when there is nobody to choose.
+    private var decisionTime: Nanoseconds {
+        guard !waiting.isEmpty else { return 0 }
+        switch decisionCost {
+        case .free: return 0
+        case .fixed(let time): return time
+        case .modelled: return 1_000 + 20 * Nanoseconds(waiting.count)
+        }
+    }
+
+    /// Forms a batch, measured one time in sixteen where requests wait: the clock that measures costs as much as a short decision.
+    private mutating func formMeasured(_ place: Int, at now: Instant) {
+        guard let probe, !waiting.isEmpty, iterations & 15 == 0 else { return form(place, at: now) }
+        probe.measure(.scheduling) { form(place, at: now) }
     }
 
     @inline(__always)

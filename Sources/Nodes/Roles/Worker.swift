@@ -38,7 +38,10 @@ struct Worker {
     /// When they are loaded; `Instant.never` once they are.
     var loadedAt: Instant = .never
 
-    init(plan: NodePlan, duty: Duty, shape: WorkerShape, records: RecordPlan, scheduler: any SchedulingPolicy, gang: GangRank?, crew: GangCrew?) {
+    init(
+        plan: NodePlan, duty: Duty, shape: WorkerShape, records: RecordPlan, scheduler: any SchedulingPolicy,
+        predictor: OutputPredictor = .none, gang: GangRank?, crew: GangCrew?, decisionCost: DecisionCost = .free, probe: DecisionProbe? = nil
+    ) {
         node = Int32(plan.index)
         self.duty = duty
         self.gang = gang
@@ -46,7 +49,10 @@ struct Worker {
         self.shape = shape
         self.records = records
         name = Array(plan.name.utf8)
-        engine = Engine(plan: shape.engine, cost: shape.cost, stages: shape.stages, blocks: shape.blocks, scheduler: scheduler)
+        engine = Engine(
+            plan: shape.engine, cost: shape.cost, stages: shape.stages, blocks: shape.blocks, scheduler: scheduler, predictor: predictor)
+        engine.decisionCost = decisionCost
+        engine.probe = probe
         reporting = Reporting(interval: shape.engine.reportInterval)
         statistics.kvTotalBlocks = shape.blocks
     }
@@ -199,8 +205,18 @@ struct Reporting {
     var isDirty = false
     var receivedRequests: Int64 = 0
     var receivedTokens: Int64 = 0
+    var receivedPredicted: Int64 = 0
 
     init(interval: Nanoseconds) { self.interval = interval }
+
+    /// Counts a request that the controller sent.
+    mutating func count(_ request: Assignment, _ engine: Engine) {
+        receivedRequests += 1
+        receivedTokens += Int64(request.knownTokens)
+        guard engine.predictor.isPresent else { return }
+        let expected = engine.prediction(of: EngineRequest(request, phase: .waiting)).expected
+        receivedPredicted += Int64(max(1, expected - request.produced))
+    }
 
     /// The earliest time of the next report.
     var due: Instant { last.map { $0 + interval } ?? 0 }
@@ -227,7 +243,9 @@ extension Worker {
         load.usedBlocks = engine.pool.used
         load.receivedRequests = reporting.receivedRequests
         load.receivedTokens = reporting.receivedTokens
-        effects.send(.status(load), to: Int32(ClusterLayout.controller), bytes: MessageSize.header)
+        load.receivedPredicted = reporting.receivedPredicted
+        engine.addContexts(to: &load, predicts: duty != .prefill)
+        effects.send(.status(load), to: Int32(ClusterLayout.controller), bytes: MessageSize.report(load))
         reporting.last = now
         reporting.isDirty = false
         effects.timers[.report] = .never

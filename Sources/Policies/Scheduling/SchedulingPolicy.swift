@@ -1,6 +1,6 @@
 import Quantities
 
-/// A request that waits at a worker, as the scheduler may see it. The output length is not there.
+/// A request that waits at a worker, as the scheduler may see it. The output length is not there, only what is predicted of it.
 public struct QueuedRequest: Sendable, Equatable {
     /// The engine's own handle.
     public var slot: Int32
@@ -11,13 +11,21 @@ public struct QueuedRequest: Sendable, Equatable {
     public var arrival: Instant
     /// Tokens whose cache must be computed before it can decode: the prompt, and what a preemption threw away.
     public var tokens: Int32
+    /// Output tokens that it has produced: above 0 when it was preempted.
+    public var generated: Int32
+    /// What is predicted of its output length.
+    public var prediction: Prediction
 
-    public init(slot: Int32, id: Int64, priority: Int32, arrival: Instant, tokens: Int32) {
+    public init(
+        slot: Int32, id: Int64, priority: Int32, arrival: Instant, tokens: Int32, generated: Int32 = 0, prediction: Prediction = .unknown
+    ) {
         self.slot = slot
         self.id = id
         self.priority = priority
         self.arrival = arrival
         self.tokens = tokens
+        self.generated = generated
+        self.prediction = prediction
     }
 
     /// More urgent first, then first come, first served.

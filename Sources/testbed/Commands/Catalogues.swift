@@ -17,8 +17,9 @@ enum Catalogues {
 
     static func policies(_ command: ParsedCommand) -> Int32 {
         let families = [
-            (PolicyFamily.routing, RoutingRegistry.descriptions), (.scheduling, SchedulingRegistry.descriptions),
-            (.balance, BalanceRegistry.descriptions),
+            (PolicyFamily.routing, RoutingRegistry.descriptions), (.admission, AdmissionRegistry.descriptions),
+            (.scheduling, SchedulingRegistry.descriptions),
+            (.balance, BalanceRegistry.descriptions), (.predictor, PredictorRegistry.descriptions),
         ]
         let items = families.flatMap { family, descriptions in descriptions.map { item(family, $0) } }
         return print(items, headings: ["family", "policy", "what it does", "parameters", "source"], command)
@@ -39,6 +40,7 @@ enum Catalogues {
             members: [
                 .init("family", .string(family.rawValue)), .init("aliases", .array(policy.aliases.map(JSONValue.string))),
                 .init("summary", .string(policy.summary)), .init("source", .string(policy.source)), .init("parameters", .array(parameters)),
+                .init("needs_prediction", .bool(policy.needsPrediction)),
             ])
     }
 
