@@ -10,7 +10,7 @@ struct GatePool: Sendable {
     private static let sizes = 24
     /// How many of the sizes have 8-bit numbers; those of a slot lie side by side.
     private static let narrowSizes = 12
-    private static let narrowLimit = 256
+    static let narrowLimit = 256
     static let slotBits = 3
     /// Rows of one size that a rank has at a time in a layer.
     static let slots = 1 << slotBits
@@ -21,6 +21,7 @@ struct GatePool: Sendable {
     /// The narrow sizes together, and each wide one.
     private static let kinds = 1 + sizes - narrowSizes
 
+    /// Numbers in a row: one for each expert, or for each place that they are laid out in.
     let experts: Int
     let layers: Int
     /// Words of a narrow row, in whole vectors; a wide one takes twice as many.
@@ -161,6 +162,22 @@ struct GatePool: Sendable {
             words.withUnsafeBytes { raw in
                 guard let row = raw.baseAddress.map({ $0 + start })?.assumingMemoryBound(to: UInt16.self) else { return }
                 for expert in 0..<experts { counts[expert] &+= Int32(row[expert]) }
+            }
+        }
+    }
+
+    /// The same in bytes, for fewer than `narrowLimit` tokens.
+    @inline(__always)
+    mutating func sumBytes(bank: Int, layer: Int, slot: Int, tokens: Int, into bytes: UnsafeMutablePointer<UInt8>) {
+        var left = tokens
+        let first = place(bank: bank, size: Self.takeSize(&left), layer: layer, slot: slot).row * 8
+        if left != 0 { sumNarrow(bank: bank, layer: layer, slot: slot, first: first, left: left) }
+        let experts = experts
+        let isSummed = left != 0
+        words.withUnsafeBytes { rows in
+            narrowSum.withUnsafeBytes { sums in
+                guard let source = isSummed ? sums.baseAddress : rows.baseAddress.map({ $0 + first }) else { return }
+                UnsafeMutableRawPointer(bytes).copyMemory(from: source, byteCount: experts)
             }
         }
     }

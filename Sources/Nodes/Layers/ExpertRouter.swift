@@ -16,6 +16,19 @@ struct ExpertRouter {
     /// Policies that ask for the tokens of all ranks, and what their decision takes.
     let isGlobal: Bool
     let decisionTime: Nanoseconds
+    /// Whether the gate gives numbers by slot at once, which are then shared evenly.
+    private let isFused: Bool
+    private var counts: [Int32] = []
+    private var slots: [Int32] = []
+
+    /// One micro-batch of a rank in a layer.
+    struct Batch {
+        var layer: Int
+        var number: Int64
+        var rank: Int
+        var tokens: Int64
+        var start: Instant
+    }
 
     /// `nil` when the policy cannot serve the gang, which a checked plan never has.
     init?(_ shape: GangShape, rank: Int, seed: UInt64) {
@@ -23,16 +36,20 @@ struct ExpertRouter {
         let experts = shape.fleet.experts
         let plan = shape.mixture.gate
         guard plan.problems(experts: experts, topK: shape.topK, layers: shape.layers).isEmpty else { return nil }
-        gate = Gate(plan: plan, experts: experts, topK: shape.topK, layers: shape.layers, seed: seed)
         // Placements, and decisions for all ranks, must not depend on the rank.
         guard var planner = Self.policy(shape, rank: 0, seed: seed) else { return nil }
         isGlobal = planner.needsGlobalCounts
         decisionTime = planner.decisionTime
+        let counts = shape.mixture.balance.replanInterval != nil || plan.biasRate > 0
+        isFused = planner.splitsEvenly && !isGlobal && !counts && plan.capacityFactor == nil
+        gate = Gate(
+            plan: plan, experts: experts, topK: shape.topK, layers: shape.layers, seed: seed, places: isFused ? shape.fleet.slots : nil)
         var placements: [ExpertPlacement] = []
         for layer in 0..<shape.layers {
             let isInformed = shape.mixture.balance.startsInformed
             let loads = isInformed ? gate.expectedShares(layer: layer, at: 0) : [Double](repeating: 0, count: experts)
             placements.append(planner.place(layer: layer, loads: loads))
+            if isFused { gate.arrange(layer: layer, as: placements[layer].slots) }
         }
         self.placements = placements
         if !isGlobal, rank > 0 {
@@ -41,7 +58,7 @@ struct ExpertRouter {
         } else {
             policy = planner
         }
-        counters = shape.mixture.balance.replanInterval == nil && plan.biasRate == 0 ? [] : [Int64](repeating: 0, count: shape.layers * experts)
+        counters = counts ? [Int64](repeating: 0, count: shape.layers * experts) : []
     }
 
     /// The gang's policy with the random stream of a rank; `nil` when it cannot serve the gang.
@@ -50,13 +67,50 @@ struct ExpertRouter {
         return BalanceRegistry.make(shape.mixture.balance.policy, fleet: shape.fleet, random: random) { SimplexSolver.values($0) }
     }
 
-    /// Tokens of this rank by expert.
+    /// Tokens of a rank by expert, where a policy decides for all, else by slot.
     /// - Returns: picks that were dropped.
-    mutating func route(layer: Int, batch: Int64, rank: Int, tokens: Int64, at start: Instant, into counts: inout [Int32]) -> Int {
-        let dropped = gate.route(layer: layer, batch: batch, rank: rank, tokens: Int(tokens), at: start, into: &counts)
+    mutating func route(_ batch: Batch, into numbers: inout [Int32]) -> Int {
+        if isFused {
+            let dropped = gate.route(
+                layer: batch.layer, batch: batch.number, rank: batch.rank, tokens: Int(batch.tokens), at: batch.start, into: &numbers)
+            numbers.withUnsafeMutableBufferPointer { placements[batch.layer].shareEvenly($0) }
+            return dropped
+        }
+        if isGlobal { return pick(batch, into: &numbers) }
+        // Taken out, so that there is one owner.
+        var counts: [Int32] = []
+        swap(&counts, &self.counts)
+        let dropped = pick(batch, into: &counts)
+        split(layer: batch.layer, counts: counts, into: &numbers)
+        swap(&counts, &self.counts)
+        return dropped
+    }
+
+    /// The same, packed.
+    /// - Parameter bytes: of each number, enough for the batch's tokens.
+    mutating func route(_ batch: Batch, into row: UnsafeMutableRawBufferPointer, bytes: Int) -> Int {
+        if isFused, bytes == 1 {
+            let row = row.bindMemory(to: UInt8.self)
+            let dropped = gate.route(
+                layer: batch.layer, batch: batch.number, rank: batch.rank, tokens: Int(batch.tokens), at: batch.start, into: row)
+            placements[batch.layer].shareEvenly(row)
+            return dropped
+        }
+        var slots: [Int32] = []
+        swap(&slots, &self.slots)
+        let dropped = route(batch, into: &slots)
+        slots.withUnsafeBufferPointer { PackedCounts.write($0, width: bytes, to: row.baseAddress, at: 0) }
+        swap(&slots, &self.slots)
+        return dropped
+    }
+
+    /// Tokens of a rank by expert.
+    private mutating func pick(_ batch: Batch, into counts: inout [Int32]) -> Int {
+        let dropped = gate.route(
+            layer: batch.layer, batch: batch.number, rank: batch.rank, tokens: Int(batch.tokens), at: batch.start, into: &counts)
         if !counters.isEmpty {
-            let base = layer * counts.count
-            for expert in counts.indices { self.counters[base + expert] += Int64(counts[expert]) }
+            let base = batch.layer * counts.count
+            for expert in counts.indices { counters[base + expert] += Int64(counts[expert]) }
         }
         return dropped
     }
@@ -121,6 +175,7 @@ struct ExpertRouter {
                 }
             }
             placements[layer] = new
+            if isFused { gate.arrange(layer: layer, as: new.slots) }
         }
         var time: Nanoseconds = 0
         var bytes: ByteCount = 0

@@ -18,14 +18,17 @@ extension LayerMember {
         }
         let time = load.attention + (layer == 0 ? load.dense : 0)
         notes.append(core.compute(time, after: arrived, isAttention: true, step: step, tokens: load.tokens))
-        dropped += Int64(
-            router?.route(layer: layer, batch: batch, rank: member, tokens: load.tokens, at: start, into: &counts) ?? 0)
-        if let router, router.isGlobal, !shape.sendsEverything {
-            sendCounts()
-            stage = .decide
-            return true
+        let batch = ExpertRouter.Batch(layer: layer, number: batch, rank: member, tokens: load.tokens, start: start)
+        if router?.isGlobal == true {
+            dropped += Int64(router?.route(batch, into: &counts) ?? 0)
+            if !shape.sendsEverything {
+                sendCounts()
+                stage = .decide
+                return true
+            }
+        } else {
+            dropped += Int64(router?.route(batch, into: &slots) ?? 0)
         }
-        if router?.isGlobal == false { router?.split(layer: layer, counts: counts, into: &slots) }
         depart()
         return true
     }
@@ -102,7 +105,7 @@ extension LayerMember {
     /// Straight to each expert rank.
     private mutating func dispatch(_ sent: Instant) {
         let way = shape.dispatch
-        var sum = UnitMatrix.Sum()
+        var sum = UnitSum()
         var kept: Int64 = 0
         for expert in 0..<shape.expertRanks {
             let target = shape.member(ofExpert: expert)

@@ -93,7 +93,7 @@ extension LayerMember {
     /// Straight back to each attention rank.
     private mutating func combine(_ load: Int64) {
         let way = shape.combine
-        var sum = UnitMatrix.Sum()
+        var sum = UnitSum()
         for rank in 0..<shape.attentionRanks where rank != member || shape.mixture.fabric != nil {
             sum.all += units[part][rank]
             if shape.hosts[rank] == shape.hosts[member] { sum.near += units[part][rank] }
