@@ -20,7 +20,10 @@ struct InProcessRun {
         let rows = RecordBuffers()
         let transfers = plan.records.timeline ? try OutputFile(folder.transfers) : nil
         let layers = plan.records.layers ? try LayerParts(directory: folder.parts, layout: layout) : nil
-        let hosts = layout.nodes.compactMap { node in NodeHost.make(node, of: plan.inOneProcess, layout: layout, records: rows) { source } }
+        let commons = GangCommons()
+        let hosts = layout.nodes.compactMap { node in
+            NodeHost.make(node, of: plan.inOneProcess, layout: layout, records: rows, commons: commons) { source }
+        }
         var clock = InProcess(hosts)
         var outcome = RunOutcome.finished
         var isGoing = true

@@ -73,10 +73,10 @@ extension FinishedRun {
 }
 
 /// The nodes of a plan with generated requests.
-func makeHosts(_ plan: ClusterPlan, records: (NodePlan) -> RecordBuffers) -> [NodeHost] {
+func makeHosts(_ plan: ClusterPlan, commons: GangCommons? = nil, records: (NodePlan) -> RecordBuffers) -> [NodeHost] {
     let layout = ClusterLayout(plan)
     return layout.nodes.compactMap { node in
-        NodeHost.make(node, of: plan, layout: layout, records: records(node)) { GeneratedRequests(plan.workload, seed: plan.seed) }
+        NodeHost.make(node, of: plan, layout: layout, records: records(node), commons: commons) { GeneratedRequests(plan.workload, seed: plan.seed) }
     }
 }
 
@@ -84,7 +84,7 @@ func makeHosts(_ plan: ClusterPlan, records: (NodePlan) -> RecordBuffers) -> [No
 public func runInProcess(_ plan: ClusterPlan) -> FinishedRun {
     let plan = plan.inOneProcess
     let buffers = RecordBuffers()
-    let hosts = makeHosts(plan) { _ in buffers }
+    let hosts = makeHosts(plan, commons: GangCommons()) { _ in buffers }
     var clock = InProcess(hosts)
     while clock.run(turns: 10_000) {}
     return FinishedRun(records: RunRecords([buffers]), hosts: hosts)

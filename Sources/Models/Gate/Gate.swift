@@ -69,7 +69,8 @@ public struct Gate: Sendable {
     ///   - seed: the run's seed.
     ///   - places: how many numbers a call gives, where `arrange` says for each layer which; `nil`: one for each expert.
     ///     Not with a capacity factor, whose drops are counted by expert.
-    public init(plan: GatePlan, experts: Int, topK: Int, layers: Int, seed: UInt64, places: Int? = nil) {
+    ///   - ranks: how many ranks are to be expected; more or less do no harm.
+    public init(plan: GatePlan, experts: Int, topK: Int, layers: Int, seed: UInt64, places: Int? = nil, ranks: Int = 1) {
         precondition(places == nil || plan.capacityFactor == nil, "a gate that drops picks gives numbers by expert")
         precondition(plan.problems(experts: experts, topK: topK, layers: layers).isEmpty, "a gate needs a plan without problems")
         self.plan = plan
@@ -99,7 +100,7 @@ public struct Gate: Sendable {
         isPooled = plan.sampling == .pooled
         isShared = plan.selection == .expertChoice
         self.places = places ?? experts
-        pool = GatePool(experts: places ?? experts, layers: layers)
+        pool = GatePool(experts: places ?? experts, layers: layers, ranks: isPooled ? ranks : 0)
         arrangement = places.map { [Int32](repeating: -1, count: layers * $0) } ?? []
         scratch.arranged = [Int32](repeating: 0, count: places ?? 0)
     }
@@ -114,14 +115,19 @@ public struct Gate: Sendable {
     }
 
     /// Numbers by expert as numbers by place.
-    func lay(_ layer: Int, _ numbers: UnsafePointer<Int32>, into places: UnsafeMutablePointer<Int32>) {
+    func lay(_ layer: Int, _ numbers: UnsafePointer<Int32>, into target: UnsafeMutablePointer<Int32>) {
+        let (first, count) = (layer * places, places)
         arrangement.withUnsafeBufferPointer { arrangement in
-            for place in 0..<self.places {
-                let expert = Int(arrangement[layer * self.places + place])
-                places[place] = expert >= 0 ? numbers[expert] : 0
+            guard let order = arrangement.baseAddress.map({ $0 + first }) else { return }
+            for place in 0..<count {
+                let expert = Int(order[place])
+                target[place] = numbers[max(expert, 0)] & ~Int32(truncatingIfNeeded: expert >> 63)
             }
         }
     }
+
+    /// Ranks whose rows are kept at a time: with more of them they are drawn again and again.
+    public static var ranksKept: Int { GatePool.banks }
 
     var isArranged: Bool { !arrangement.isEmpty }
 

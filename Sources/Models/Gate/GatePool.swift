@@ -15,7 +15,7 @@ struct GatePool: Sendable {
     /// Rows of one size that a rank has at a time in a layer.
     static let slots = 1 << slotBits
     /// Ranks that hold rows at a time; one more takes the place of another.
-    private static let banks = 256
+    static let banks = 256
     /// Words of the tags before a slot's rows, two cache lines.
     private static let tagWords = 16
     /// The narrow sizes together, and each wide one.
@@ -35,11 +35,13 @@ struct GatePool: Sendable {
     private var words: [UInt64] = []
     private var narrowSum: [SIMD16<UInt8>]
 
-    init(experts: Int, layers: Int) {
+    /// - Parameter ranks: to be expected; there is room for them at once, which takes no memory before it is used.
+    init(experts: Int, layers: Int, ranks: Int) {
         self.experts = experts
         self.layers = layers
         narrowWords = (experts + 15) / 16 * 2
         narrowSum = [SIMD16<UInt8>](repeating: .zero, count: narrowWords / 2)
+        words.reserveCapacity(min(ranks, Self.banks) * layers * Self.slots * slotWords(0))
     }
 
     /// Takes the lowest digit off a number of tokens above 0: answers the size that stands for it.
@@ -121,7 +123,6 @@ struct GatePool: Sendable {
         if starts[bank * Self.kinds + kind] < 0 {
             starts[bank * Self.kinds + kind] = words.count
             let added = layers * Self.slots * slotWords(kind)
-            words.reserveCapacity(words.count + added)
             words.append(contentsOf: repeatElement(0, count: added))
         }
         let place = place(bank: bank, size: size, layer: layer, slot: slot)

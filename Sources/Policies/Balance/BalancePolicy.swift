@@ -24,7 +24,7 @@ public protocol BalancePolicy: Sendable {
     /// What a call of `split` costs on the emulated device.
     var decisionTime: Nanoseconds { get }
 
-    /// Whether `split` is that of `ExpertPlacement.shareEvenly`, so that whoever has tokens by slot need not ask.
+    /// Whether `split` is that of `ExpertPlacement.evenShares`, so that whoever has tokens by slot need not ask.
     var splitsEvenly: Bool { get }
 
     /// Places the experts of a layer: at the start, and at every re-plan. Each expert gets one slot or more.
@@ -56,29 +56,4 @@ extension ParameterDescription {
 extension PolicyParameters {
     /// The value of `ParameterDescription.decisionTime`.
     var decisionTime: Nanoseconds { nanoseconds(fromSeconds: self["decision_us"] / 1e6) }
-}
-
-/// Tokens of every expert in equal parts over its replicas, as `ExpertPlacement.shareEvenly` has it. Cost O(slots).
-struct EvenSplit {
-    static func split(_ counts: [Int32], _ placement: ExpertPlacement, into tokensPerSlot: inout [Int32]) {
-        // A full placement leaves no slot as it was.
-        if !placement.isFull || tokensPerSlot.count != placement.slots.count { tokensPerSlot.reset(count: placement.slots.count) }
-        let isWhole = placement.isFull && counts.count == placement.experts
-        // Pointers: this runs for every rank, layer and batch.
-        counts.withUnsafeBufferPointer { counts in
-            tokensPerSlot.withUnsafeMutableBufferPointer { tokens in
-                placement.slots.withUnsafeBufferPointer { slots in
-                    if isWhole {
-                        for slot in 0..<slots.count { tokens[slot] = counts[Int(slots[slot])] }
-                        return
-                    }
-                    for slot in slots.indices {
-                        let expert = Int(slots[slot])
-                        tokens[slot] = expert >= 0 && expert < counts.count ? counts[expert] : 0
-                    }
-                }
-                placement.shareEvenly(tokens)
-            }
-        }
-    }
 }

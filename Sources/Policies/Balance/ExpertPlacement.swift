@@ -46,10 +46,8 @@ public struct ExpertPlacement: Sendable, Equatable {
     /// Where each expert's slots begin in `slotsByExpert`, and at the end where the last one's end.
     private let starts: [Int32]
     private let slotsByExpert: [Int32]
-    /// Experts with two slots: the slot that gets the odd token of an odd number, and the other one.
-    private let pairs: [Int32]
-    /// Experts with more: how many slots, which of them has the first turn at what is left over, and the slots.
-    private let others: [Int32]
+    /// How tokens are divided evenly.
+    public let evenShares: EvenShares
     /// Whether every slot holds an expert.
     let isFull: Bool
 
@@ -71,17 +69,8 @@ public struct ExpertPlacement: Sendable, Equatable {
         self.starts = starts
         self.slotsByExpert = slotsByExpert
         isFull = slotsByExpert.count == slots.count
-        var (pairs, others): ([Int32], [Int32]) = ([], [])
-        for expert in 0..<experts {
-            let replicas = slotsByExpert[Int(starts[expert])..<Int(starts[expert + 1])]
-            if replicas.count == 2 {
-                pairs += expert & 1 == 0 ? Array(replicas) : replicas.reversed()
-            } else if replicas.count > 2 {
-                others += [Int32(replicas.count), Int32(expert % replicas.count)] + replicas
-            }
-        }
-        self.pairs = pairs
-        self.others = others
+        evenShares = EvenShares(
+            (0..<experts).map { slotsByExpert[Int(starts[$0])..<Int(starts[$0 + 1])] }, slots: slots.count)
     }
 
     /// How many experts there are, with a slot or without.
@@ -96,42 +85,6 @@ public struct ExpertPlacement: Sendable, Equatable {
     /// The rank that a slot is on.
     @inline(__always)
     public func rank(ofSlot slot: Int32) -> Int { Int(slot) / slotsPerRank }
-
-    /// Divides tokens evenly: each slot's number is that of all tokens of its expert before, and its part of them after.
-    ///
-    /// Of the tokens left over, all with the same remainder, replicas get one each, beginning at one that differs from expert to expert, so that they
-    /// do not pile up on low ranks. Cost O(replicas of experts with several).
-    public func shareEvenly(_ tokens: UnsafeMutableBufferPointer<Int32>) { share(tokens) }
-
-    /// The same in bytes.
-    public func shareEvenly(_ tokens: UnsafeMutableBufferPointer<UInt8>) { share(tokens) }
-
-    @inline(__always)
-    private func share<Number: FixedWidthInteger>(_ tokens: UnsafeMutableBufferPointer<Number>) {
-        guard tokens.count >= slots.count else { return }
-        pairs.withUnsafeBufferPointer { pairs in
-            for place in 0..<pairs.count / 2 {
-                let (odd, even) = (Int(pairs[2 * place]), Int(pairs[2 * place + 1]))
-                let count = tokens[odd]
-                let half = count >> 1
-                tokens[even] = half
-                tokens[odd] = count &- half
-            }
-        }
-        others.withUnsafeBufferPointer { others in
-            var place = 0
-            while place < others.count {
-                let replicas = Int(others[place])
-                let (each, left) = Int(tokens[Int(others[place + 2])]).quotientAndRemainder(dividingBy: replicas)
-                var turn = Int(others[place + 1])
-                for slot in others[place + 2..<place + 2 + replicas] {
-                    tokens[Int(slot)] = Number(truncatingIfNeeded: each + (turn < left ? 1 : 0))
-                    turn = turn + 1 == replicas ? 0 : turn + 1
-                }
-                place += 2 + replicas
-            }
-        }
-    }
 
     /// Tokens on each rank, given the tokens in each slot.
     public func tokensPerRank(_ tokensPerSlot: [Int32]) -> [Int64] {
