@@ -164,8 +164,12 @@ public struct Gate: Sendable {
         layer: Int, batch: Int64, rank: Int, tokens: Int, at now: Instant, into bytes: UnsafeMutableBufferPointer<UInt8>
     ) -> Int {
         precondition(tokens < GatePool.narrowLimit && bytes.count >= places, "numbers of \(tokens) tokens in \(bytes.count) bytes")
+        if tokens <= 0 {
+            bytes.update(repeating: 0)
+            return 0
+        }
         let call = Call(layer: layer, batch: batch, rank: rank, tokens: tokens, step: popularity.step(at: now))
-        guard isPooled, tokens > 0, topK < experts, !isShared, plan.capacityFactor == nil else {
+        guard isPooled, topK < experts, !isShared, plan.capacityFactor == nil else {
             var counts: [Int32] = []
             swap(&counts, &scratch.wide)
             let dropped = route(layer: layer, batch: batch, rank: rank, tokens: tokens, at: now, into: &counts)

@@ -80,12 +80,9 @@ extension GangShape {
         (header * ByteCount(others.near) + way.tokenBytes * sum.near, header * ByteCount(others.far) + way.tokenBytes * (sum.all - sum.near))
     }
 
-    /// Whether what a member keeps for itself is among its bytes, though it is no message: a measured all-to-all has it in its fit.
-    var countsKept: Bool { mixture.fabric != nil && !gang.isDisaggregated }
-
     /// Bytes of one message with `units` hidden states: none for what a rank keeps, unless a measured all-to-all counts it.
     func bytes(_ units: Int64, of way: Way, from source: Int, to target: Int) -> ByteCount {
-        source == target ? (mixture.fabric == nil ? 0 : way.tokenBytes * units) : header + way.tokenBytes * units
+        source == target ? (isMeasured ? way.tokenBytes * units : 0) : header + way.tokenBytes * units
     }
 
     /// Bytes of one message with tokens by expert.

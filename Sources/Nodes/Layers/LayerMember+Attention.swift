@@ -112,7 +112,7 @@ extension LayerMember {
             let count =
                 shape.sendsEverything ? parts[part].tokens : shape.slots(ofExpert: expert).reduce(Int64(0)) { $0 + Int64(slots[$1]) }
             if target == member { kept = count }
-            guard target != member || shape.mixture.fabric != nil else { continue }
+            guard target != member || shape.isMeasured else { continue }
             sum.all += count
             if shape.hosts[target] == shape.hosts[member] { sum.near += count }
         }
@@ -122,7 +122,7 @@ extension LayerMember {
             kind: .dispatch, step: step, flight: departure.near, far: departure.far, origin: Int32(member), originSent: departure.sent,
             units: parts[part].tokens, counts: slots.count == shape.fleet.slots ? slots : counts)
         // What stays here is in the fit of a measured all-to-all, and is no message.
-        let own = shape.mixture.fabric == nil ? 0 : way.tokenBytes * kept
+        let own = !shape.isMeasured ? 0 : way.tokenBytes * kept
         let first = shape.member(ofExpert: 0)
         send(leg, toAll: first..<first + shape.expertRanks, bytes: bytes.near + bytes.far - own)
     }

@@ -58,7 +58,7 @@ struct StepAdder {
         slots = shape.fleet.slots
         perRank = shape.fleet.slotsPerRank
         hosts = shape.membersByHost.count
-        countsOwn = shape.mixture.fabric != nil
+        countsOwn = shape.isMeasured
         hostOf = memory.take(shape.hosts.count, 0)
         for member in shape.hosts.indices { hostOf[member] = shape.hosts[member] }
         var (runs, experts): ([[Range<Int>]], [Int]) = ([], [])
