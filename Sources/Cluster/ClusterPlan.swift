@@ -18,12 +18,14 @@ public struct ClusterPlan: Sendable, Equatable {
     public var workload: WorkloadPlan
     public var objective: ServiceObjective?
     public var records: RecordPlan
+    public var faults: FaultPlan
+    public var recovery: RecoveryPlan
 
     public init(
         name: String, seed: UInt64 = 1, clock: ClockMode = .virtual, dilation: Double = 1, pools: [PoolPlan],
         controller: ControllerPlan = ControllerPlan(),
         links: LinkPlan = LinkPlan(), hosts: HostPlan = HostPlan(), workload: WorkloadPlan, objective: ServiceObjective? = nil,
-        records: RecordPlan = RecordPlan()
+        records: RecordPlan = RecordPlan(), faults: FaultPlan = FaultPlan(), recovery: RecoveryPlan = RecoveryPlan()
     ) {
         self.name = name
         self.seed = seed
@@ -36,6 +38,8 @@ public struct ClusterPlan: Sendable, Equatable {
         self.workload = workload
         self.objective = objective
         self.records = records
+        self.faults = faults
+        self.recovery = recovery
     }
 }
 

@@ -157,10 +157,10 @@ extension FrameDecoder {
     private func numbers(_ packed: UnsafeMutablePointer<Testbed__Numbers>?) throws(FrameError) -> [Int64] {
         guard let packed, let bytes = UnsafeRawPointer(packed.pointee.packed.data) else { return [] }
         let width = packed.pointee.width
+        guard width != TESTBED__WIDTH__BITS_8 else { throw FrameError(description: "numbers of 8 bits that are no counts of a sheet") }
         let count = try Self.count(packed.pointee.packed, width)
         return [Int64](unsafeUninitializedCapacity: count) { place, filled in
             switch width {
-            case TESTBED__WIDTH__BITS_8: for index in 0..<count { place[index] = Int64(bytes.load(fromByteOffset: index, as: UInt8.self)) }
             case TESTBED__WIDTH__BITS_16:
                 for index in 0..<count {
                     place[index] = Int64(UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self)))

@@ -6,7 +6,7 @@ extension Worker {
     mutating func accept(_ placement: Placement) {
         guard duty == .decode else { return }
         reporting.receivedRequests += 1
-        reporting.receivedTokens += Int64(placement.request.promptTokens)
+        reporting.receivedTokens += Int64(placement.request.knownTokens)
         var entry = EngineRequest(placement.request, phase: .placed)
         entry.prefillNode = placement.prefillNode
         entry.peerSlot = placement.prefillSlot
@@ -21,14 +21,14 @@ extension Worker {
         while taken < placed.count, engine.waiting.isEmpty, engine.running.count + pulling < shape.engine.maxBatch {
             let slot = placed[taken]
             let entry = engine.requests[slot]
-            let blocks = engine.pool.blocks(for: Int64(entry.request.promptTokens) + 1)
+            let blocks = engine.pool.blocks(for: Int64(entry.request.knownTokens) + 1)
             guard engine.pool.take(blocks) else { break }
             engine.requests[slot].blocks = Int32(blocks)
             engine.requests[slot].phase = .pulling
             engine.requests[slot].transferStart = now
             pulling += 1
             taken += 1
-            let message = CacheMessage(id: entry.request.id, prefillSlot: entry.peerSlot, decodeSlot: slot)
+            let message = CacheMessage(id: entry.request.id, stream: entry.request.stream, prefillSlot: entry.peerSlot, decodeSlot: slot)
             effects.send(.pull(message), to: entry.prefillNode, bytes: MessageSize.header)
         }
         if taken > 0 { placed.removeFirst(taken) }
@@ -36,7 +36,7 @@ extension Worker {
 
     /// A cache, or a piece of it, has arrived: the request joins the batch with the last piece.
     mutating func receiveCache(_ message: CacheMessage, sent: Instant, from source: Int32, at now: Instant, _ effects: inout Effects) {
-        guard let slot = engine.requests.find(message.decodeSlot, id: message.id, in: .pulling) else { return }
+        guard let slot = engine.requests.find(message.decodeSlot, id: message.id, stream: message.stream, in: .pulling) else { return }
         if engine.requests[slot].peerSlot < 0 {
             // Pushed by layers: the transfer began when the first piece was on its way, if room was there by then.
             engine.requests[slot].peerSlot = message.prefillSlot
@@ -46,10 +46,10 @@ extension Worker {
         pulling -= 1
         engine.requests[slot].prefillStart = message.prefillStart
         engine.requests[slot].kvTransfer = now - engine.requests[slot].transferStart
-        engine.requests[slot].computed = engine.requests[slot].request.promptTokens
-        engine.requests[slot].generated = 1
+        engine.requests[slot].computed = engine.requests[slot].request.knownTokens
+        engine.requests[slot].generated = engine.requests[slot].request.produced + 1
         if records.timeline {
-            let bytes = shape.cacheBytes(engine.requests[slot].request.promptTokens)
+            let bytes = shape.cacheBytes(engine.requests[slot].request.knownTokens)
             TransferRow(request: message.id, start: engine.requests[slot].transferStart, end: now, bytes: bytes)
                 .write(to: &effects.records.transfers, node: name)
         }

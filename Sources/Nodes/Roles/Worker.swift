@@ -30,6 +30,10 @@ struct Worker {
     let gang: GangRank?
     /// The iteration that its gang computes at present, by its place in the engine's ring; `nil` for an empty batch.
     var openPlace: Int?
+    /// Whether weights are still being loaded: requests wait.
+    var isLoading: Bool { loadedAt < .never }
+    /// When they are loaded; `Instant.never` once they are.
+    var loadedAt: Instant = .never
 
     init(plan: NodePlan, duty: Duty, shape: WorkerShape, records: RecordPlan, scheduler: any SchedulingPolicy, gang: GangRank?) {
         node = Int32(plan.index)
@@ -50,13 +54,21 @@ struct Worker {
         case .pull(let message): sendCache(for: message, to: envelope.source, at: now, &effects)
         case .cache(let message): receiveCache(message, sent: envelope.sent, from: envelope.source, at: now, &effects)
         case .release(let message): release(message)
+        case .cancel(let id, let stream): cancel(id, stream)
+        case .takeover:
+            announceParked(&effects)
+            sendReport(at: now, &effects)
+        case .fenced:
+            effects.wantsReset = true
+            return
         case .wake(let start):
             gang?.wake(for: start)
             effects.timers[.gangStart] = gang?.nextStart ?? .never
             return
-        case .submit, .prefilled, .status, .tokens, .milestone, .rejected, .layer: return
+        case .submit, .prefilled, .status, .tokens, .milestone, .rejected, .routed, .fence, .hello, .layer: return
         }
-        if gang != nil, [.assign, .cache, .release].contains(envelope.message.channel) { noteWork(at: now, &effects) }
+        guard !isLoading else { return }
+        if gang != nil, [.assign, .cache, .release, .cancel].contains(envelope.message.channel) { noteWork(at: now, &effects) }
         run(at: now, &effects)
         report(at: now, &effects)
     }
@@ -70,7 +82,10 @@ struct Worker {
         case .gangStart:
             startLayers(at: now, &effects)
             return
-        case .stageFree, .arrival: break
+        case .ready:
+            loadedAt = .never
+            effects.send(.hello, to: Int32(ClusterLayout.controller), bytes: MessageSize.header)
+        case .stageFree, .arrival, .verdict, .patience: break
         }
         run(at: now, &effects)
         report(at: now, &effects)
@@ -94,7 +109,14 @@ struct Worker {
 
     private mutating func endIteration(at now: Instant, _ effects: inout Effects) {
         let place = engine.endIteration()
-        for chunk in engine.ring[place].chunks where engine.hasFullCache(chunk.slot) { produceToken(of: chunk.slot, at: now, &effects) }
+        for chunk in engine.ring[place].chunks {
+            if engine.requests[chunk.slot].isCancelled {
+                engine.requests[chunk.slot].isCancelled = false
+                engine.cancel(chunk.slot)
+            } else if engine.hasFullCache(chunk.slot) {
+                produceToken(of: chunk.slot, at: now, &effects)
+            }
+        }
         if !outbox.isEmpty {
             let bytes = MessageSize.header + MessageSize.streamToken * ByteCount(outbox.count)
             effects.send(.tokens(outbox), to: Int32(ClusterLayout.client), bytes: bytes)
@@ -108,7 +130,7 @@ struct Worker {
         engine.requests[slot].generated += 1
         let entry = engine.requests[slot]
         let isLast = entry.remaining <= 0
-        if isLast || entry.generated == 1 {
+        if isLast || entry.hasJustBegun {
             effects.send(
                 .milestone(milestone(entry, isLast: isLast)), to: Int32(ClusterLayout.client), bytes: MessageSize.header + MessageSize.streamToken)
         } else {
@@ -187,7 +209,7 @@ extension Worker {
         }
     }
 
-    private mutating func sendReport(at now: Instant, _ effects: inout Effects) {
+    mutating func sendReport(at now: Instant, _ effects: inout Effects) {
         var load = LoadReport()
         load.waitingRequests = Int32(clamping: engine.waiting.count + placed.count + pulling)
         load.runningRequests = Int32(clamping: engine.running.count)
@@ -204,6 +226,7 @@ extension Worker {
     /// The earliest time at which the worker may send on a channel if nothing more arrives.
     func earliestSend(on channel: Channel) -> Instant {
         let iterationEnd = gang == nil ? engine.nextEnd : nextGangEnd
+        if isLoading { return channel == .hello ? loadedAt : channel == .status ? max(loadedAt, reporting.due) : .never }
         let nextEvent = gang == nil ? min(iterationEnd, nextStart) : min(engine.nextEnd, gang?.nextStart ?? .never)
         switch channel {
         case .stream: return iterationEnd
@@ -214,7 +237,7 @@ extension Worker {
         case .wake:
             guard let gang, gang.sleepsNext, gang.hasNews else { return .never }
             return gang.nextStart
-        case .submit, .assign, .place, .release, .layer: return .never
+        case .submit, .assign, .place, .release, .fence, .hello, .cancel, .layer: return .never
         }
     }
 }
