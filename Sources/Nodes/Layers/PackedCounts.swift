@@ -4,6 +4,7 @@ public struct PackedCounts: Sendable, Equatable {
     public let width: Int
     public let bytes: [UInt8]
 
+    /// How many counts there are.
     public var count: Int { bytes.count / width }
 
     /// Counts that are packed already; what is over a whole count is cut off.
