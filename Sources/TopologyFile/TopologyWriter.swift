@@ -20,6 +20,8 @@ public enum TopologyWriter {
         draft.workload = WorkloadDraft(plan.workload)
         draft.objective = plan.objective
         draft.records = plan.records
+        draft.faults = FaultsDraft(plan.faults)
+        draft.recovery = plan.recovery
         share(&draft)
         let node = TopologyGrammar.codec.write(draft) ?? .mapping([])
         return title + "\n" + String(decoding: YAMLWriter.text(node), as: UTF8.self)
