@@ -39,7 +39,12 @@ extension NodeHost {
         source: () -> any RequestSource
     ) -> State? {
         switch node.role {
-        case .client: .client(Box(Client(names: layout.nodes.map(\.name), plan: plan, source: source(), born: born, incarnation: faults.outages[node.index].count { $0.until <= born })))
+        case .client:
+            .client(
+                Box(
+                    Client(
+                        names: layout.nodes.map(\.name), plan: plan, source: source(), born: born,
+                        incarnation: faults.outages[node.index].count { $0.until <= born })))
         case .controller: makeController(plan, layout, WorkerWatch(plan, layout, table: faults, born: born)).map { .controller(Box($0)) }
         case .prefill, .decode, .colocated, .ep, .attention: makeWorker(node, of: plan, layout, commons).map { .worker(Box($0)) }
         case .expert:
