@@ -12,11 +12,14 @@ struct ScratchTests {
         guard let text = getenv("PLAN"), let number = UInt64(String(cString: text)) else { return }
         let plan = generatedFaults(number, for: generatedPlan(number))
         print(plan.faults, plan.recovery)
-        print(plan.pools.map { "\($0.name) \($0.count) \($0.engine.transfer)" })
-        let run = runInProcess(plan)
-        print(run.imbalances)
-        print(run.records.requests)
-        print(run.records.restarts)
-        for row in run.records.messages where getenv("ID") == nil || row.contains(String(cString: getenv("ID"))) { print(row) }
+        let one = runInProcess(plan).records
+        let two = runInWindows(plan, order: number).run.records
+        print(one.firstDifference(from: two) ?? "equal")
+        let who = getenv("WHO").map { String(cString: $0) } ?? "0,"
+        let a = one.messages.filter { $0.hasPrefix(who) }
+        let b = two.messages.filter { $0.hasPrefix(who) }
+        let place = zip(a, b).enumerated().first { $1.0 != $1.1 }?.offset ?? 0
+        for row in a[max(0, place - 2)..<min(a.count, place + 6)] { print("  one", row) }
+        for row in b[max(0, place - 2)..<min(b.count, place + 6)] { print("  two", row) }
     }
 }
