@@ -29,6 +29,14 @@ public enum Channel: UInt8, Sendable, CaseIterable {
     case hello
     /// Client to a worker: a request is computed elsewhere now.
     case cancel
+    /// Controller to a worker: move a request, or who holds copies of its caches.
+    case migrate
+    /// Between the ends of a migration: room, and answers.
+    case reserve
+    /// From the source of a migration to its target, or to a buddy: cache.
+    case copy
+    /// Worker to client: a request has moved.
+    case moved
     /// Between the ranks of a gang, in an iteration. Apart from the virtual clock: nothing else can change what is in these messages.
     case layer
 
@@ -48,9 +56,17 @@ public enum Channel: UInt8, Sendable, CaseIterable {
         case .fence: "fence"
         case .hello: "hello"
         case .cancel: "cancel"
+        case .migrate: "migrate"
+        case .reserve: "reserve"
+        case .copy: "copy"
+        case .moved: "moved"
         case .layer: "layer"
         }
     }
+
+    /// Whether its messages are caches.
+    @inlinable
+    public var isBulk: Bool { self == .cache || self == .copy }
 }
 
 /// A request on its way to the worker that prefills it.
@@ -69,6 +85,8 @@ public struct Assignment: Sendable, Equatable {
     /// Tokens of the output that the user has already, and how often the request was begun before: not 0 after a fault.
     public var produced: Int32
     public var restarts: Int32
+    /// The worker that it was lost with; -1 where none was, or none is known.
+    public var lostNode: Int32 = -1
 
     public init(
         id: Int64, stream: Int32, promptTokens: Int32, outputTokens: Int32, priority: Int32, arrival: Instant, decodeNode: Int32 = -1,
@@ -126,6 +144,10 @@ public struct LoadReport: Sendable, Equatable {
     /// Requests that wait or run, and their tokens, by class; both empty without a predictor.
     public var endingRequests: [Int32] = []
     public var endingTokens: [Int64] = []
+    /// Cache blocks that the request at the head of the queue demands; urgent requests that run; whether one is being moved away.
+    public var headBlocks: Int64 = 0
+    public var urgentRequests: Int32 = 0
+    public var isMigrating = false
 
     public init() {}
 }
@@ -249,6 +271,9 @@ public enum Message: Sendable, Equatable {
     case takeover
     case hello
     case cancel(id: Int64, stream: Int32)
+    case migration(MigrationStep)
+    /// To a worker that decodes: compute the cache of a request that was lost, and go on.
+    case rebuild(Assignment)
     case layer(LayerMessage)
 
     /// The conversation that the message belongs to.
@@ -256,7 +281,8 @@ public enum Message: Sendable, Equatable {
         switch self {
         case .submit: .submit
         case .assign: .assign
-        case .place: .place
+        case .place, .rebuild: .place
+        case .migration(let step): step.channel
         case .prefilled: .prefilled
         case .status: .status
         case .tokens, .milestone, .rejected, .routed: .stream

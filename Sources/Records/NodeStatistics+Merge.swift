@@ -28,6 +28,11 @@ extension WorkerStatistics {
         iterations += other.iterations
         iterationTimes.merge(other.iterationTimes)
         blocksAtEnd += other.blocksAtEnd
+        migrations += other.migrations
+        migratedBytes = migratedBytes.addingClamped(other.migratedBytes)
+        downtimes.merge(other.downtimes)
+        abortedMigrations += other.abortedMigrations
+        copiedBytes = copiedBytes.addingClamped(other.copiedBytes)
         if let counted = other.barrier {
             if barrier == nil { barrier = counted } else { barrier?.merge(counted) }
         }

@@ -3,7 +3,7 @@ import Quantities
 /// Statistics as 64-bit words: how a node hands them to its launcher, through a file of the run's folder.
 extension NodeStatistics {
     /// Changes whenever the layout does; a file of another version is refused.
-    private static let version: Int64 = 3
+    private static let version: Int64 = 4
 
     /// The words.
     public func encoded() -> [Int64] {
@@ -39,6 +39,8 @@ extension NodeStatistics {
 extension WorkerStatistics {
     fileprivate func encode(into words: inout [Int64]) {
         words += [busyPrefill, busyDecode, kvPeakBlocks, kvTotalBlocks, preemptions, iterations, blocksAtEnd]
+        words += [migrations, migratedBytes, abortedMigrations, copiedBytes]
+        downtimes.encode(into: &words)
         iterationTimes.encode(into: &words)
         words.append(barrier == nil ? 0 : 1)
         barrier?.encode(into: &words)
@@ -53,6 +55,11 @@ extension WorkerStatistics {
         preemptions = reader.amount()
         iterations = reader.amount()
         blocksAtEnd = reader.amount()
+        migrations = reader.amount()
+        migratedBytes = reader.amount()
+        abortedMigrations = reader.amount()
+        copiedBytes = reader.amount()
+        downtimes = LogLinearHistogram(decoding: &reader)
         iterationTimes = LogLinearHistogram(decoding: &reader)
         if reader.next() == 1 { barrier = BarrierStatistics(decoding: &reader) }
     }

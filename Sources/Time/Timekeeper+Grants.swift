@@ -62,10 +62,11 @@ extension Timekeeper {
         guard !client.isRunning, !client.isDead else { return }
         let arrival = client.arrival
         let others = lively.reduce(Instant.never) { $1 == .submit ? $0 : min($0, sends[Int($1.rawValue)].first) }
+        let earliest = earliestSends()
         // What the client may have to send because a worker has failed is not overtaken.
-        let fence = earliestSends()[.fence]
+        let told = [Channel.fence, .moved].reduce(Instant.never) { min($0, earliest[$1] + min(latency[$1], .never - earliest[$1])) }
         let change = min(stop, isOver ? .never : nextChange)
-        let limit = min(arrival + min(Self.aheadLimit, .never - arrival), change, fence + min(latency[.fence], .never - fence))
+        let limit = min(arrival + min(Self.aheadLimit, .never - arrival), change, told)
         // Telling it twice would change nothing: what it may send before `limit` is then no arrival but an answer.
         if arrival < limit, limit > sentAhead, arrival <= others + Self.aheadLimit / 2 {
             sentAhead = limit

@@ -111,6 +111,12 @@ public final class FrameEncoder {
             packed.pointee.body_case = TESTBED__ENVELOPE__BODY_WAKE
             packed.pointee.wake = packWake(start)
         case .routed, .fence, .fenced, .takeover, .hello, .cancel: packFaults(message, into: packed)
+        case .migration(let step):
+            packed.pointee.body_case = TESTBED__ENVELOPE__BODY_MIGRATION
+            packed.pointee.migration = pack(step)
+        case .rebuild(let request):
+            packed.pointee.body_case = TESTBED__ENVELOPE__BODY_REBUILD
+            packed.pointee.rebuild = pack(request)
         case .layer(let message):
             packed.pointee.body_case = TESTBED__ENVELOPE__BODY_LAYER
             packed.pointee.layer = pack(message)
@@ -119,7 +125,7 @@ public final class FrameEncoder {
         return packed.pointee.submit != nil
     }
 
-    private func pack(_ request: Assignment) -> UnsafeMutablePointer<Testbed__Request>? {
+    func pack(_ request: Assignment) -> UnsafeMutablePointer<Testbed__Request>? {
         guard let packed = arena.make(Testbed__Request.self) else { return nil }
         testbed__request__init(packed)
         packed.pointee.id = request.id
@@ -131,6 +137,7 @@ public final class FrameEncoder {
         packed.pointee.decode_node = request.decodeNode
         packed.pointee.produced = request.produced
         packed.pointee.restarts = request.restarts
+        packed.pointee.lost_node = request.lostNode
         return packed
     }
 
@@ -155,6 +162,9 @@ public final class FrameEncoder {
         packed.pointee.received_predicted = load.receivedPredicted
         packed.pointee.context_tokens = load.contextTokens
         packed.pointee.predicted_tokens = load.predictedTokens
+        packed.pointee.head_blocks = load.headBlocks
+        packed.pointee.urgent_requests = load.urgentRequests
+        packed.pointee.is_migrating = load.isMigrating ? 1 : 0
         let classes = load.endingRequests.count
         guard classes > 0 else { return packed }
         guard load.endingTokens.count == classes, let requests = arena.array(Int32.self, count: classes),

@@ -1,5 +1,6 @@
 import Cluster
 import Models
+import Policies
 import Quantities
 
 /// Faults drawn at random for a plan, the same for the same number: every kind, on nodes of every role, in the first seconds of the run.
@@ -33,6 +34,12 @@ public func generatedFaults(_ number: UInt64, for plan: ClusterPlan, span: Nanos
     plan.recovery.timeout = [50_000_000, 300_000_000, 1_000_000_000][random.below(3)]
     plan.recovery.heartbeat = [10_000_000, 50_000_000][random.below(2)]
     plan.recovery.retries = random.below(4)
+    var extra = RandomStream(seed: number, stream: 92)
+    // Ranks keep their caches.
+    let copies = layout.gangs.isEmpty ? 3 : 2
+    plan.recovery.policy = [
+        PolicyChoice("recompute"), PolicyChoice("token-migration"), PolicyChoice("kv-replica", parameters: ["interval": Double(1 + extra.below(80))]),
+    ][extra.below(copies)]
     plan.recovery.patience = [100_000_000, 5_000_000_000][random.below(2)]
     plan.recovery.hasStandby = random.below(2) == 0
     plan.recovery.startUp = StartUpPlan(base: time(300_000_000), tier: StorageTier.allCases[random.below(3)])

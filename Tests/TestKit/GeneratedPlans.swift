@@ -49,13 +49,23 @@ public func generatedPlan(_ number: UInt64) -> ClusterPlan {
     _ = random.below(policies.count)
     let controller = ControllerPlan(
         routing: withHorizon(policies[Int(number % UInt64(policies.count))]), decodeRouting: withHorizon(policies[random.below(policies.count)]),
-        admission: !isTight && extra.below(3) != 0 ? admission : PolicyChoice("none"))
+        admission: !isTight && extra.below(3) != 0 ? admission : PolicyChoice("none"), migration: generatedMigration(number))
     return ClusterPlan(
         name: "generated-\(number)", seed: number, pools: pools,
         controller: controller,
         links: links, hosts: HostPlan(devicesPerHost: 8, hostsPerRack: 1 + random.below(3)), workload: workload(&random, isTight: isTight),
         objective: ServiceObjective(ttft: 500_000_000, tbt: 50_000_000), records: RecordPlan(messages: true),
         predictor: PolicyChoice(predictors[extra.below(predictors.count)]), decisionCost: cost)
+}
+
+/// A migration policy, in most plans with limits that make it move whatever it can.
+private func generatedMigration(_ number: UInt64) -> PolicyChoice {
+    var random = RandomStream(seed: number, stream: 82)
+    switch random.below(4) {
+    case 0: return PolicyChoice("none")
+    case 1: return PolicyChoice("llumnix")
+    default: return PolicyChoice("llumnix", parameters: ["low": [30, 1_000, 100_000][random.below(3)], "high": -1_000, "headroom": 5])
+    }
 }
 
 private func workload(_ random: inout RandomStream, isTight: Bool) -> WorkloadPlan {

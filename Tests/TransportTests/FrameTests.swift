@@ -78,7 +78,7 @@ struct FrameTests {
         guard (0..<nodeCount).contains(Int(envelope.source)), envelope.sent >= 0,
             envelope.head > envelope.sent || (envelope.head == envelope.sent && envelope.message.channel == .layer), envelope.tail >= envelope.head,
             envelope.tail < .never, envelope.bytes >= 0, envelope.bytes < .never, LinkKind(rawValue: Int(envelope.link)) != nil,
-            envelope.isBulk == (envelope.message.channel == .cache)
+            envelope.isBulk == envelope.message.channel.isBulk
         else { return false }
         switch envelope.message {
         case .submit(let request), .assign(let request): return isInRange(request)

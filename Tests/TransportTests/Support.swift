@@ -37,12 +37,37 @@ private func randomCache(_ random: inout RandomStream) -> CacheMessage {
     return message
 }
 
+private func randomStep(_ random: inout RandomStream) -> MigrationStep {
+    let kind = MigrationStep.Kind.allCases[random.below(MigrationStep.Kind.allCases.count)]
+    let length = Int64(1 << 26)
+    var step = MigrationStep(kind, id: edgy(0...(1 << 60), &random), stream: Int32(edgy(0...Int64(Int32.max), &random)))
+    step.attempt = Int32(edgy(0...Int64(Int32.max), &random))
+    step.from = Int32(edgy(0...length, &random))
+    step.tokens = Int32(edgy(Int64(step.from)...length, &random))
+    step.node = Int32(random.below(nodeCount))
+    step.born = edgy(times, &random)
+    guard kind == .handover else { return step }
+    var request = randomAssignment(&random)
+    request.promptTokens = Int32(edgy(1...1_000_000, &random))
+    request.outputTokens = Int32(edgy(2...1_000_000, &random))
+    let generated = Int32(edgy(1...Int64(request.outputTokens - 1), &random))
+    step.state = MovedRequest(
+        request: request, generated: generated, computed: request.promptTokens + generated - 1, preemptions: Int32(edgy(0...1_000, &random)),
+        prefillStart: edgy(-1...(Instant.never / 4), &random), prefillNode: Int32(edgy(-1...Int64(nodeCount - 1), &random)),
+        kvTransfer: edgy(times, &random), begun: edgy(times, &random), lastToken: edgy(times, &random), stages: Int32(edgy(0...100, &random)),
+        bytes: edgy(times, &random))
+    return step
+}
+
 private func randomLoad(_ random: inout RandomStream) -> LoadReport {
     var load = LoadReport()
     load.waitingRequests = Int32(edgy(0...Int64(Int32.max), &random))
     load.runningRequests = Int32(edgy(0...Int64(Int32.max), &random))
     load.waitingTokens = edgy(0...(1 << 30), &random)
     load.usedBlocks = edgy(0...(1 << 30), &random)
+    load.headBlocks = edgy(0...(1 << 30), &random)
+    load.urgentRequests = Int32(edgy(0...Int64(Int32.max), &random))
+    load.isMigrating = random.below(2) == 0
     load.receivedRequests = edgy(0...(1 << 50), &random)
     load.receivedTokens = edgy(0...(1 << 50), &random)
     load.receivedPredicted = edgy(0...(1 << 50), &random)
@@ -64,7 +89,7 @@ private func randomMilestone(_ random: inout RandomStream) -> Milestone {
 }
 
 /// Kinds of messages that `randomMessage` makes.
-let messageKinds = 18 + layerKinds
+let messageKinds = 20 + layerKinds
 
 /// A message of a kind, 0 ..< `messageKinds`, with contents that nodes send.
 func randomMessage(_ kind: Int, _ random: inout RandomStream) -> Message {
@@ -102,7 +127,9 @@ func randomMessage(_ kind: Int, _ random: inout RandomStream) -> Message {
     case 15: return .takeover
     case 16: return .hello
     case 17: return .cancel(id: edgy(0...(1 << 60), &random), stream: Int32(edgy(0...Int64(Int32.max), &random)))
-    default: return .layer(randomLayer(kind - 18, &random))
+    case 18: return .migration(randomStep(&random))
+    case 19: return .rebuild(randomAssignment(&random))
+    default: return .layer(randomLayer(kind - 20, &random))
     }
 }
 
@@ -115,7 +142,7 @@ func randomEnvelope(source: Int32, kind: Int, _ random: inout RandomStream) -> E
         source: source, sequence: isLayer ? 0 : UInt32(truncatingIfNeeded: random.next()), born: isLayer ? 0 : edgy(times, &random), sent: sent,
         head: head,
         tail: head + edgy(times, &random), bytes: edgy(times, &random), link: UInt8(random.below(LinkKind.allCases.count)),
-        isBulk: message.channel == .cache, message: message)
+        isBulk: message.channel.isBulk, message: message)
 }
 
 /// The bytes of a frame.

@@ -27,6 +27,8 @@ typedef struct Testbed__Rejected Testbed__Rejected;
 typedef struct Testbed__Routed Testbed__Routed;
 typedef struct Testbed__Fence Testbed__Fence;
 typedef struct Testbed__Notice Testbed__Notice;
+typedef struct Testbed__Migration Testbed__Migration;
+typedef struct Testbed__Moved Testbed__Moved;
 typedef struct Testbed__Cache Testbed__Cache;
 typedef struct Testbed__Wake Testbed__Wake;
 typedef struct Testbed__Layer Testbed__Layer;
@@ -124,7 +126,9 @@ typedef enum {
   TESTBED__ENVELOPE__BODY_FENCED = 25,
   TESTBED__ENVELOPE__BODY_TAKEOVER = 26,
   TESTBED__ENVELOPE__BODY_HELLO = 27,
-  TESTBED__ENVELOPE__BODY_CANCEL = 28
+  TESTBED__ENVELOPE__BODY_CANCEL = 28,
+  TESTBED__ENVELOPE__BODY_MIGRATION = 29,
+  TESTBED__ENVELOPE__BODY_REBUILD = 30
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TESTBED__ENVELOPE__BODY__CASE)
 } Testbed__Envelope__BodyCase;
 
@@ -177,6 +181,8 @@ struct  Testbed__Envelope
     Testbed__Notice *takeover;
     Testbed__Notice *hello;
     Testbed__Rejected *cancel;
+    Testbed__Migration *migration;
+    Testbed__Request *rebuild;
   };
 };
 #define TESTBED__ENVELOPE__INIT \
@@ -214,10 +220,14 @@ struct  Testbed__Request
    */
   int32_t produced;
   int32_t restarts;
+  /*
+   * The worker that it was lost with, or -1.
+   */
+  int32_t lost_node;
 };
 #define TESTBED__REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&testbed__request__descriptor) \
-    , 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 /*
@@ -270,10 +280,16 @@ struct  Testbed__Load
   int32_t *ending_requests;
   size_t n_ending_tokens;
   int64_t *ending_tokens;
+  /*
+   * Blocks that the request at the head of the queue demands, requests that run and are urgent, and whether one is being moved away.
+   */
+  int64_t head_blocks;
+  int32_t urgent_requests;
+  protobuf_c_boolean is_migrating;
 };
 #define TESTBED__LOAD__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&testbed__load__descriptor) \
-    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,NULL, 0,NULL }
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,NULL, 0,NULL, 0, 0, 0 }
 
 
 /*
@@ -369,6 +385,59 @@ struct  Testbed__Notice
 #define TESTBED__NOTICE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&testbed__notice__descriptor) \
      }
+
+
+/*
+ * A step in moving a running request between workers, or in keeping copies of its cache.
+ */
+struct  Testbed__Migration
+{
+  ProtobufCMessage base;
+  /*
+   * In the order of MigrationStep.Kind.
+   */
+  uint32_t kind;
+  int64_t id;
+  int32_t stream;
+  int32_t attempt;
+  int32_t from;
+  int32_t tokens;
+  /*
+   * Or -1.
+   */
+  int32_t node;
+  int64_t born;
+  /*
+   * With a handover.
+   */
+  Testbed__Moved *state;
+};
+#define TESTBED__MIGRATION__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&testbed__migration__descriptor) \
+    , 0, 0, 0, 0, 0, 0, 0, 0, NULL }
+
+
+/*
+ * A request that changes workers in the middle of its answer.
+ */
+struct  Testbed__Moved
+{
+  ProtobufCMessage base;
+  Testbed__Request *request;
+  int32_t generated;
+  int32_t computed;
+  int32_t preemptions;
+  int64_t prefill_start;
+  int32_t prefill_node;
+  int64_t kv_transfer;
+  int64_t begun;
+  int64_t last_token;
+  int32_t stages;
+  int64_t bytes;
+};
+#define TESTBED__MOVED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&testbed__moved__descriptor) \
+    , NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 /*
@@ -789,6 +858,44 @@ Testbed__Notice *
 void   testbed__notice__free_unpacked
                      (Testbed__Notice *message,
                       ProtobufCAllocator *allocator);
+/* Testbed__Migration methods */
+void   testbed__migration__init
+                     (Testbed__Migration         *message);
+size_t testbed__migration__get_packed_size
+                     (const Testbed__Migration   *message);
+size_t testbed__migration__pack
+                     (const Testbed__Migration   *message,
+                      uint8_t             *out);
+size_t testbed__migration__pack_to_buffer
+                     (const Testbed__Migration   *message,
+                      ProtobufCBuffer     *buffer);
+Testbed__Migration *
+       testbed__migration__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   testbed__migration__free_unpacked
+                     (Testbed__Migration *message,
+                      ProtobufCAllocator *allocator);
+/* Testbed__Moved methods */
+void   testbed__moved__init
+                     (Testbed__Moved         *message);
+size_t testbed__moved__get_packed_size
+                     (const Testbed__Moved   *message);
+size_t testbed__moved__pack
+                     (const Testbed__Moved   *message,
+                      uint8_t             *out);
+size_t testbed__moved__pack_to_buffer
+                     (const Testbed__Moved   *message,
+                      ProtobufCBuffer     *buffer);
+Testbed__Moved *
+       testbed__moved__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   testbed__moved__free_unpacked
+                     (Testbed__Moved *message,
+                      ProtobufCAllocator *allocator);
 /* Testbed__Cache methods */
 void   testbed__cache__init
                      (Testbed__Cache         *message);
@@ -979,6 +1086,12 @@ typedef void (*Testbed__Fence_Closure)
 typedef void (*Testbed__Notice_Closure)
                  (const Testbed__Notice *message,
                   void *closure_data);
+typedef void (*Testbed__Migration_Closure)
+                 (const Testbed__Migration *message,
+                  void *closure_data);
+typedef void (*Testbed__Moved_Closure)
+                 (const Testbed__Moved *message,
+                  void *closure_data);
 typedef void (*Testbed__Cache_Closure)
                  (const Testbed__Cache *message,
                   void *closure_data);
@@ -1022,6 +1135,8 @@ extern const ProtobufCMessageDescriptor testbed__rejected__descriptor;
 extern const ProtobufCMessageDescriptor testbed__routed__descriptor;
 extern const ProtobufCMessageDescriptor testbed__fence__descriptor;
 extern const ProtobufCMessageDescriptor testbed__notice__descriptor;
+extern const ProtobufCMessageDescriptor testbed__migration__descriptor;
+extern const ProtobufCMessageDescriptor testbed__moved__descriptor;
 extern const ProtobufCMessageDescriptor testbed__cache__descriptor;
 extern const ProtobufCMessageDescriptor testbed__wake__descriptor;
 extern const ProtobufCMessageDescriptor testbed__layer__descriptor;

@@ -43,7 +43,7 @@ extension Engine {
     private mutating func reserve(_ tokens: Int64, for slot: Int32, from place: Int, in iteration: Int) -> Bool {
         let missing = pool.blocks(for: tokens) - Int64(requests[slot].blocks)
         guard missing > 0 else { return true }
-        while !pool.take(missing) {
+        while !take(missing) {
             guard let victim = running[place...].last(where: { !requests[$0].isInFlight }) else { return false }
             preempt(victim)
             ring[iteration].preemptions += 1
@@ -66,22 +66,25 @@ extension Engine {
 
     /// Admits waiting requests while tokens, places and blocks last, in the scheduler's order.
     private mutating func admit(to iteration: Int, budget: inout Int, at now: Instant) {
-        while !waiting.isEmpty, budget > 0, running.count < plan.maxBatch {
+        while !waiting.isEmpty, budget > 0, running.count + placesKept < plan.maxBatch {
             let view = EngineView(
-                now: now, freeBlocks: pool.free, totalBlocks: pool.total, batchRequests: ring[iteration].chunks.count, tokensLeft: budget)
+                now: now, freeBlocks: pool.free + replicaBlocks, totalBlocks: pool.total, batchRequests: ring[iteration].chunks.count, tokensLeft: budget)
             guard let place = scheduler.next(in: waiting, of: view), place >= 0, place < waiting.count else { return }
             let slot = waiting[place].slot
             let total = Int64(requests[slot].total)
-            let fits = total <= Int64(budget)
+            // Less what a copy of its cache holds.
+            let left = total - Int64(requests[slot].computed)
+            let missing = max(0, pool.blocks(for: total) - Int64(requests[slot].blocks))
+            let fits = left <= Int64(budget)
             // A prompt above the whole budget runs alone when it may not be cut.
             guard fits || plan.chunkedPrefill || ring[iteration].shape.isEmpty else { return }
-            guard pool.take(pool.blocks(for: total)) else { return }
+            guard take(missing) || running.isEmpty && shedWaiting(except: slot) && take(missing) else { return }
             _ = waiting.remove(at: place)
-            waitingTokens -= total
-            requests[slot].blocks = Int32(pool.blocks(for: total))
+            waitingTokens -= left
+            requests[slot].blocks += Int32(missing)
             if requests[slot].prefillStart < 0 { requests[slot].prefillStart = now }
             join(slot)
-            let tokens = plan.chunkedPrefill ? Int32(min(total, Int64(budget))) : Int32(total)
+            let tokens = plan.chunkedPrefill ? Int32(min(left, Int64(budget))) : Int32(left)
             budget -= Int(tokens)
             add(slot, tokens: tokens, to: iteration)
         }

@@ -57,6 +57,9 @@ struct Engine {
     /// How much longer computing takes than it should, in thousandths: a straggler.
     var slowdown: Int64 = 1000
     var preemptions: Int64 = 0
+    /// Places in the batch kept for requests that are being moved here, and copies of caches of another worker, the oldest first.
+    var placesKept = 0
+    var replicas: [Replica] = []
 
     init(plan: EnginePlan, cost: CostModel, stages: Int, blocks: Int64, scheduler: any SchedulingPolicy, predictor: OutputPredictor = .none) {
         self.plan = plan
@@ -94,7 +97,7 @@ struct Engine {
         var item = queued(slot, entry)
         item.prediction = prediction(of: entry)
         waiting.insert(item)
-        waitingTokens += Int64(entry.total)
+        waitingTokens += Int64(entry.total - entry.computed)
     }
 
     /// A request as the scheduler may see it, without what is predicted of it.
@@ -181,7 +184,7 @@ struct Engine {
         if requests[slot].phase == .waiting {
             if let place = (0..<waiting.count).first(where: { waiting[$0].slot == slot }) {
                 _ = waiting.remove(at: place)
-                waitingTokens -= Int64(requests[slot].total)
+                waitingTokens -= Int64(requests[slot].total - requests[slot].computed)
             }
         } else if underWay(slot) != nil {
             requests[slot].isCancelled = true

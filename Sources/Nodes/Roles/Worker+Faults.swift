@@ -4,10 +4,12 @@ import Quantities
 /// What a worker does when others fail.
 extension Worker {
     /// A request is computed elsewhere now: what is here of it goes.
-    mutating func cancel(_ id: Int64, _ stream: Int32) {
+    mutating func cancel(_ id: Int64, _ stream: Int32, _ effects: inout Effects) {
+        cancelIncoming(id, stream)
         if earlyPulls[id]?.stream == stream { earlyPulls[id] = nil }
         guard let slot = engine.requests.find(id: id, stream: stream) else { return }
         if slots[id] == slot { slots[id] = nil }
+        forgetReplica(of: engine.requests[slot], &effects)
         switch engine.requests[slot].phase {
         case .none: return
         case .waiting, .running:
@@ -15,7 +17,7 @@ extension Worker {
             return
         case .placed: placed.removeAll { $0 == slot }
         case .pulling: pulling -= 1
-        case .parked: break
+        case .parked, .leaving: break
         }
         engine.freeBlocks(of: slot)
         engine.requests.remove(slot)

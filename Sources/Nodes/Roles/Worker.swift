@@ -33,6 +33,8 @@ struct Worker {
     var earlierBarriers: BarrierStatistics?
     /// The iteration that its gang computes at present, by its place in the engine's ring; `nil` for an empty batch.
     var openPlace: Int?
+    /// Requests and caches on their way from here and to here.
+    var moves = Moves()
     /// Whether weights are still being loaded: requests wait.
     var isLoading: Bool { loadedAt < .never }
     /// When they are loaded; `Instant.never` once they are.
@@ -64,7 +66,12 @@ struct Worker {
         case .pull(let message): sendCache(for: message, to: envelope.source, at: now, &effects)
         case .cache(let message): receiveCache(message, sent: envelope.sent, from: envelope.source, at: now, &effects)
         case .release(let message): release(message)
-        case .cancel(let id, let stream): cancel(id, stream)
+        case .cancel(let id, let stream): cancel(id, stream, &effects)
+        case .migration(let step): receive(step, in: envelope, at: now, &effects)
+        case .rebuild(let request):
+            rebuild(request)
+            if crew != nil, !isLoading { noteWork(at: now, &effects) }
+        case .fence(let fence): lose(fence, &effects)
         case .takeover:
             announceParked(&effects)
             sendReport(at: now, &effects)
@@ -75,7 +82,7 @@ struct Worker {
             gang?.wake(for: start, at: now)
             effects.timers[.gangStart] = gang?.nextStart ?? .never
             return
-        case .submit, .prefilled, .status, .tokens, .milestone, .rejected, .routed, .fence, .hello, .layer: return
+        case .submit, .prefilled, .status, .tokens, .milestone, .rejected, .routed, .hello, .layer: return
         }
         guard !isLoading else { return }
         if crew != nil, [.assign, .cache, .release, .cancel].contains(envelope.message.channel) { noteWork(at: now, &effects) }
@@ -107,6 +114,7 @@ struct Worker {
     /// Starts what can be started and sets the timers.
     private mutating func run(at now: Instant, _ effects: inout Effects) {
         if duty == .decode { pullCaches(at: now, &effects) }
+        defer { tendMove(&effects) }
         if crew != nil {
             effects.timers[.iterationEnd] = engine.nextEnd
             return
@@ -135,12 +143,16 @@ struct Worker {
             effects.send(.tokens(outbox), to: Int32(ClusterLayout.client), bytes: bytes)
             outbox = []
         }
+        stopForMove(at: now, &effects)
+        copyToBuddy(place, &effects)
         count(place, end: now, &effects)
     }
 
     /// A request has produced a token: sends it on its way and ends the request, or its stay here, when it was the last.
     private mutating func produceToken(of slot: Int32, at now: Instant, _ effects: inout Effects) {
         engine.requests[slot].generated += 1
+        engine.requests[slot].lastToken = now
+        if !moves.landed.isEmpty { noteLanded(slot, at: now, &effects) }
         let entry = engine.requests[slot]
         let isLast = entry.remaining <= 0
         if isLast || entry.hasJustBegun {
@@ -152,6 +164,7 @@ struct Worker {
         if duty == .prefill {
             finishPrefill(of: slot, isLast: isLast, &effects)
         } else if isLast {
+            forgetReplica(of: entry, &effects)
             engine.leave(slot)
             engine.freeBlocks(of: slot)
             engine.requests.remove(slot)
@@ -240,11 +253,13 @@ extension Worker {
         load.waitingRequests = Int32(clamping: engine.waiting.count + placed.count + pulling)
         load.runningRequests = Int32(clamping: engine.running.count)
         load.waitingTokens = engine.waitingTokens
-        load.usedBlocks = engine.pool.used
+        load.usedBlocks = engine.pool.used - engine.replicaBlocks
         load.receivedRequests = reporting.receivedRequests
         load.receivedTokens = reporting.receivedTokens
         load.receivedPredicted = reporting.receivedPredicted
         engine.addContexts(to: &load, predicts: duty != .prefill)
+        load.isMigrating = moves.outgoing != nil
+        if load.headBlocks == 0, let first = placed.first { load.headBlocks = engine.pool.blocks(for: Int64(engine.requests[first].total)) }
         effects.send(.status(load), to: Int32(ClusterLayout.controller), bytes: MessageSize.report(load))
         reporting.last = now
         reporting.isDirty = false
@@ -265,7 +280,10 @@ extension Worker {
         case .wake:
             guard let gang, gang.sleepsNext, gang.hasNews else { return nextMembership }
             return min(gang.nextStart, nextMembership)
-        case .submit, .assign, .place, .release, .fence, .hello, .cancel, .layer: return .never
+        // A request that moves stops, or ends, with an iteration; copies are sent after one.
+        case .copy: return moves.outgoing != nil || moves.copyInterval > 0 ? nextEvent : .never
+        case .cancel: return moves.outgoing != nil ? nextEvent : .never
+        case .submit, .assign, .place, .release, .fence, .hello, .migrate, .reserve, .moved, .layer: return .never
         }
     }
 }

@@ -37,5 +37,17 @@ extension TopologyChecks {
                 + "expected the key 'ttft' in 'slo'")
     }
 
+    /// Ranks of a gang keep what they compute: nothing moves or copies their caches.
+    func checkMoves() {
+        guard let pool = draft.pools.first(where: { $0.role == .ep || $0.role == .attention || $0.role != .expert && $0.mixture != nil }) else { return }
+        func message(_ choice: PolicyChoice) -> String {
+            "the policy '\(choice.name)' moves caches between workers that compute alone, but those of the pool '\(pool.name)' are ranks of a gang"
+        }
+        if draft.controller.migration.name != "none" {
+            reading.report(at: ["controller.migration", "controller"], message(draft.controller.migration))
+        }
+        if draft.recovery.policy.name == "kv-replica" { reading.report(at: ["recovery.policy", "recovery"], message(draft.recovery.policy)) }
+    }
+
     private func predicts(_ predictor: PolicyDescription) -> Bool { predictor.name != NoPrediction.description.name }
 }

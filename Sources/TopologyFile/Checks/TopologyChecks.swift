@@ -24,6 +24,7 @@ struct TopologyChecks {
         checkWorkload()
         checkPredictor()
         checkAdmission()
+        checkMoves()
         if let objective = draft.objective, objective == ServiceObjective(), !reading.isBroken("slo") {
             reading.report(at: ["slo"], "found an slo without a bound, expected ttft, tbt or e2e")
         }

@@ -77,6 +77,9 @@ enum ClusterGrammar {
                 Key(
                     "admission", \.admission, PolicyGrammar.codec(.admission, AdmissionRegistry.descriptions),
                     "Whether a request is taken at all; one that is not is rejected."),
+                Key(
+                    "migration", \.migration, PolicyGrammar.codec(.migration, MigrationRegistry.descriptions),
+                    "Between which workers running requests are moved."),
             ])
     }
 
