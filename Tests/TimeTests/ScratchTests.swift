@@ -10,7 +10,7 @@ import Testing
 struct ScratchTests {
     @Test func look() {
         guard let text = getenv("PLAN"), let number = UInt64(String(cString: text)) else { return }
-        let plan = generatedFaults(number, for: generatedPlan(number))
+        let plan = getenv("PLAIN") != nil ? generatedPlan(number) : generatedFaults(number, for: generatedPlan(number))
         print(plan.faults, plan.recovery)
         let one = runInProcess(plan).records
         let two = runInWindows(plan, order: number).run.records

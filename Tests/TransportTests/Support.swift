@@ -20,11 +20,13 @@ func edgy(_ range: ClosedRange<Int64>, _ random: inout RandomStream) -> Int64 {
 let times = 0...(Instant.never / 4)
 
 func randomAssignment(_ random: inout RandomStream) -> Assignment {
-    Assignment(
+    var request = Assignment(
         id: edgy(-(1 << 60)...(1 << 60), &random), stream: Int32(edgy(0...Int64(Int32.max), &random)),
         promptTokens: Int32(edgy(1...(1 << 26), &random)), outputTokens: Int32(edgy(1...(1 << 26), &random)),
         priority: Int32(edgy(Int64(Int32.min)...Int64(Int32.max), &random)), arrival: edgy(times, &random),
         decodeNode: Int32(edgy(-1...Int64(nodeCount - 1), &random)), produced: 0, restarts: Int32(edgy(0...Int64(Int32.max), &random)))
+    request.lostNode = Int32(edgy(-1...Int64(nodeCount - 1), &random))
+    return request
 }
 
 private func randomCache(_ random: inout RandomStream) -> CacheMessage {

@@ -2,9 +2,10 @@ import Quantities
 
 /// What a worker knows of requests that are on their way from it or to it, and of copies.
 struct Moves {
-    /// Blocks that the last stage may have, and stages before it at the most (the defaults of Llumnix's code).
+    /// Blocks that the last stage may have (the default of Llumnix's code), whatever the stages before it.
     static let lastBlocks: Int64 = 16
-    static let stageLimit: Int32 = 3
+    /// Stages before it at the most.
+    var stageLimit: Int32 = 3
 
     /// A request that is being moved away.
     struct Outgoing {

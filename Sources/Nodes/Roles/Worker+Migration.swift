@@ -53,7 +53,7 @@ extension Worker {
         let entry = engine.requests[move.slot]
         let size = Int64(shape.engine.blockSize)
         let rest = engine.pool.blocks(for: Int64(entry.computed)) - Int64(move.copied) / size
-        move.stage = .reserving(isLast: rest <= Moves.lastBlocks || move.stages >= Moves.stageLimit)
+        move.stage = .reserving(isLast: rest <= Moves.lastBlocks || move.stages >= moves.stageLimit)
         moves.outgoing = move
         var step = step(.reserve, of: move)
         // What the iteration under way adds, and the token that the target computes first.
@@ -123,7 +123,7 @@ extension Worker {
         step.tokens = entry.computed
         step.state = MovedRequest(
             request: entry.request, generated: entry.generated, computed: entry.computed, preemptions: entry.preemptions,
-            prefillStart: entry.prefillStart, prefillNode: duty == .decode ? entry.prefillNode : max(entry.prefillNode, node),
+            prefillStart: entry.prefillStart, prefillNode: entry.prefillNode >= 0 ? entry.prefillNode : node,
             kvTransfer: entry.kvTransfer, begun: move.begun, lastToken: entry.lastToken < 0 ? now : entry.lastToken, stages: move.stages,
             bytes: move.bytes)
         effects.send(.migration(step), to: move.target, bytes: MessageSize.header + bytes)

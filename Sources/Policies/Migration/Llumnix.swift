@@ -20,16 +20,20 @@ public struct Llumnix: MigrationPolicy {
             ParameterDescription("high", unit: "blocks", defaultValue: 30, range: -1e6...1e6, summary: "workers with a freeness above are targets"),
             ParameterDescription(
                 "headroom", unit: "blocks", defaultValue: 100, range: 0...1e6, summary: "what the urgent requests of a worker have for themselves"),
+            ParameterDescription(
+                "stages", defaultValue: 3, range: 0...100, summary: "stages of copying before the one that a request stops for; 0: stop and copy"),
         ])
 
     private let low: Double
     private let high: Double
     private let headroom: Int64
+    public let stages: Int32
 
     public init(parameters: PolicyParameters) {
         low = parameters["low"]
         high = parameters["high"]
         headroom = Int64(parameters["headroom"])
+        stages = Int32(parameters["stages"])
     }
 
     /// Blocks for each request of the batch that nobody has a claim to; negative where more is claimed than there is.

@@ -20,6 +20,9 @@ public protocol MigrationPolicy: Sendable {
     /// - Parameter parameters: checked values, one for each described parameter.
     init(parameters: PolicyParameters)
 
+    /// Stages in which a cache is copied while its request runs, at the most, before the one for which it stops; 0: it stops at once.
+    var stages: Int32 { get }
+
     /// Pairs of workers, each worker in one pair at the most.
     mutating func pairs(among workers: [WorkerView]) -> [MigrationPair]
 }

@@ -6,5 +6,7 @@ public struct NoMigration: MigrationPolicy {
 
     public init(parameters: PolicyParameters) {}
 
+    public var stages: Int32 { 0 }
+
     public mutating func pairs(among workers: [WorkerView]) -> [MigrationPair] { [] }
 }
