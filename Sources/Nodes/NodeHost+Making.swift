@@ -38,7 +38,7 @@ extension NodeHost {
 
     private static func makeState(
         _ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout, _ faults: FaultTable, born: Instant, _ probe: DecisionProbe?,
-        _ commons: GangCommons?,        source: () -> any RequestSource
+        _ commons: GangCommons?, source: () -> any RequestSource
     ) -> State? {
         switch node.role {
         case .client:
@@ -48,7 +48,8 @@ extension NodeHost {
                         names: layout.nodes.map(\.name), plan: plan, source: source(), born: born,
                         incarnation: faults.outages[node.index].count { $0.until <= born })))
         case .controller: makeController(plan, layout, WorkerWatch(plan, layout, table: faults, born: born), probe).map { .controller(Box($0)) }
-        case .prefill, .decode, .colocated, .ep, .attention: makeWorker(node, of: plan, layout, faults, born: born, probe, commons).map { .worker(Box($0)) }
+        case .prefill, .decode, .colocated, .ep, .attention:
+            makeWorker(node, of: plan, layout, faults, born: born, probe, commons).map { .worker(Box($0)) }
         case .expert:
             makeCrew(node, of: plan, layout, faults, commons).map { crew in
                 .expert(Box(ExpertNode(plan: node, records: plan.records, gang: crew.enter(at: born), crew: crew)))
@@ -76,7 +77,8 @@ extension NodeHost {
         return Controller(
             entry: entry, decode: workers(.decode), routing: routing, decodeRouting: decodeRouting,
             admission: admission is AdmitAll ? nil : admission, predictor: predictor, nodes: layout.nodes.count,
-            watch: watch, decisionCost: plan.chargedDecisionCost, migration: migration is NoMigration ? nil : migration, recovery: recovery, probe: probe)
+            watch: watch, decisionCost: plan.chargedDecisionCost, migration: migration is NoMigration ? nil : migration, recovery: recovery,
+            probe: probe)
     }
 
     /// The plan's predictor, the same at every node.
@@ -114,7 +116,9 @@ extension NodeHost {
         if plan.copiesCaches, crew == nil, duty != .prefill, let recovery = RecoveryRegistry.make(plan.recovery.policy) {
             worker.moves.copyInterval = recovery.copyInterval
             // The ring as it is while everybody lives; the controller tells of changes.
-            let ring = layout.nodes.filter { $0.pool.map { plan.pools[$0].model == pool.model && plan.duty(of: plan.pools[$0].role) == duty } ?? false }
+            let ring = layout.nodes.filter {
+                $0.pool.map { plan.pools[$0].model == pool.model && plan.duty(of: plan.pools[$0].role) == duty } ?? false
+            }
             let others = ring.map(\.index).filter { $0 != node.index }
             worker.moves.buddy = Int32(others.first { $0 > node.index } ?? others.first ?? -1)
         }

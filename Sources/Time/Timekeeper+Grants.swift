@@ -63,8 +63,8 @@ extension Timekeeper {
         let arrival = client.arrival
         let others = lively.reduce(Instant.never) { $1 == .submit ? $0 : min($0, sends[Int($1.rawValue)].first) }
         let earliest = earliestSends()
-        // What the client may have to send because a worker has failed is not overtaken.
-        let told = [Channel.fence, .moved].reduce(Instant.never) { min($0, earliest[$1] + min(latency[$1], .never - earliest[$1])) }
+        // What the client may have to send because a worker has failed is not overtaken, whether the word of it is to come or on its way.
+        let told = [Channel.fence, .moved].reduce(client.earliest[.cancel]) { min($0, earliest[$1] + min(latency[$1], .never - earliest[$1])) }
         let change = min(stop, isOver ? .never : nextChange)
         let limit = min(arrival + min(Self.aheadLimit, .never - arrival), change, told)
         // Telling it twice would change nothing: what it may send before `limit` is then no arrival but an answer.

@@ -37,9 +37,11 @@ public func generatedFaults(_ number: UInt64, for plan: ClusterPlan, span: Nanos
     var extra = RandomStream(seed: number, stream: 92)
     // Ranks keep their caches.
     let copies = layout.gangs.isEmpty ? 3 : 2
-    plan.recovery.policy = [
-        PolicyChoice("recompute"), PolicyChoice("token-migration"), PolicyChoice("kv-replica", parameters: ["interval": Double(1 + extra.below(80))]),
-    ][extra.below(copies)]
+    plan.recovery.policy =
+        [
+            PolicyChoice("recompute"), PolicyChoice("token-migration"),
+            PolicyChoice("kv-replica", parameters: ["interval": Double(1 + extra.below(80))]),
+        ][extra.below(copies)]
     plan.recovery.patience = [100_000_000, 5_000_000_000][random.below(2)]
     plan.recovery.hasStandby = random.below(2) == 0
     plan.recovery.startUp = StartUpPlan(base: time(300_000_000), tier: StorageTier.allCases[random.below(3)])

@@ -37,7 +37,8 @@ extension RunRecords {
         func rows(_ text: String) -> [String] { text.split(separator: "\n").map(String.init) }
         let parts: [(String, [String], [String])] = [
             ("requests", rows(requests), rows(other.requests)), ("restarts", rows(restarts), rows(other.restarts)),
-            ("migrations", migrations, other.migrations), ("iterations", iterations, other.iterations), ("layers", layers, other.layers), ("messages", messages, other.messages),
+            ("migrations", migrations, other.migrations), ("iterations", iterations, other.iterations), ("layers", layers, other.layers),
+            ("messages", messages, other.messages),
         ]
         for (name, mine, theirs) in parts where mine != theirs {
             let place = zip(mine, theirs).enumerated().first { $1.0 != $1.1 }?.offset ?? min(mine.count, theirs.count)

@@ -68,7 +68,8 @@ extension Engine {
     private mutating func admit(to iteration: Int, budget: inout Int, at now: Instant) {
         while !waiting.isEmpty, budget > 0, running.count + placesKept < plan.maxBatch {
             let view = EngineView(
-                now: now, freeBlocks: pool.free + replicaBlocks, totalBlocks: pool.total, batchRequests: ring[iteration].chunks.count, tokensLeft: budget)
+                now: now, freeBlocks: pool.free + replicaBlocks, totalBlocks: pool.total, batchRequests: ring[iteration].chunks.count,
+                tokensLeft: budget)
             guard let place = scheduler.next(in: waiting, of: view), place >= 0, place < waiting.count else { return }
             let slot = waiting[place].slot
             let total = Int64(requests[slot].total)

@@ -13,7 +13,9 @@ extension Client {
         // What was placed may have moved before the controller's word of it has come.
         if routed.decodes {
             if streams[place].routeFrom < 0 { streams[place].decodeRoute = routed.node }
-        } else { streams[place].prefillRoute = routed.node }
+        } else {
+            streams[place].prefillRoute = routed.node
+        }
     }
 
     /// Whether a token that is not expected belongs to a time before the request was begun anew, or to a client before this one.
@@ -40,7 +42,8 @@ extension Client {
     private func depends(_ stream: Stream, on node: Int32) -> Bool {
         // A prefill worker is done with a request when the decode worker has its cache, and the client the first token.
         // With tokens missing it may be those of any worker that had it.
-        stream.decodeRoute == node || stream.routeFrom >= 0 && !stream.ahead.isEmpty || stream.prefillRoute == node && !(stream.decodeRoute >= 0 && stream.decodes && stream.hasBegun)
+        stream.decodeRoute == node || stream.routeFrom >= 0 && !stream.ahead.isEmpty
+            || stream.prefillRoute == node && !(stream.decodeRoute >= 0 && stream.decodes && stream.hasBegun)
     }
 
     /// A new controller knows nothing, and what the old one sent last may not have got through: what has not begun is asked for again. That does not

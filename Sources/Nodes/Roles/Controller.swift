@@ -66,7 +66,8 @@ struct Controller {
         case .prefilled(let placement): place(placement, at: now, &effects)
         case .status(let load): update(envelope.source, with: load, sent: envelope.sent, at: now, &effects)
         case .hello: welcome(envelope.source, born: envelope.born, at: now, &effects)
-        case .assign, .place, .tokens, .milestone, .rejected, .routed, .pull, .cache, .release, .wake, .fence, .fenced, .takeover, .cancel, .migration,
+        case .assign, .place, .tokens, .milestone, .rejected, .routed, .pull, .cache, .release, .wake, .fence, .fenced, .takeover, .cancel,
+            .migration,
             .rebuild, .layer:
             break
         }

@@ -273,7 +273,9 @@ extension Worker {
         guard moves.copyInterval > 0, moves.buddy >= 0, crew == nil, duty != .prefill else { return }
         for chunk in engine.ring[place].chunks {
             let entry = engine.requests[chunk.slot]
-            guard entry.phase == .running, entry.generated > entry.request.produced, entry.computed - entry.copied >= moves.copyInterval else { continue }
+            guard entry.phase == .running, entry.generated > entry.request.produced, entry.computed - entry.copied >= moves.copyInterval else {
+                continue
+            }
             var step = MigrationStep(.replica, id: entry.request.id, stream: entry.request.stream)
             step.from = entry.copied
             step.tokens = entry.computed

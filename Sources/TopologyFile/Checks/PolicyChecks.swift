@@ -39,7 +39,9 @@ extension TopologyChecks {
 
     /// Ranks of a gang keep what they compute: nothing moves or copies their caches.
     func checkMoves() {
-        guard let pool = draft.pools.first(where: { $0.role == .ep || $0.role == .attention || $0.role != .expert && $0.mixture != nil }) else { return }
+        guard let pool = draft.pools.first(where: { $0.role == .ep || $0.role == .attention || $0.role != .expert && $0.mixture != nil }) else {
+            return
+        }
         func message(_ choice: PolicyChoice) -> String {
             "the policy '\(choice.name)' moves caches between workers that compute alone, but those of the pool '\(pool.name)' are ranks of a gang"
         }

@@ -9,7 +9,9 @@ enum RecoveryGrammar {
         return .mapping(
             "recovery", RecoveryPlan(),
             [
-                Key("policy", \.policy, PolicyGrammar.codec(.recovery, RecoveryRegistry.descriptions), "What becomes of the requests of a dead worker."),
+                Key(
+                    "policy", \.policy, PolicyGrammar.codec(.recovery, RecoveryRegistry.descriptions),
+                    "What becomes of the requests of a dead worker."),
                 Key("heartbeat", \.heartbeat, time, "How often a node tells the controller that it lives."),
                 Key("timeout", \.timeout, time, "After how long a silence it counts as dead."),
                 Key("retries", \.retries, .integer(0...1_000, "a number of retries"), "How often one request is begun again before it fails."),
