@@ -73,7 +73,7 @@ extension NodeHost {
     /// The process ends at `time`, after everything before. A client's requests end with it; what a worker held is nowhere any more.
     public func die(at time: Instant) {
         switch state {
-        case .client(let box): box.node.abandon(at: time, &effects)
+        case .client(let box): box.node.die(at: time, &effects)
         case .worker: retire()
         case .controller, .expert: break
         }
