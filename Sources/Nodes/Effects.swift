@@ -13,6 +13,8 @@ public enum TimerKind: Int, Sendable, CaseIterable {
     case arrival
     /// The gang's next iteration begins.
     case gangStart
+    /// A scheduler that lets requests wait decides again.
+    case decision
 }
 
 /// What a node wants done to the world. The host of the node carries it out; the node itself touches nothing.
@@ -63,6 +65,7 @@ struct TimerTable {
     private var report: Instant = .never
     private var arrival: Instant = .never
     private var gangStart: Instant = .never
+    private var decision: Instant = .never
 
     subscript(kind: TimerKind) -> Instant {
         @inline(__always) get {
@@ -72,6 +75,7 @@ struct TimerTable {
             case .report: report
             case .arrival: arrival
             case .gangStart: gangStart
+            case .decision: decision
             }
         }
         @inline(__always) set {
@@ -81,6 +85,7 @@ struct TimerTable {
             case .report: report = newValue
             case .arrival: arrival = newValue
             case .gangStart: gangStart = newValue
+            case .decision: decision = newValue
             }
         }
     }
@@ -94,6 +99,7 @@ struct TimerTable {
         if report < time { (kind, time) = (.report, report) }
         if arrival < time { (kind, time) = (.arrival, arrival) }
         if gangStart < time { (kind, time) = (.gangStart, gangStart) }
+        if decision < time { (kind, time) = (.decision, decision) }
         return (kind, time)
     }
 }

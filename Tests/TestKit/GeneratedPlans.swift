@@ -23,10 +23,11 @@ public func generatedPlan(_ number: UInt64) -> ClusterPlan {
             name: name, role: role, count: count, model: testModel, device: testDevice, tensorParallel: 1 << random.below(3),
             pipelineParallel: 1 + random.below(2), engine: engine())
     }
-    let pools =
+    var pools =
         random.below(4) == 0
         ? [pool("mixed", .colocated, 1 + random.below(6))]
         : [pool("prefill", .prefill, 1 + random.below(4)), pool("decode", .decode, 1 + random.below(6))]
+    for place in pools.indices { pools[place].engine.scheduling = generatedScheduling(number, pool: place) }
     let policies = RoutingRegistry.descriptions.map { PolicyChoice($0.name) }
     var links = LinkPlan()
     if random.below(2) == 0 { links.control.latency = 1_000 * Int64(1 + random.below(2000)) }
@@ -35,7 +36,27 @@ public func generatedPlan(_ number: UInt64) -> ClusterPlan {
         name: "generated-\(number)", seed: number, pools: pools,
         controller: ControllerPlan(routing: policies[random.below(policies.count)], decodeRouting: policies[random.below(policies.count)]),
         links: links, hosts: HostPlan(devicesPerHost: 8, hostsPerRack: 1 + random.below(3)), workload: workload(&random, isTight: isTight),
-        objective: ServiceObjective(ttft: 500_000_000, tbt: 50_000_000), records: RecordPlan(messages: true))
+        objective: ServiceObjective(ttft: 500_000_000, tbt: 50_000_000), records: RecordPlan(messages: true),
+        predictor: generatedPredictor(number))
+}
+
+/// Scheduling policies in turns, so that a few plans have each of them, at workers of every duty; one in four is first come, first served.
+private func generatedScheduling(_ number: UInt64, pool: Int) -> PolicyChoice {
+    let policies = SchedulingRegistry.descriptions
+    let place = Int(number) * 3 + pool * 5
+    guard (Int(number) + pool) % 4 != 3 else { return PolicyChoice("fcfs") }
+    let policy = policies[place % policies.count]
+    let parameters: [String: [String: Double]] = [
+        "fcfs-protected": ["protection": 0.3, "clearing": number % 2 == 0 ? 0.5 : 0], "wait": ["classes": 2, "first": 40, "patience": 0.03],
+        "nested-wait": ["width": 20, "patience": 0.03], "priority": number % 2 == 0 ? [:] : ["aging": 1], "trail": ["limit": 0.5],
+    ]
+    return PolicyChoice(policy.name, parameters: parameters[policy.name] ?? [:])
+}
+
+/// Predictors in turns; the first predicts nothing.
+private func generatedPredictor(_ number: UInt64) -> PolicyChoice {
+    let predictors = PredictorRegistry.descriptions.dropFirst()
+    return PolicyChoice(predictors[predictors.startIndex + Int(number) % predictors.count].name)
 }
 
 private func workload(_ random: inout RandomStream, isTight: Bool) -> WorkloadPlan {

@@ -157,7 +157,7 @@ public func runInWindows(_ plan: ClusterPlan, order: UInt64) -> (run: FinishedRu
             goOn(node, grant, [])
         }
     }
-    precondition(open.isEmpty, "plan \(plan.name): \(open.keys.sorted()) wait for messages of their gang that nobody sends")
+    precondition(open.isEmpty, "plan \(plan.name): \(open.keys.sorted()) wait for messages of their gang that nobody sends\n\(keeper)")
     precondition(keeper.isQuiescent, "plan \(plan.name): no grant is out and something is left to happen:\n\(keeper)")
     return (FinishedRun(records: RunRecords(buffers), hosts: hosts), keeper.grants)
 }

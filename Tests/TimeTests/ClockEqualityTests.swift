@@ -1,4 +1,5 @@
 import Cluster
+import Policies
 import Records
 import TestKit
 import Testing
@@ -52,6 +53,9 @@ struct ClockEqualityTests {
         #expect(count { $0.plan.pools[0].role == .colocated } >= 5)
         for policy in Set(Self.exact.map(\.plan.controller.routing.name)) {
             #expect(count { $0.plan.controller.routing.name == policy } >= 3, "\(policy)")
+        }
+        for policy in SchedulingRegistry.descriptions.map(\.name) {
+            #expect(count { run in run.plan.pools.contains { $0.engine.scheduling.name == policy } } >= 3, "\(policy)")
         }
     }
 }
