@@ -76,7 +76,8 @@ let package = Package(
         .executableTarget(
             name: "testbed-bench",
             dependencies: [
-                "Launch", "Transport", "TopologyFile", "Records", "Terminal", "Cluster", "Models", "Nodes", "Time", "Workload", "Quantities", "CZMQ",
+                "Launch", "Transport", "TopologyFile", "Records", "Terminal", "Cluster", "Models", "Nodes", "Policies", "Time", "Workload",
+                "Quantities", "CZMQ",
                 "CSystem",
             ],
             swiftSettings: strict),

@@ -27,7 +27,7 @@ public func generatedPlan(_ number: UInt64) -> ClusterPlan {
         random.below(4) == 0
         ? [pool("mixed", .colocated, 1 + random.below(6))]
         : [pool("prefill", .prefill, 1 + random.below(4)), pool("decode", .decode, 1 + random.below(6))]
-    for place in pools.indices { pools[place].engine.scheduling = generatedScheduling(number, pool: place) }
+    for place in pools.indices { pools[place].engine.scheduling = generatedScheduling(number, pool: place, isLayerwise: isLayerwise) }
     let policies = RoutingRegistry.descriptions.map { PolicyChoice($0.name) }
     var links = LinkPlan()
     if random.below(2) == 0 { links.control.latency = 1_000 * Int64(1 + random.below(2000)) }
@@ -40,12 +40,15 @@ public func generatedPlan(_ number: UInt64) -> ClusterPlan {
         predictor: generatedPredictor(number))
 }
 
-/// Scheduling policies in turns, so that a few plans have each of them, at workers of every duty; one in four is first come, first served.
-private func generatedScheduling(_ number: UInt64, pool: Int) -> PolicyChoice {
-    let policies = SchedulingRegistry.descriptions
-    let place = Int(number) * 3 + pool * 5
-    guard (Int(number) + pool) % 4 != 3 else { return PolicyChoice("fcfs") }
-    let policy = policies[place % policies.count]
+/// Scheduling policies from a stream of their own, of which the plans that tests use have each at least three times.
+private func generatedScheduling(_ number: UInt64, pool: Int, isLayerwise: Bool) -> PolicyChoice {
+    var random = RandomStream(seed: number, stream: 418)
+    for _ in 0..<pool { _ = random.next() }
+    // With layers pushed nobody may overtake.
+    let policies = SchedulingRegistry.descriptions.filter {
+        !isLayerwise || !SchedulingRegistry.traits(of: PolicyChoice($0.name)).contains(.overtakes)
+    }
+    let policy = policies[random.below(policies.count)]
     let parameters: [String: [String: Double]] = [
         "fcfs-protected": ["protection": 0.3, "clearing": number % 2 == 0 ? 0.5 : 0], "wait": ["classes": 2, "first": 40, "patience": 0.03],
         "nested-wait": ["width": 20, "patience": 0.03], "priority": number % 2 == 0 ? [:] : ["aging": 1], "trail": ["limit": 0.5],

@@ -15,7 +15,7 @@ public struct EarliestDeadlineFirst: SchedulingPolicy {
             ParameterDescription("per-token", unit: "s", defaultValue: 0.001, range: 0...10, summary: "time for each token of the prompt on top"),
             ParameterDescription("class-factor", defaultValue: 2, range: 0.01...100, summary: "times as much time for each step of lower priority"),
         ])
-    public static let traits: SchedulingTraits = [.ranks]
+    public static let traits: SchedulingTraits = [.ranks, .overtakes]
 
     private let base: Double
     private let perToken: Double

@@ -12,7 +12,7 @@ public struct LimitedPreemption: SchedulingPolicy {
         parameters: [
             ParameterDescription("limit", defaultValue: 0.8, range: 0...2, summary: "share of the first prediction from which a request stays")
         ], needsPrediction: true)
-    public static let traits: SchedulingTraits = [.ranks, .manages, .choosesVictims]
+    public static let traits: SchedulingTraits = [.ranks, .manages, .choosesVictims, .overtakes]
 
     private let limit: Double
     private var shared = ShortestRemaining()

@@ -17,7 +17,7 @@ public struct MemoryConstrainedShortestFirst: SchedulingPolicy {
         name: "mc-sf", summary: "shortest first while memory suffices to everybody's predicted end", source: "MC-SF, 2502.07115",
         parameters: [ParameterDescription("protection", defaultValue: 0, range: 0...0.99, summary: "share of the blocks that nobody may join into")],
         needsPrediction: true)
-    public static let traits: SchedulingTraits = [.ranks, .admits]
+    public static let traits: SchedulingTraits = [.ranks, .admits, .overtakes]
 
     private var forecast: MemoryForecast
 

@@ -28,6 +28,8 @@ public struct NestedWait: SchedulingPolicy {
         /// Requests at its entry, and whether any are inside.
         var entry = 0
         var hasRequests = false
+        var hadRequests = false
+        /// When it last advanced, or began to hold requests.
         var advanced: Instant = 0
     }
 
@@ -53,11 +55,13 @@ public struct NestedWait: SchedulingPolicy {
     public mutating func manage(_ waiting: WaitingQueue, _ engine: EngineView, _ orders: inout RunningOrders) {
         for place in segments.indices {
             segments[place].entry = 0
+            segments[place].hadRequests = segments[place].hasRequests
             segments[place].hasRequests = false
         }
         for request in engine.running {
             let place = segment(request.generated)
             segments[place].hasRequests = true
+            if !segments[place].hadRequests { segments[place].advanced = engine.now }
             let start = place == 0 ? (engine.joinsPrefilled ? 1 : -1) : place * Int(width)
             if Int(request.generated) == start { segments[place].entry += 1 }
         }

@@ -11,7 +11,7 @@ public struct OptimisticShortestFirst: SchedulingPolicy {
     public static let description = PolicyDescription(
         name: "a-min", summary: "smallest lower bound first; who turns out longer is evicted and tried again", source: "A-min, 2508.14544",
         needsPrediction: true)
-    public static let traits: SchedulingTraits = [.ranks, .admits, .manages, .choosesVictims]
+    public static let traits: SchedulingTraits = [.ranks, .admits, .manages, .choosesVictims, .overtakes]
 
     private var forecast = MemoryForecast(basis: .lower)
     private var order: [RunningRequest] = []

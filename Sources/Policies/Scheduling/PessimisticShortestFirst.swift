@@ -10,7 +10,7 @@ public struct PessimisticShortestFirst: SchedulingPolicy {
     public static let description = PolicyDescription(
         name: "a-max", summary: "shortest upper bound first while memory suffices for all upper bounds", source: "A-max, 2508.14544",
         needsPrediction: true)
-    public static let traits: SchedulingTraits = [.ranks, .admits]
+    public static let traits: SchedulingTraits = [.ranks, .admits, .overtakes]
 
     private var forecast = MemoryForecast(basis: .upper)
 

@@ -116,6 +116,8 @@ public struct SchedulingTraits: OptionSet, Sendable {
     public static let admits = SchedulingTraits(rawValue: 2)
     /// `manage`: it evicts or pauses running requests.
     public static let manages = SchedulingTraits(rawValue: 4)
+    /// It lets requests overtake others that came before and are no less urgent.
+    public static let overtakes = SchedulingTraits(rawValue: 32)
     /// `RunningOrders.decidesAgain`: it lets everybody wait, up to a time.
     public static let waits = SchedulingTraits(rawValue: 16)
     /// `victim`: it says who loses its cache when memory runs out.

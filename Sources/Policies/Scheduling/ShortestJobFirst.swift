@@ -9,7 +9,7 @@ import Quantities
 public struct ShortestJobFirst: SchedulingPolicy {
     public static let description = PolicyDescription(
         name: "sjf", summary: "the shortest predicted output first", source: "SJF; S3, 2306.06000; 2404.08509", needsPrediction: true)
-    public static let traits: SchedulingTraits = [.ranks]
+    public static let traits: SchedulingTraits = [.ranks, .overtakes]
 
     public init(parameters: PolicyParameters, random: RandomStream) {}
 

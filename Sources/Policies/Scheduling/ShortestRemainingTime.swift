@@ -11,7 +11,7 @@ public struct ShortestRemainingTime: SchedulingPolicy {
     public static let description = PolicyDescription(
         name: "srpt", summary: "the fewest predicted tokens to come first; longer ones give way", source: "Schrage 1968; 2503.07545",
         needsPrediction: true)
-    public static let traits: SchedulingTraits = [.ranks, .manages, .choosesVictims]
+    public static let traits: SchedulingTraits = [.ranks, .manages, .choosesVictims, .overtakes]
 
     private var shared = ShortestRemaining()
 

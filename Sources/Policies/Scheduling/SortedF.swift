@@ -15,7 +15,7 @@ public struct SortedF: SchedulingPolicy {
         name: "sorted-f", summary: "batches by total length over squared number, then shortest first", source: "Sorted-F, 2508.06133",
         parameters: [ParameterDescription("protection", defaultValue: 0, range: 0...0.99, summary: "share of the blocks that nobody may join into")],
         needsPrediction: true)
-    public static let traits: SchedulingTraits = [.admits]
+    public static let traits: SchedulingTraits = [.admits, .overtakes]
 
     private var forecast: MemoryForecast
     /// The snapshot in its order, and how much of it has joined.

@@ -12,7 +12,7 @@ public struct UrgentFirst: SchedulingPolicy {
         parameters: [
             ParameterDescription("aging", unit: "s", defaultValue: 0, range: 0...86_400, summary: "time that counts as one step of priority; 0: none")
         ])
-    public static let traits: SchedulingTraits = [.ranks, .manages]
+    public static let traits: SchedulingTraits = [.ranks, .manages, .overtakes]
 
     private let aging: Nanoseconds
 

@@ -22,7 +22,7 @@ public struct Wait: SchedulingPolicy {
             ParameterDescription("ratio", defaultValue: 4, range: 1.01...1000, summary: "end of a type over the end of the one before"),
             ParameterDescription("patience", unit: "s", defaultValue: 0.1, range: 0.000_1...3600, summary: "longest time that a type stands still"),
         ], needsPrediction: true)
-    public static let traits: SchedulingTraits = [.ranks, .manages, .admits, .waits]
+    public static let traits: SchedulingTraits = [.ranks, .manages, .admits, .waits, .overtakes]
 
     private struct Kind: Sendable {
         /// Requests that ever came, those that wait, and when the first of these arrived.
