@@ -412,6 +412,141 @@ void   testbed__rejected__free_unpacked
   assert(message->base.descriptor == &testbed__rejected__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   testbed__routed__init
+                     (Testbed__Routed         *message)
+{
+  static const Testbed__Routed init_value = TESTBED__ROUTED__INIT;
+  *message = init_value;
+}
+size_t testbed__routed__get_packed_size
+                     (const Testbed__Routed *message)
+{
+  assert(message->base.descriptor == &testbed__routed__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t testbed__routed__pack
+                     (const Testbed__Routed *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &testbed__routed__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t testbed__routed__pack_to_buffer
+                     (const Testbed__Routed *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &testbed__routed__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Testbed__Routed *
+       testbed__routed__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Testbed__Routed *)
+     protobuf_c_message_unpack (&testbed__routed__descriptor,
+                                allocator, len, data);
+}
+void   testbed__routed__free_unpacked
+                     (Testbed__Routed *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &testbed__routed__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   testbed__fence__init
+                     (Testbed__Fence         *message)
+{
+  static const Testbed__Fence init_value = TESTBED__FENCE__INIT;
+  *message = init_value;
+}
+size_t testbed__fence__get_packed_size
+                     (const Testbed__Fence *message)
+{
+  assert(message->base.descriptor == &testbed__fence__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t testbed__fence__pack
+                     (const Testbed__Fence *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &testbed__fence__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t testbed__fence__pack_to_buffer
+                     (const Testbed__Fence *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &testbed__fence__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Testbed__Fence *
+       testbed__fence__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Testbed__Fence *)
+     protobuf_c_message_unpack (&testbed__fence__descriptor,
+                                allocator, len, data);
+}
+void   testbed__fence__free_unpacked
+                     (Testbed__Fence *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &testbed__fence__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   testbed__notice__init
+                     (Testbed__Notice         *message)
+{
+  static const Testbed__Notice init_value = TESTBED__NOTICE__INIT;
+  *message = init_value;
+}
+size_t testbed__notice__get_packed_size
+                     (const Testbed__Notice *message)
+{
+  assert(message->base.descriptor == &testbed__notice__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t testbed__notice__pack
+                     (const Testbed__Notice *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &testbed__notice__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t testbed__notice__pack_to_buffer
+                     (const Testbed__Notice *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &testbed__notice__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Testbed__Notice *
+       testbed__notice__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Testbed__Notice *)
+     protobuf_c_message_unpack (&testbed__notice__descriptor,
+                                allocator, len, data);
+}
+void   testbed__notice__free_unpacked
+                     (Testbed__Notice *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &testbed__notice__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   testbed__cache__init
                      (Testbed__Cache         *message)
 {
@@ -887,7 +1022,7 @@ const ProtobufCMessageDescriptor testbed__parcel__descriptor =
   (ProtobufCMessageInit) testbed__parcel__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor testbed__envelope__field_descriptors[19] =
+static const ProtobufCFieldDescriptor testbed__envelope__field_descriptors[26] =
 {
   {
     "sequence",
@@ -956,6 +1091,18 @@ static const ProtobufCFieldDescriptor testbed__envelope__field_descriptors[19] =
     PROTOBUF_C_TYPE_UINT32,
     0,   /* quantifier_offset */
     offsetof(Testbed__Envelope, link),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "born",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Envelope, born),
     NULL,
     NULL,
     0,             /* flags */
@@ -1117,33 +1264,112 @@ static const ProtobufCFieldDescriptor testbed__envelope__field_descriptors[19] =
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "routed",
+    23,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Testbed__Envelope, body_case),
+    offsetof(Testbed__Envelope, routed),
+    &testbed__routed__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fence",
+    24,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Testbed__Envelope, body_case),
+    offsetof(Testbed__Envelope, fence),
+    &testbed__fence__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fenced",
+    25,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Testbed__Envelope, body_case),
+    offsetof(Testbed__Envelope, fenced),
+    &testbed__notice__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "takeover",
+    26,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Testbed__Envelope, body_case),
+    offsetof(Testbed__Envelope, takeover),
+    &testbed__notice__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "hello",
+    27,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Testbed__Envelope, body_case),
+    offsetof(Testbed__Envelope, hello),
+    &testbed__notice__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cancel",
+    28,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Testbed__Envelope, body_case),
+    offsetof(Testbed__Envelope, cancel),
+    &testbed__rejected__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned testbed__envelope__field_indices_by_name[] = {
-  7,   /* field[7] = assign */
+  8,   /* field[8] = assign */
+  6,   /* field[6] = born */
   4,   /* field[4] = bytes */
-  15,   /* field[15] = cache */
+  16,   /* field[16] = cache */
+  25,   /* field[25] = cancel */
+  21,   /* field[21] = fence */
+  22,   /* field[22] = fenced */
   2,   /* field[2] = flight */
-  18,   /* field[18] = layer */
+  24,   /* field[24] = hello */
+  19,   /* field[19] = layer */
   3,   /* field[3] = length */
   5,   /* field[5] = link */
-  12,   /* field[12] = milestone */
-  8,   /* field[8] = place */
-  9,   /* field[9] = prefilled */
-  14,   /* field[14] = pull */
-  13,   /* field[13] = rejected */
-  16,   /* field[16] = release */
+  13,   /* field[13] = milestone */
+  9,   /* field[9] = place */
+  10,   /* field[10] = prefilled */
+  15,   /* field[15] = pull */
+  14,   /* field[14] = rejected */
+  17,   /* field[17] = release */
+  20,   /* field[20] = routed */
   1,   /* field[1] = sent */
   0,   /* field[0] = sequence */
-  10,   /* field[10] = status */
-  6,   /* field[6] = submit */
-  11,   /* field[11] = tokens */
-  17,   /* field[17] = wake */
+  11,   /* field[11] = status */
+  7,   /* field[7] = submit */
+  23,   /* field[23] = takeover */
+  12,   /* field[12] = tokens */
+  18,   /* field[18] = wake */
 };
 static const ProtobufCIntRange testbed__envelope__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 10, 6 },
-  { 0, 19 }
+  { 10, 7 },
+  { 0, 26 }
 };
 const ProtobufCMessageDescriptor testbed__envelope__descriptor =
 {
@@ -1153,14 +1379,14 @@ const ProtobufCMessageDescriptor testbed__envelope__descriptor =
   "Testbed__Envelope",
   "testbed",
   sizeof(Testbed__Envelope),
-  19,
+  26,
   testbed__envelope__field_descriptors,
   testbed__envelope__field_indices_by_name,
   2,  testbed__envelope__number_ranges,
   (ProtobufCMessageInit) testbed__envelope__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor testbed__request__field_descriptors[7] =
+static const ProtobufCFieldDescriptor testbed__request__field_descriptors[9] =
 {
   {
     "id",
@@ -1246,6 +1472,30 @@ static const ProtobufCFieldDescriptor testbed__request__field_descriptors[7] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "produced",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Request, produced),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "restarts",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Request, restarts),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned testbed__request__field_indices_by_name[] = {
   5,   /* field[5] = arrival */
@@ -1253,13 +1503,15 @@ static const unsigned testbed__request__field_indices_by_name[] = {
   0,   /* field[0] = id */
   3,   /* field[3] = output_tokens */
   4,   /* field[4] = priority */
+  7,   /* field[7] = produced */
   2,   /* field[2] = prompt_tokens */
+  8,   /* field[8] = restarts */
   1,   /* field[1] = stream */
 };
 static const ProtobufCIntRange testbed__request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor testbed__request__descriptor =
 {
@@ -1269,7 +1521,7 @@ const ProtobufCMessageDescriptor testbed__request__descriptor =
   "Testbed__Request",
   "testbed",
   sizeof(Testbed__Request),
-  7,
+  9,
   testbed__request__field_descriptors,
   testbed__request__field_indices_by_name,
   1,  testbed__request__number_ranges,
@@ -1700,7 +1952,153 @@ const ProtobufCMessageDescriptor testbed__rejected__descriptor =
   (ProtobufCMessageInit) testbed__rejected__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor testbed__cache__field_descriptors[5] =
+static const ProtobufCFieldDescriptor testbed__routed__field_descriptors[4] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Routed, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stream",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Routed, stream),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "node",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Routed, node),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "decodes",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Routed, decodes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned testbed__routed__field_indices_by_name[] = {
+  3,   /* field[3] = decodes */
+  0,   /* field[0] = id */
+  2,   /* field[2] = node */
+  1,   /* field[1] = stream */
+};
+static const ProtobufCIntRange testbed__routed__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor testbed__routed__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "testbed.Routed",
+  "Routed",
+  "Testbed__Routed",
+  "testbed",
+  sizeof(Testbed__Routed),
+  4,
+  testbed__routed__field_descriptors,
+  testbed__routed__field_indices_by_name,
+  1,  testbed__routed__number_ranges,
+  (ProtobufCMessageInit) testbed__routed__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor testbed__fence__field_descriptors[2] =
+{
+  {
+    "node",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Fence, node),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "before",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Fence, before),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned testbed__fence__field_indices_by_name[] = {
+  1,   /* field[1] = before */
+  0,   /* field[0] = node */
+};
+static const ProtobufCIntRange testbed__fence__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor testbed__fence__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "testbed.Fence",
+  "Fence",
+  "Testbed__Fence",
+  "testbed",
+  sizeof(Testbed__Fence),
+  2,
+  testbed__fence__field_descriptors,
+  testbed__fence__field_indices_by_name,
+  1,  testbed__fence__number_ranges,
+  (ProtobufCMessageInit) testbed__fence__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define testbed__notice__field_descriptors NULL
+#define testbed__notice__field_indices_by_name NULL
+#define testbed__notice__number_ranges NULL
+const ProtobufCMessageDescriptor testbed__notice__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "testbed.Notice",
+  "Notice",
+  "Testbed__Notice",
+  "testbed",
+  sizeof(Testbed__Notice),
+  0,
+  testbed__notice__field_descriptors,
+  testbed__notice__field_indices_by_name,
+  0,  testbed__notice__number_ranges,
+  (ProtobufCMessageInit) testbed__notice__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor testbed__cache__field_descriptors[6] =
 {
   {
     "id",
@@ -1762,6 +2160,18 @@ static const ProtobufCFieldDescriptor testbed__cache__field_descriptors[5] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "stream",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Cache, stream),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned testbed__cache__field_indices_by_name[] = {
   2,   /* field[2] = decode_slot */
@@ -1769,11 +2179,12 @@ static const unsigned testbed__cache__field_indices_by_name[] = {
   3,   /* field[3] = is_final */
   1,   /* field[1] = prefill_slot */
   4,   /* field[4] = prefill_start */
+  5,   /* field[5] = stream */
 };
 static const ProtobufCIntRange testbed__cache__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor testbed__cache__descriptor =
 {
@@ -1783,7 +2194,7 @@ const ProtobufCMessageDescriptor testbed__cache__descriptor =
   "Testbed__Cache",
   "testbed",
   sizeof(Testbed__Cache),
-  5,
+  6,
   testbed__cache__field_descriptors,
   testbed__cache__field_indices_by_name,
   1,  testbed__cache__number_ranges,

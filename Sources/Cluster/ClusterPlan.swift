@@ -20,12 +20,15 @@ public struct ClusterPlan: Sendable, Equatable {
     public var records: RecordPlan
     /// What is known of output lengths before they end.
     public var predictor: PolicyChoice
+    public var faults: FaultPlan
+    public var recovery: RecoveryPlan
 
     public init(
         name: String, seed: UInt64 = 1, clock: ClockMode = .virtual, dilation: Double = 1, pools: [PoolPlan],
         controller: ControllerPlan = ControllerPlan(),
         links: LinkPlan = LinkPlan(), hosts: HostPlan = HostPlan(), workload: WorkloadPlan, objective: ServiceObjective? = nil,
-        records: RecordPlan = RecordPlan(), predictor: PolicyChoice = PolicyChoice("none")
+        records: RecordPlan = RecordPlan(), faults: FaultPlan = FaultPlan(), recovery: RecoveryPlan = RecoveryPlan(),
+        predictor: PolicyChoice = PolicyChoice("none")
     ) {
         self.name = name
         self.seed = seed
@@ -39,6 +42,8 @@ public struct ClusterPlan: Sendable, Equatable {
         self.objective = objective
         self.records = records
         self.predictor = predictor
+        self.faults = faults
+        self.recovery = recovery
     }
 }
 

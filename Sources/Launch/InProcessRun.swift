@@ -3,6 +3,7 @@ import Nodes
 import Quantities
 import Records
 import Time
+import TraceFiles
 import Transport
 import Workload
 
@@ -20,18 +21,25 @@ struct InProcessRun {
         let rows = RecordBuffers()
         let transfers = plan.records.timeline ? try OutputFile(folder.transfers) : nil
         let layers = plan.records.layers ? try LayerParts(directory: folder.parts, layout: layout) : nil
-        let hosts = layout.nodes.compactMap { node in NodeHost.make(node, of: plan.inOneProcess, layout: layout, records: rows) { source } }
-        var clock = InProcess(hosts)
+        let faults = FaultTable(plan, layout)
+        func make(_ node: Int, _ born: Instant, _ source: @escaping () -> any RequestSource) -> NodeHost? {
+            NodeHost.make(layout.nodes[node], of: plan.inOneProcess, layout: layout, records: rows, faults: faults, born: born, source: source)
+        }
+        let hosts = layout.nodes.indices.compactMap { make($0, 0) { source } }
+        let again = { [plan] in (try? requestSource(for: plan.workload, seed: plan.seed)) ?? NoRequests() }
+        var clock = InProcess(hosts, faults: faults) { make($0, $1, again) }
         var outcome = RunOutcome.finished
         var isGoing = true
         while isGoing {
             isGoing = clock.run(turns: 2_000)
+            if !isGoing { clock.finish() }
             try take(&rows.requests) { try records.requests.write($0) }
+            try take(&rows.restarts) { try records.writeRestarts($0) }
             try take(&rows.iterations) { try records.iterations?.write($0) }
             try take(&rows.messages) { try records.messages?.write($0) }
             try take(&rows.transfers) { try transfers?.write($0) }
             try take(&rows.layers) { try layers?.write($0) }
-            onStatus(RunStatus(now: clock.now, progress: hosts[ClusterLayout.client].progress))
+            onStatus(RunStatus(now: clock.now, progress: clock.hosts[ClusterLayout.client].progress))
             if events.isInterrupted() {
                 outcome = .interrupted
                 break
@@ -40,6 +48,6 @@ struct InProcessRun {
         try layers?.finish()
         try MergedParts(folder: folder, layout: layout).mergeLayers(into: records)
         if let problem = source.problem { outcome = .failed(problem) }
-        return (outcome, hosts.map(\.statistics))
+        return (outcome, clock.statistics)
     }
 }

@@ -13,6 +13,7 @@ struct MergedParts {
     /// Moves every row to the records.
     func merge(into records: RecordSet) throws {
         try merge("requests", timeField: 8, into: records.requests)
+        try merge("restarts", timeField: 5) { try records.writeRestarts($0) }
         if let iterations = records.iterations { try merge("iterations", timeField: 3, into: iterations) }
         if let messages = records.messages { try merge("messages", timeField: 5, into: messages) }
         try mergeLayers(into: records)
@@ -24,6 +25,10 @@ struct MergedParts {
     }
 
     private func merge(_ kind: String, timeField: Int, into record: RecordFile) throws {
+        try merge(kind, timeField: timeField) { try record.write($0) }
+    }
+
+    private func merge(_ kind: String, timeField: Int, write: (UnsafeRawBufferPointer) throws -> Void) throws {
         // All parts are open at once: together they read ahead by 16 MB at the most.
         let chunk = min(1 << 18, max(1 << 14, (1 << 24) / layout.nodes.count))
         var readers = try layout.nodes.compactMap { node in
@@ -36,7 +41,7 @@ struct MergedParts {
         while let (_, place) = heap.pop() {
             // Rows before any other node's next row go out together.
             let limit = heap.first ?? EventKey(time: .max, source: .max, sequence: 0)
-            try readers[place].moveRows(before: limit, source: Int32(place)) { try record.write($0) }
+            try readers[place].moveRows(before: limit, source: Int32(place)) { try write($0) }
             if let time = readers[place].time { heap.push(place, at: EventKey(time: time, source: Int32(place), sequence: 0)) }
         }
     }

@@ -41,7 +41,7 @@ public enum NodeProcess {
         let rows = RecordBuffers()
         let parts = try PartFiles(directory: folder.parts, node: node, of: plan, rows: rows)
         let source = node.role == .client ? try requestSource(for: plan.workload, seed: plan.seed) : NoRequests()
-        guard let host = NodeHost.make(node, of: plan, layout: layout, records: rows, source: { source }) else {
+        guard let host = NodeHost.make(node, of: plan, layout: layout, records: rows, faults: FaultTable(plan, layout), source: { source }) else {
             throw SystemError("the topology names a policy that does not exist")
         }
         if let relay = GangRelay(node, of: plan, layout) { relay.stayOnProcessor(node, layout) }
@@ -53,6 +53,7 @@ public enum NodeProcess {
             case .virtual, .inproc: node.role == .expert ? try shell.runFree() : try shell.runVirtual()
             }
         }
+        host.finish()
         try parts.finish(host)
         if let problem = source.problem { throw SystemError(problem) }
         _ = try control.send(.finished)
@@ -75,6 +76,6 @@ public enum NodeProcess {
 }
 
 /// The requests of a node that offers none.
-private final class NoRequests: RequestSource {
+final class NoRequests: RequestSource {
     func next() -> RequestSpec? { nil }
 }

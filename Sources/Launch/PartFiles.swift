@@ -11,6 +11,7 @@ final class PartFiles: RecordSink {
 
     private let rows: RecordBuffers
     private let requests: OutputFile?
+    private let restarts: OutputFile?
     private let iterations: OutputFile?
     private let messages: OutputFile?
     private let transfers: OutputFile?
@@ -25,6 +26,7 @@ final class PartFiles: RecordSink {
         func path(_ kind: String) -> String { PartFiles.path(directory, node, kind) }
         self.rows = rows
         requests = node.role == .client ? try OutputFile(path("requests")) : nil
+        restarts = node.role == .client ? try OutputFile(path("restarts")) : nil
         iterations = node.role.isWorker && records.iterations ? try OutputFile(path("iterations")) : nil
         messages = records.messages ? try OutputFile(path("messages")) : nil
         transfers = plan.duty(of: node.role) == .decode && records.timeline ? try OutputFile(path("transfers")) : nil
@@ -37,6 +39,7 @@ final class PartFiles: RecordSink {
     func drain(force: Bool) throws {
         guard force || rows.count >= Self.threshold else { return }
         try take(&rows.requests) { try requests?.write($0) }
+        try take(&rows.restarts) { try restarts?.write($0) }
         try take(&rows.iterations) { try iterations?.write($0) }
         try take(&rows.messages) { try messages?.write($0) }
         try take(&rows.transfers) { try transfers?.write($0) }

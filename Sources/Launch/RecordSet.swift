@@ -34,8 +34,12 @@ final class RecordSet {
     let iterations: RecordFile?
     let messages: RecordFile?
     let layers: RecordFile?
+    /// Made with the first row: runs in which nothing fails have none.
+    private(set) var restarts: RecordFile?
+    private let folder: RunFolder
 
     init(folder: RunFolder, records: RecordPlan) throws {
+        self.folder = folder
         requests = try RecordFile(folder: folder, name: "requests.csv", header: RequestRow.header)
         iterations = records.iterations ? try RecordFile(folder: folder, name: "iterations.csv", header: IterationRow.header) : nil
         messages = records.messages ? try RecordFile(folder: folder, name: "messages.csv", header: MessageRow.header) : nil
@@ -43,7 +47,14 @@ final class RecordSet {
     }
 
     /// The files, in a fixed order.
-    var files: [RecordFile] { [requests] + [iterations, messages, layers].compactMap { $0 } }
+    var files: [RecordFile] { [requests] + [iterations, messages, layers, restarts].compactMap { $0 } }
+
+    /// Appends rows of requests that were begun again.
+    func writeRestarts(_ rows: UnsafeRawBufferPointer) throws {
+        guard !rows.isEmpty else { return }
+        if restarts == nil { restarts = try RecordFile(folder: folder, name: "restarts.csv", header: RestartRow.header) }
+        try restarts?.write(rows)
+    }
 
     /// One digest for all: of names and digests, in order.
     var digest: String {

@@ -15,6 +15,16 @@ public enum TimerKind: Int, Sendable, CaseIterable {
     case gangStart
     /// A scheduler that lets requests wait decides again.
     case decision
+    /// A new process is ready to serve.
+    case ready
+    /// The failure detector has something to say.
+    case verdict
+    /// Requests that wait for a worker to live have waited long enough.
+    case patience
+
+    /// Whether only faults set it.
+    @inline(__always)
+    var isRare: Bool { rawValue >= TimerKind.ready.rawValue }
 }
 
 /// What a node wants done to the world. The host of the node carries it out; the node itself touches nothing.
@@ -44,6 +54,10 @@ struct Effects {
     /// What a gang's iteration sent, in messages and bytes.
     var traffic = Traffic()
     var timers = TimerTable()
+    /// Whether the node is to be thrown away and made anew, as one that begins now.
+    var wantsReset = false
+    /// Messages that were dropped because a process sent them that counts as dead.
+    var fenced: Int64 = 0
     /// Rows for the run's records.
     let records: RecordBuffers
 
@@ -66,6 +80,11 @@ struct TimerTable {
     private var arrival: Instant = .never
     private var gangStart: Instant = .never
     private var decision: Instant = .never
+    private var ready: Instant = .never
+    private var verdict: Instant = .never
+    private var patience: Instant = .never
+    /// The earliest of those that only faults set.
+    private var rare: Instant = .never
 
     subscript(kind: TimerKind) -> Instant {
         @inline(__always) get {
@@ -76,6 +95,9 @@ struct TimerTable {
             case .arrival: arrival
             case .gangStart: gangStart
             case .decision: decision
+            case .ready: ready
+            case .verdict: verdict
+            case .patience: patience
             }
         }
         @inline(__always) set {
@@ -86,7 +108,11 @@ struct TimerTable {
             case .arrival: arrival = newValue
             case .gangStart: gangStart = newValue
             case .decision: decision = newValue
+            case .ready: ready = newValue
+            case .verdict: verdict = newValue
+            case .patience: patience = newValue
             }
+            if kind.isRare { rare = min(ready, min(verdict, patience)) }
         }
     }
 
@@ -100,6 +126,10 @@ struct TimerTable {
         if arrival < time { (kind, time) = (.arrival, arrival) }
         if gangStart < time { (kind, time) = (.gangStart, gangStart) }
         if decision < time { (kind, time) = (.decision, decision) }
+        if rare < time {
+            time = rare
+            kind = ready == rare ? .ready : verdict == rare ? .verdict : .patience
+        }
         return (kind, time)
     }
 }

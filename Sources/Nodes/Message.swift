@@ -22,6 +22,12 @@ public enum Channel: UInt8, Sendable, CaseIterable {
     case release
     /// Rank of a sleeping gang to the others: an iteration begins.
     case wake
+    /// Controller to client and workers: who counts as dead, or that a new controller has taken over.
+    case fence
+    /// A worker's new process to the controller: it serves from now on.
+    case hello
+    /// Client to a worker: a request is computed elsewhere now.
+    case cancel
     /// Between the ranks of a gang, in an iteration. Apart from the virtual clock: nothing else can change what is in these messages.
     case layer
 
@@ -38,6 +44,9 @@ public enum Channel: UInt8, Sendable, CaseIterable {
         case .cache: "cache"
         case .release: "release"
         case .wake: "wake"
+        case .fence: "fence"
+        case .hello: "hello"
+        case .cancel: "cancel"
         case .layer: "layer"
         }
     }
@@ -56,10 +65,16 @@ public struct Assignment: Sendable, Equatable {
     public var arrival: Instant
     /// The decode worker chosen beforehand (layer-wise transfer), or -1.
     public var decodeNode: Int32
+    /// Tokens of the output that the user has already, and how often the request was begun before: not 0 after a fault.
+    public var produced: Int32
+    public var restarts: Int32
 
     public init(
-        id: Int64, stream: Int32, promptTokens: Int32, outputTokens: Int32, priority: Int32, arrival: Instant, decodeNode: Int32 = -1
+        id: Int64, stream: Int32, promptTokens: Int32, outputTokens: Int32, priority: Int32, arrival: Instant, decodeNode: Int32 = -1,
+        produced: Int32 = 0, restarts: Int32 = 0
     ) {
+        self.produced = produced
+        self.restarts = restarts
         self.id = id
         self.stream = stream
         self.promptTokens = promptTokens
@@ -68,6 +83,12 @@ public struct Assignment: Sendable, Equatable {
         self.arrival = arrival
         self.decodeNode = decodeNode
     }
+}
+
+extension Assignment {
+    /// Tokens whose cache must be there before the next one can be computed: the prompt, and what the user has already.
+    @inlinable
+    public var knownTokens: Int32 { promptTokens + produced }
 }
 
 /// A request on its way to the worker that decodes it.
@@ -100,6 +121,8 @@ public struct LoadReport: Sendable, Equatable {
 /// A message of the cache transfer protocol. Every step names the request at both ends.
 public struct CacheMessage: Sendable, Equatable {
     public var id: Int64
+    /// The client's handle, which is another one each time that a request is begun.
+    public var stream: Int32
     /// Handles at the prefill and at the decode worker; -1 where not known.
     public var prefillSlot: Int32
     public var decodeSlot: Int32
@@ -108,10 +131,38 @@ public struct CacheMessage: Sendable, Equatable {
     /// When the prefill began; -1 where not known.
     public var prefillStart: Instant = -1
 
-    public init(id: Int64, prefillSlot: Int32, decodeSlot: Int32) {
+    public init(id: Int64, stream: Int32, prefillSlot: Int32, decodeSlot: Int32) {
         self.id = id
+        self.stream = stream
         self.prefillSlot = prefillSlot
         self.decodeSlot = decodeSlot
+    }
+}
+
+/// Where the controller has sent a request: how the client knows whom it depends on.
+public struct Routed: Sendable, Equatable {
+    public var id: Int64
+    public var stream: Int32
+    public var node: Int32
+    /// Whether the worker decodes what another one prefills.
+    public var decodes: Bool
+
+    public init(id: Int64, stream: Int32, node: Int32, decodes: Bool) {
+        self.id = id
+        self.stream = stream
+        self.node = node
+        self.decodes = decodes
+    }
+}
+
+/// A worker counts as dead: whatever a process of it says that was born before a time is void.
+public struct Fence: Sendable, Equatable {
+    public var node: Int32
+    public var before: Instant
+
+    public init(node: Int32, before: Instant) {
+        self.node = node
+        self.before = before
     }
 }
 
@@ -178,6 +229,14 @@ public enum Message: Sendable, Equatable {
     case release(CacheMessage)
     /// When the first iteration of a gang begins that was asleep.
     case wake(Instant)
+    case routed(Routed)
+    case fence(Fence)
+    /// To a worker that counts as dead: it is to throw everything away and begin anew.
+    case fenced
+    /// A controller has taken over, and knows nothing.
+    case takeover
+    case hello
+    case cancel(id: Int64, stream: Int32)
     case layer(LayerMessage)
 
     /// The conversation that the message belongs to.
@@ -188,7 +247,10 @@ public enum Message: Sendable, Equatable {
         case .place: .place
         case .prefilled: .prefilled
         case .status: .status
-        case .tokens, .milestone, .rejected: .stream
+        case .tokens, .milestone, .rejected, .routed: .stream
+        case .fence, .fenced, .takeover: .fence
+        case .hello: .hello
+        case .cancel: .cancel
         case .pull: .pull
         case .cache: .cache
         case .release: .release
@@ -216,6 +278,8 @@ public struct Envelope: Sendable, Equatable {
     /// Node that sent it, and its number among those that this node sent.
     public var source: Int32
     public var sequence: UInt32
+    /// When the process that sent it began to serve: 0 unless a fault has come between. It tells a node's incarnations apart.
+    public var born: Instant
     /// When it was sent.
     public var sent: Instant
     /// When its first byte reaches the receiver's port, and the earliest time that its last byte can.
@@ -230,9 +294,10 @@ public struct Envelope: Sendable, Equatable {
     public var message: Message
 
     public init(
-        source: Int32, sequence: UInt32, sent: Instant, head: Instant, tail: Instant, bytes: ByteCount, link: LinkIndex, isBulk: Bool,
-        message: Message
+        source: Int32, sequence: UInt32, born: Instant = 0, sent: Instant, head: Instant, tail: Instant, bytes: ByteCount, link: LinkIndex,
+        isBulk: Bool, message: Message
     ) {
+        self.born = born
         self.source = source
         self.sequence = sequence
         self.sent = sent

@@ -5,37 +5,52 @@ import Records
 import Workload
 
 extension NodeHost {
-    /// Makes a node of a plan.
+    /// Makes a node of a plan, or its new process after a fault.
     ///
     /// - Parameters:
     ///   - records: where the node's rows go.
+    ///   - faults: what goes wrong in the run; the same table at every host.
+    ///   - born: when the process begins to be; 0 for the one that is there from the start.
     ///   - source: where the client's requests come from; not used by other nodes.
     /// - Returns: `nil` when the plan names a policy that does not exist, which a checked plan never does.
     public static func make(
-        _ node: NodePlan, of plan: ClusterPlan, layout: ClusterLayout, records: RecordBuffers, source: () -> any RequestSource
+        _ node: NodePlan, of plan: ClusterPlan, layout: ClusterLayout, records: RecordBuffers, faults: FaultTable, born: Instant = 0,
+        source: @escaping () -> any RequestSource
     ) -> NodeHost? {
-        let state: State
-        switch node.role {
-        case .client:
-            state = .client(Box(Client(names: layout.nodes.map(\.name), plan: plan, source: source())))
-        case .controller:
-            guard let controller = makeController(plan, layout) else { return nil }
-            state = .controller(Box(controller))
-        case .prefill, .decode, .colocated, .ep, .attention:
-            guard let worker = makeWorker(node, of: plan, layout) else { return nil }
-            state = .worker(Box(worker))
-        case .expert:
-            guard let gang = makeGang(node, of: plan, layout) else { return nil }
-            state = .expert(Box(ExpertNode(plan: node, records: plan.records, gang: gang)))
-        }
+        let make = { (born: Instant) in makeState(node, of: plan, layout, faults, born: born, source: source) }
+        guard let state = make(born) else { return nil }
         let host = NodeHost(
-            plan: node, state: state, network: NodeNetwork(node: node.index, plan: plan, layout: layout), recordsMessages: plan.records.messages,
-            records: records)
-        if case .client(let box) = state { box.node.start(&host.effects) }
+            plan: node, state: state, network: NodeNetwork(node: node.index, plan: plan, layout: layout, faults: faults), faults: faults, born: born,
+            recordsMessages: plan.records.messages, records: records, remake: make)
+        switch state {
+        case .client(let box): box.node.start(&host.effects)
+        case .controller(let box): box.node.start(&host.effects)
+        case .worker(let box):
+            guard born > 0 else { break }
+            box.node.start(servingFrom: StartUps(plan, layout).end(of: node.index, born: born, faults), &host.effects)
+        case .expert: break
+        }
         return host
     }
 
-    private static func makeController(_ plan: ClusterPlan, _ layout: ClusterLayout) -> Controller? {
+    private static func makeState(
+        _ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout, _ faults: FaultTable, born: Instant, source: () -> any RequestSource
+    ) -> State? {
+        switch node.role {
+        case .client:
+            .client(
+                Box(
+                    Client(
+                        names: layout.nodes.map(\.name), plan: plan, source: source(), born: born,
+                        incarnation: faults.outages[node.index].count { $0.until <= born })))
+        case .controller: makeController(plan, layout, WorkerWatch(plan, layout, table: faults, born: born)).map { .controller(Box($0)) }
+        case .prefill, .decode, .colocated, .ep, .attention: makeWorker(node, of: plan, layout).map { .worker(Box($0)) }
+        case .expert:
+            makeGang(node, of: plan, layout).map { .expert(Box(ExpertNode(plan: node, records: plan.records, gang: $0))) }
+        }
+    }
+
+    private static func makeController(_ plan: ClusterPlan, _ layout: ClusterLayout, _ watch: WorkerWatch) -> Controller? {
         let shapes = plan.pools.map { WorkerShape($0, of: plan) }
         func workers(_ duties: Duty...) -> [(node: Int32, shape: WorkerShape)] {
             layout.nodes.compactMap { node in
@@ -51,7 +66,7 @@ extension NodeHost {
         guard !entry.isEmpty, let predictor = makePredictor(plan) else { return nil }
         return Controller(
             entry: entry, decode: workers(.decode), routing: routing, decodeRouting: decodeRouting, predictor: predictor,
-            nodes: layout.nodes.count)
+            nodes: layout.nodes.count, watch: watch)
     }
 
     /// The plan's predictor, the same at every node.

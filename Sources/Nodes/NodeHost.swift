@@ -21,6 +21,15 @@ public final class NodeHost {
         case controller(Box<Controller>)
         case worker(Box<Worker>)
         case expert(Box<ExpertNode>)
+
+        /// For a node that shares its layers with others.
+        var gang: GangRank? {
+            switch self {
+            case .client, .controller: nil
+            case .worker(let box): box.node.gang
+            case .expert(let box): box.node.gang
+            }
+        }
     }
 
     final class Box<Node> {
@@ -30,35 +39,48 @@ public final class NodeHost {
     }
 
     public let plan: NodePlan
-    private var state: State
+    var state: State
     private var network: NodeNetwork
+    /// What goes wrong, and when; the node itself knows nothing of it.
+    let faults: FaultTable
+    /// When the node's present process, or what took its place, began to be.
+    var born: Instant
+    /// Makes the node anew, as one that was born at a time.
+    let remake: (Instant) -> State?
+    /// Whether the process has ended.
+    public internal(set) var isDead = false
+    /// What earlier incarnations in this process counted.
+    var retired = NodeStatistics()
     var effects: Effects
     /// Messages whose head has not reached the node's port.
     private var inbox = EventHeap<Envelope>()
     /// Messages that the port has begun to take in, by the time that they are there as a whole.
     private var ready = EventHeap<Envelope>()
     private let recordsMessages: Bool
-    private var counters = NodeStatistics()
+    var counters = NodeStatistics()
     /// For a node that shares its layers with others.
-    private let gang: GangRank?
+    var gang: GangRank?
 
-    init(plan: NodePlan, state: State, network: NodeNetwork, recordsMessages: Bool, records: RecordBuffers) {
+    init(
+        plan: NodePlan, state: State, network: NodeNetwork, faults: FaultTable, born: Instant, recordsMessages: Bool, records: RecordBuffers,
+        remake: @escaping (Instant) -> State?
+    ) {
         effects = Effects(records: records)
         self.plan = plan
         self.state = state
         self.network = network
+        self.faults = faults
+        self.born = born
         self.recordsMessages = recordsMessages
-        switch state {
-        case .client, .controller: gang = nil
-        case .worker(let box): gang = box.node.gang
-        case .expert(let box): gang = box.node.gang
-        }
+        self.remake = remake
+        gang = state.gang
     }
 
     /// When the node can act next: its earliest timer or message. While it waits for messages of its gang: when these have come.
     public var next: Instant {
+        if isDead { return .never }
         if let gang, let next = nextOfGang(gang) { return next }
-        return min(inbox.firstTime, min(ready.firstTime, effects.timers.first.time))
+        return faults.thaw(plan.index, min(inbox.firstTime, min(ready.firstTime, effects.timers.first.time)))
     }
 
     /// Hands a message to the node.
@@ -82,8 +104,9 @@ public final class NodeHost {
             let heads = inbox.firstTime
             let readyTime = ready.firstTime
             let due = min(heads, min(readyTime, timer.time))
-            guard due < bound else { return }
-            let now = clock.map { max($0, due) } ?? due
+            let thawed = faults.thaw(plan.index, due)
+            guard thawed < bound else { return }
+            let now = clock.map { max($0, thawed) } ?? thawed
             if heads == due {
                 takeIn(until: bound, othersFrom: min(readyTime, timer.time), clock: clock, into: &out)
             } else if readyTime == due {
@@ -102,7 +125,7 @@ public final class NodeHost {
     /// client changes them. Does nothing for other nodes.
     public func sendArrivals(before bound: Instant, into out: inout [Outgoing]) {
         guard case .client(let box) = state, box.node.closedLoop == nil else { return }
-        while case let due = effects.timers[.arrival], due < bound {
+        while case let due = faults.thaw(plan.index, effects.timers[.arrival]), due < bound {
             counters.events += 1
             handle(.arrival, at: due, into: &out)
         }
@@ -113,8 +136,9 @@ public final class NodeHost {
     private func takeIn(until bound: Instant, othersFrom: Instant, clock: Instant?, into out: inout [Outgoing]) {
         guard let event = inbox.pop() else { return }
         let done = network.deliver(event.payload)
-        if done < bound, done < othersFrom, done < inbox.firstTime {
-            let now = clock.map { max($0, done) } ?? done
+        if faults.thaw(plan.index, done) < bound, done < othersFrom, done < inbox.firstTime {
+            let thawed = faults.thaw(plan.index, done)
+            let now = clock.map { max($0, thawed) } ?? thawed
             noteSlip(due: done, now: now)
             handle(event.payload, at: now, into: &out)
         } else {
@@ -129,20 +153,29 @@ public final class NodeHost {
     }
 
     private func handle(_ envelope: Envelope, at now: Instant, into out: inout [Outgoing]) {
+        if born > 0 || !faults.isEmpty {
+            guard !isVoid(envelope) else {
+                counters.lostMessages += 1
+                return
+            }
+            slow(at: now)
+        }
         if recordsMessages { record(envelope, delivered: now) }
         switch state {
-        case .client(let box): box.node.handle(envelope.message, at: now, &effects)
+        case .client(let box): box.node.handle(envelope, at: now, &effects)
         case .controller(let box): box.node.handle(envelope, at: now, &effects)
         case .worker(let box): box.node.handle(envelope, at: now, &effects)
         case .expert: break
         }
         depart(at: now, into: &out)
+        if effects.wantsReset { beginAnew(at: now, into: &out) }
     }
 
     private func handle(_ timer: TimerKind, at now: Instant, into out: inout [Outgoing]) {
+        if !faults.isEmpty { slow(at: now) }
         switch state {
         case .client(let box): box.node.handle(timer, at: now, &effects)
-        case .controller: break
+        case .controller(let box): box.node.handle(timer, at: now, &effects)
         case .worker(let box): box.node.handle(timer, at: now, &effects)
         case .expert(let box): box.node.handle(timer, &effects)
         }
@@ -150,12 +183,16 @@ public final class NodeHost {
     }
 
     @inline(__always)
-    private func depart(at now: Instant, into out: inout [Outgoing]) {
+    func depart(at now: Instant, into out: inout [Outgoing]) {
         guard !effects.sends.isEmpty else { return }
         for send in effects.sends {
             counters.messages += 1
             counters.bytes += send.bytes
-            out.append(Outgoing(target: send.target, envelope: network.depart(send, at: now)))
+            if let envelope = network.depart(send, at: now, born: born) {
+                out.append(Outgoing(target: send.target, envelope: envelope))
+            } else {
+                counters.lostMessages += 1
+            }
         }
         effects.sends.removeAll(keepingCapacity: true)
     }
@@ -224,9 +261,10 @@ extension NodeHost {
     /// the messages that it holds may set off: those are told by `held`.
     public func earliestSend(on channel: Channel) -> Instant {
         switch state {
-        case .client(let box): box.node.earliestSend(on: channel)
-        case .controller, .expert: .never
-        case .worker(let box): box.node.earliestSend(on: channel)
+        case .client(let box): faults.thaw(plan.index, box.node.earliestSend(on: channel))
+        case .controller(let box): faults.thaw(plan.index, box.node.earliestSend(on: channel, effects.timers))
+        case .expert: .never
+        case .worker(let box): faults.thaw(plan.index, box.node.earliestSend(on: channel))
         }
     }
 
@@ -249,12 +287,14 @@ extension NodeHost {
     /// What the node counted so far.
     public var statistics: NodeStatistics {
         var result = counters
+        result.fencedMessages = effects.fenced
         switch state {
         case .client(let box): result.client = box.node.statistics
         case .controller: break
-        case .worker(let box): result.worker = box.node.finalStatistics()
+        case .worker(let box): if !isDead { result.worker = box.node.finalStatistics() }
         case .expert(let box): result.worker = box.node.finalStatistics
         }
+        result.merge(retired)
         return result
     }
 }

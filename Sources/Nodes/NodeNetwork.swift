@@ -18,10 +18,18 @@ struct NodeNetwork {
     private var sendPorts = Array(repeating: SendPort(), count: lanes)
     private var receivePorts = Array(repeating: ReceivePort(), count: lanes)
     private var sequence: UInt32 = 0
+    private let faults: FaultTable
+    /// Which messages are lost on a link that loses some.
+    private var losses: RandomStream
+    /// Where links get better and worse: by target and lane, when the last message got there. A connection keeps its order.
+    private var lastHeads: [Instant] = []
+    private var lastTails: [Instant] = []
 
-    init(node: Int, plan: ClusterPlan, layout: ClusterLayout) {
+    init(node: Int, plan: ClusterPlan, layout: ClusterLayout, faults: FaultTable) {
         self.node = node
         self.layout = layout
+        self.faults = faults
+        losses = RandomStream(seed: plan.seed, stream: RandomPurpose.losses(of: node))
         latency = LinkKind.allCases.map { plan.links[$0].latency }
         let pool = layout.nodes[node].pool.map { plan.pools[$0] }
         rate = LinkKind.allCases.map { kind in
@@ -42,14 +50,17 @@ struct NodeNetwork {
         return link == .intraNode ? 2 : 3
     }
 
-    /// Hands a message to the network at `now`.
+    /// Hands a message to the network at `now`. Answers `nil` when it will not arrive, for one of its ends does not live to see it.
+    /// - Parameter born: when the sender's process was.
     @inline(__always)
-    mutating func depart(_ send: Effects.Send, at now: Instant) -> Envelope {
+    mutating func depart(_ send: Effects.Send, at now: Instant, born: Instant) -> Envelope? {
         let link = layout.link(from: node, to: Int(send.target))
         let isBulk = send.message.channel == .cache
         let lane = Self.lane(link, isBulk: isBulk)
-        let latency = latency[link.rawValue]
-        let rate = rate[link.rawValue]
+        var latency = latency[link.rawValue]
+        var rate = rate[link.rawValue]
+        if faults.hasLinkFaults { worsen(&latency, &rate, to: Int(send.target), at: now) }
+        guard latency < .never else { return nil }
         let span: (start: Instant, end: Instant)
         if let streaming = send.streaming {
             span = sendPorts[lane].depart(
@@ -58,10 +69,51 @@ struct NodeNetwork {
             span = sendPorts[lane].depart(now, bytes: send.bytes, rate: rate)
         }
         defer { sequence &+= 1 }
+        var (head, tail) = (span.start + latency, span.end + latency)
+        if faults.hasLinkFaults { keepOrder(&head, &tail, place: Int(send.target) * Self.lanes + lane) }
+        if !faults.isEmpty {
+            guard !faults.isLost(to: Int(send.target), sent: now, arrives: tail),
+                !faults.isCutShort(from: node, sent: now, leaves: span.end)
+            else { return nil }
+        }
         return Envelope(
-            source: Int32(node), sequence: sequence, sent: now, head: span.start + latency, tail: span.end + latency, bytes: send.bytes,
+            source: Int32(node), sequence: sequence, born: born, sent: now, head: head, tail: tail, bytes: send.bytes,
             link: LinkIndex(link.rawValue), isBulk: isBulk, message: send.message)
     }
+
+    /// A link that is worse than it was. What meets one that is cut waits until it is whole; what is lost on the way is sent again, each time after
+    /// a time-out.
+    private mutating func worsen(_ latency: inout Nanoseconds, _ rate: inout BytesPerSecond, to target: Int, at now: Instant) {
+        let (opens, found) = faults.link(from: node, to: target, at: now)
+        guard opens < .never else {
+            latency = .never
+            return
+        }
+        latency += opens - now
+        for fault in found {
+            latency += fault.latency
+            rate = max(1, BytesPerSecond(Double(rate) * fault.bandwidth))
+            var tries = 0
+            while fault.loss > 0, tries < Self.tryLimit, losses.unit() < fault.loss {
+                latency += fault.retransmission
+                tries += 1
+            }
+        }
+    }
+
+    private mutating func keepOrder(_ head: inout Instant, _ tail: inout Instant, place: Int) {
+        if lastHeads.isEmpty {
+            lastHeads = Array(repeating: 0, count: layout.nodes.count * Self.lanes)
+            lastTails = lastHeads
+        }
+        head = max(head, lastHeads[place])
+        tail = max(tail, lastTails[place])
+        lastHeads[place] = head
+        lastTails[place] = tail
+    }
+
+    /// A message gets through at the latest at this try.
+    private static let tryLimit = 64
 
     /// When a message whose head has arrived is there as a whole. Must be called in the order of heads.
     @inline(__always)

@@ -82,6 +82,10 @@ public enum RandomPurpose {
     public static let decodeRouting: UInt64 = 3
     /// Errors of predicted output lengths.
     public static let prediction: UInt64 = 5
+    /// Times of random faults at a node, by their place in the plan.
+    public static func faults(of node: Int, _ number: Int) -> UInt64 { 3_000_000_000 + UInt64(number) << 32 + UInt64(node) }
+    /// Which messages of a node are lost on links that lose some.
+    public static func losses(of node: Int) -> UInt64 { 4_000_000 + UInt64(node) }
     /// Decisions of a rank's balancing policy.
     public static func balancing(pool: Int, rank: Int) -> UInt64 { 2_000_000_000 + UInt64(pool) << 32 + UInt64(rank) }
     /// Decisions of the worker with the given node index.

@@ -14,6 +14,13 @@ public struct SampleSet: Sendable {
         samples.append(sample)
     }
 
+    /// Adds the samples of another set.
+    public mutating func merge(_ other: SampleSet) {
+        guard !other.samples.isEmpty else { return }
+        sorted = sorted && other.sorted && (samples.last ?? .min) <= (other.samples.first ?? .max)
+        samples += other.samples
+    }
+
     /// Mean, percentiles and maximum, or `nil` when there is no sample.
     public mutating func summary() -> Distribution? {
         guard !samples.isEmpty else { return nil }

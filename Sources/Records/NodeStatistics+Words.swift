@@ -3,11 +3,11 @@ import Quantities
 /// Statistics as 64-bit words: how a node hands them to its launcher, through a file of the run's folder.
 extension NodeStatistics {
     /// Changes whenever the layout does; a file of another version is refused.
-    private static let version: Int64 = 2
+    private static let version: Int64 = 3
 
     /// The words.
     public func encoded() -> [Int64] {
-        var words: [Int64] = [Self.version, messages, bytes, events]
+        var words: [Int64] = [Self.version, messages, bytes, events, lostMessages, fencedMessages]
         slip.encode(into: &words)
         words.append(worker == nil ? 0 : 1)
         worker?.encode(into: &words)
@@ -24,6 +24,8 @@ extension NodeStatistics {
         messages = reader.amount()
         bytes = reader.amount()
         events = reader.amount()
+        lostMessages = reader.amount()
+        fencedMessages = reader.amount()
         slip = LogLinearHistogram(decoding: &reader)
         if reader.next() == 1 { worker = WorkerStatistics(decoding: &reader) }
         if reader.next() == 1 { client = ClientStatistics(decoding: &reader) }
@@ -84,6 +86,9 @@ extension BarrierStatistics {
 extension ClientStatistics {
     fileprivate func encode(into words: inout [Int64]) {
         words += [offered, done, rejected, failed, duplicatedTokens, missingTokens, promptTokens, outputTokens, withinObjective, lastEnd]
+        words += [staleTokens, restarts, recomputedTokens, Int64(losses.count)]
+        for loss in losses { words += [loss.node, loss.at, loss.requests, loss.recomputedTokens] }
+        series.encode(into: &words)
         for samples in [ttft, e2e, kvTransfer] { samples.encode(into: &words) }
         tbt.encode(into: &words)
     }
@@ -100,9 +105,30 @@ extension ClientStatistics {
         outputTokens = reader.amount()
         withinObjective = reader.amount()
         lastEnd = reader.amount()
+        staleTokens = reader.amount()
+        restarts = reader.amount()
+        recomputedTokens = reader.amount()
+        for _ in 0..<reader.count(of: 4) {
+            losses.append(Loss(node: reader.amount(), at: reader.amount(), requests: reader.amount(), recomputedTokens: reader.amount()))
+        }
+        series = ThroughputSeries(decoding: &reader)
         ttft = SampleSet(decoding: &reader)
         e2e = SampleSet(decoding: &reader)
         kvTransfer = SampleSet(decoding: &reader)
         tbt = LogLinearHistogram(decoding: &reader)
+    }
+}
+
+extension ThroughputSeries {
+    fileprivate func encode(into words: inout [Int64]) {
+        words.append(Int64(seconds.count))
+        for second in seconds { words += [second.tokens, second.done, second.withinObjective] }
+    }
+
+    fileprivate init(decoding reader: inout WordReader) {
+        self.init()
+        for _ in 0..<reader.count(of: 3) {
+            append(Second(tokens: reader.amount(), done: reader.amount(), withinObjective: reader.amount()))
+        }
     }
 }

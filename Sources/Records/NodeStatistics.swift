@@ -44,6 +44,31 @@ public struct ClientStatistics: Sendable {
     public var withinObjective: Int64 = 0
     /// When the last request ended.
     public var lastEnd: Instant = 0
+    /// Tokens that came from a process that counts as dead, or of a request that was begun anew since.
+    public var staleTokens: Int64 = 0
+    /// Times that a request was begun again, and the tokens that had to be computed again for that.
+    public var restarts: Int64 = 0
+    public var recomputedTokens: Int64 = 0
+    /// By second of the run: tokens received, requests done, and of these within the objective.
+    public var series = ThroughputSeries()
+    /// Requests that each node's death hit and tokens computed again for it, in the order of being told.
+    public var losses: [Loss] = []
+
+    /// What the death of a worker cost.
+    public struct Loss: Sendable, Equatable {
+        public var node: Int64
+        /// When the client was told.
+        public var at: Instant
+        public var requests: Int64
+        public var recomputedTokens: Int64
+
+        public init(node: Int64, at: Instant, requests: Int64, recomputedTokens: Int64) {
+            self.node = node
+            self.at = at
+            self.requests = requests
+            self.recomputedTokens = recomputedTokens
+        }
+    }
     public var ttft = SampleSet()
     public var e2e = SampleSet()
     public var kvTransfer = SampleSet()
@@ -59,6 +84,9 @@ public struct NodeStatistics: Sendable {
     public var bytes: Int64 = 0
     /// Events handled.
     public var events: Int64 = 0
+    /// Messages that did not arrive because a process at one of their ends was gone, and messages dropped because their sender counted as dead.
+    public var lostMessages: Int64 = 0
+    public var fencedMessages: Int64 = 0
     /// How late events were handled (`wall` only).
     public var slip = LogLinearHistogram()
     public var worker: WorkerStatistics?

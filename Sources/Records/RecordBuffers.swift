@@ -11,8 +11,11 @@ public final class RecordBuffers {
     /// Layers of ranks that share them.
     public var layers = TextBuffer()
 
+    /// Requests that were begun again after a fault.
+    public var restarts = TextBuffer()
+
     public init() {}
 
     /// Bytes held in all.
-    public var count: Int { requests.count + iterations.count + messages.count + transfers.count + layers.count }
+    public var count: Int { requests.count + iterations.count + messages.count + transfers.count + layers.count + restarts.count }
 }

@@ -251,6 +251,54 @@ public struct TransferRow: Sendable {
     }
 }
 
+/// A row of `restarts.csv`: a request that was begun again after a fault, written when its answer goes on or fails.
+public struct RestartRow: Sendable {
+    /// The header line.
+    public static let header = "request,restarts,node,tokens_received,begun_s,end_s,lost_s,resumed\n"
+
+    public var request: Int64
+    public var restarts: Int32
+    /// Whose end was the reason.
+    public var node: String
+    /// Tokens that the user had.
+    public var received: Int32
+    /// When it was begun again, and when the next token came or it failed.
+    public var begun: Instant
+    public var end: Instant
+    /// From the token before (or the request's arrival) to the next one.
+    public var lost: Nanoseconds
+    public var isResumed: Bool
+
+    public init(
+        request: Int64, restarts: Int32, node: String, received: Int32, begun: Instant, end: Instant, lost: Nanoseconds, isResumed: Bool
+    ) {
+        self.request = request
+        self.restarts = restarts
+        self.node = node
+        self.received = received
+        self.begun = begun
+        self.end = end
+        self.lost = lost
+        self.isResumed = isResumed
+    }
+
+    /// Appends the row.
+    public func write(to text: inout TextBuffer) {
+        text.append(request)
+        text.append(ascii: UInt8(ascii: ","))
+        text.append(Int64(restarts))
+        text.append(ascii: UInt8(ascii: ","))
+        text.append(node)
+        text.append(ascii: UInt8(ascii: ","))
+        text.append(Int64(received))
+        for time in [begun, end, lost] {
+            text.append(ascii: UInt8(ascii: ","))
+            text.append(seconds: time)
+        }
+        text.append(isResumed ? ",yes\n" : ",no\n")
+    }
+}
+
 /// A row of `messages.csv`: one message, written when it has been delivered.
 public struct MessageRow: Sendable {
     /// The header line.

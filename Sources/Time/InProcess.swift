@@ -1,11 +1,20 @@
+import Cluster
 import Nodes
 import Quantities
+import Records
 
 /// The `inproc` clock: all nodes in one process, always the one whose next event is the earliest.
 ///
 /// It knows nothing of windows or lookahead, which makes it the oracle for the clock that does.
 public struct InProcess {
-    private let hosts: [NodeHost]
+    public private(set) var hosts: [NodeHost]
+    private let faults: FaultTable
+    private let revive: (Int, Instant) -> NodeHost?
+    /// What processes counted that have ended.
+    private var ended: [NodeStatistics?]
+    /// Processes have begun and ended up to here; nothing does once the client has what it came for.
+    private var changedTo: Instant = 0
+    private var isOver = false
     /// A tournament over the nodes' next times: leaf `i` is node `i`, each inner place holds the node that wins below it.
     private var winners: [Int32]
     private var times: [Instant]
@@ -15,9 +24,15 @@ public struct InProcess {
     /// How far the clock has come.
     public private(set) var now: Instant = 0
 
-    /// - Parameter hosts: the nodes by index.
-    public init(_ hosts: [NodeHost]) {
+    /// - Parameters:
+    ///   - hosts: the nodes by index.
+    ///   - faults: when processes begin and end.
+    ///   - revive: makes the new process of a node that is born at a time.
+    public init(_ hosts: [NodeHost], faults: FaultTable, revive: @escaping (Int, Instant) -> NodeHost?) {
         self.hosts = hosts
+        self.faults = faults
+        self.revive = revive
+        ended = hosts.map { _ in nil }
         var leaves = 1
         while leaves < hosts.count { leaves *= 2 }
         self.leaves = leaves
@@ -33,6 +48,55 @@ public struct InProcess {
     /// Lets nodes act, `turns` times at the most.
     /// - Returns: whether anything is left to happen.
     public mutating func run(turns: Int) -> Bool {
+        guard !faults.isEmpty else { return run(turns: turns, before: .never) }
+        let change = isOver ? Instant.never : faults.nextTransition(after: changedTo)
+        if run(turns: turns, before: change) { return true }
+        guard change < .never else { return false }
+        // Nobody is left to be served, or to see what happens.
+        isOver = hosts[ClusterLayout.client].isOver(with: faults, after: change)
+        if !isOver { apply(change) }
+        changedTo = change
+        return true
+    }
+
+    /// Processes end and begin.
+    private mutating func apply(_ time: Instant) {
+        now = time
+        for node in hosts.indices {
+            if faults.outages[node].contains(where: { $0.from == time }), !hosts[node].isDead {
+                hosts[node].die(at: time)
+                var counted = hosts[node].statistics
+                if let before = ended[node] { counted.merge(before) }
+                ended[node] = counted
+            }
+            if faults.outages[node].contains(where: { $0.until == time }), hosts[node].isDead, let host = revive(node, time) { hosts[node] = host }
+            set(node, to: hosts[node].next)
+        }
+    }
+
+    private mutating func set(_ node: Int, to time: Instant) {
+        let leaves = leaves
+        times.withUnsafeMutableBufferPointer { times in
+            winners.withUnsafeMutableBufferPointer { winners in Self.update(node, to: time, times, winners, leaves: leaves) }
+        }
+    }
+
+    /// The run is over: what is open fails.
+    public func finish() { hosts[ClusterLayout.client].finish() }
+
+    /// What the nodes counted, in all their processes.
+    public var statistics: [NodeStatistics] {
+        zip(hosts, ended).map { host, ended in
+            guard let ended else { return host.statistics }
+            guard !host.isDead else { return ended }
+            var counted = host.statistics
+            counted.merge(ended)
+            return counted
+        }
+    }
+
+    /// Lets nodes act that do before a time.
+    private mutating func run(turns: Int, before limit: Instant) -> Bool {
         var (now, out) = (self.now, self.out)
         self.out = []
         defer { (self.now, self.out) = (now, out) }
@@ -44,7 +108,7 @@ public struct InProcess {
                     for _ in 0..<turns {
                         let node = Int(winners[1])
                         let time = times[node]
-                        guard time < .never else { return false }
+                        guard time < limit else { return false }
                         now = time
                         // A message takes at least a nanosecond, so nothing that others do up to now can arrive before the next one.
                         hosts[node].advance(until: time + 1, into: &out)

@@ -12,7 +12,9 @@ public struct Lookahead: Sendable {
     /// The role that receives a channel's messages; `nil` for channels that workers of several roles may receive.
     static func receivers(of channel: Channel) -> [Role] {
         switch channel {
-        case .submit, .prefilled, .status: [.controller]
+        case .submit, .prefilled, .status, .hello: [.controller]
+        case .fence: [.client, .prefill, .decode, .colocated, .ep, .attention]
+        case .cancel: [.prefill, .decode, .colocated, .ep, .attention]
         case .assign: [.prefill, .colocated, .ep, .attention]
         case .place, .cache: [.decode, .ep, .attention]
         case .stream: [.client]
@@ -25,6 +27,9 @@ public struct Lookahead: Sendable {
     static func senders(of channel: Channel) -> [Role] {
         switch channel {
         case .submit: [.client]
+        case .fence: [.controller]
+        case .hello: [.prefill, .decode, .colocated, .ep, .attention]
+        case .cancel: [.client, .prefill]
         case .assign, .place: [.controller]
         case .prefilled, .cache: [.prefill]
         case .status, .wake: [.prefill, .decode, .colocated, .ep, .attention]
@@ -48,6 +53,9 @@ public struct Lookahead: Sendable {
         for channel in Channel.allCases { latency[channel] = Self.latency(of: channel, plan, layout) }
 
         if let loop = plan.workload.closedLoop { react(to: .stream, with: .submit, after: loop.think) }
+        reactToFaults(
+            stream: least(.prefill, .decode, .colocated),
+            pushes: plan.pools.contains { plan.duty(of: $0.role) == .prefill && $0.engine.transfer == .layerwise })
         for answer in [Channel.assign, .place, .stream] { react(to: .submit, with: answer, after: 0) }
         react(to: .prefilled, with: .place, after: 0)
 
@@ -75,9 +83,19 @@ public struct Lookahead: Sendable {
 
     /// A sleeping gang wakes when one of its ranks gets work, and then its ranks do what they have to do.
     private mutating func reactOfGangs(least: Nanoseconds, pushes: Bool) {
-        for cause in [Channel.assign, .cache, .release] { react(to: cause, with: .wake, after: 0) }
+        for cause in [Channel.assign, .cache, .release, .cancel] { react(to: cause, with: .wake, after: 0) }
         for effect in [Channel.prefilled, .stream, .status, .pull] { react(to: .wake, with: effect, after: least) }
         if pushes { react(to: .wake, with: .cache, after: 0) }
+    }
+
+    /// What follows when a worker counts as dead, or a new process serves.
+    private mutating func reactToFaults(stream least: Nanoseconds, pushes: Bool) {
+        for effect in [Channel.submit, .cancel, .hello, .status, .prefilled] { react(to: .fence, with: effect, after: 0) }
+        for effect in [Channel.assign, .place, .stream, .fence] { react(to: .hello, with: effect, after: 0) }
+        for effect in [Channel.pull, .status] { react(to: .cancel, with: effect, after: 0) }
+        for effect in [Channel.stream, .prefilled] { react(to: .cancel, with: effect, after: least) }
+        if pushes { react(to: .cancel, with: .cache, after: 0) }
+        react(to: .pull, with: .cancel, after: 0)
     }
 
     private mutating func react(to cause: Channel, with effect: Channel, after delay: Nanoseconds) {

@@ -60,11 +60,12 @@ public final class FrameDecoder {
         // What the ranks of a gang tell each other can be there at once; everything else takes its time.
         let least: Instant = packed.body_case == TESTBED__ENVELOPE__BODY_LAYER ? 0 : 1
         guard times.contains(packed.sent), (least...Self.limit).contains(packed.flight), times.contains(packed.length),
-            times.contains(packed.bytes), packed.link < UInt32(LinkKind.allCases.count)
+            times.contains(packed.bytes), times.contains(packed.born), packed.link < UInt32(LinkKind.allCases.count)
         else { throw FrameError(description: "an envelope with times or sizes out of range") }
         let head = packed.sent + packed.flight
         return Envelope(
-            source: source, sequence: packed.sequence, sent: packed.sent, head: head, tail: head + packed.length, bytes: packed.bytes,
+            source: source, sequence: packed.sequence, born: packed.born, sent: packed.sent, head: head, tail: head + packed.length,
+            bytes: packed.bytes,
             link: LinkIndex(packed.link), isBulk: packed.body_case == TESTBED__ENVELOPE__BODY_CACHE, message: try unpackBody(packed))
     }
 
@@ -84,6 +85,12 @@ public final class FrameDecoder {
         case TESTBED__ENVELOPE__BODY_RELEASE: return .release(try unpack(packed.release.pointee))
         case TESTBED__ENVELOPE__BODY_WAKE: return .wake(try unpack(packed.wake.pointee))
         case TESTBED__ENVELOPE__BODY_LAYER: return .layer(try unpack(packed.layer.pointee))
+        case TESTBED__ENVELOPE__BODY_ROUTED: return .routed(try unpack(packed.routed.pointee))
+        case TESTBED__ENVELOPE__BODY_FENCE: return .fence(try unpack(packed.fence.pointee))
+        case TESTBED__ENVELOPE__BODY_FENCED: return .fenced
+        case TESTBED__ENVELOPE__BODY_TAKEOVER: return .takeover
+        case TESTBED__ENVELOPE__BODY_HELLO: return .hello
+        case TESTBED__ENVELOPE__BODY_CANCEL: return .cancel(id: packed.cancel.pointee.id, stream: packed.cancel.pointee.stream)
         default: throw FrameError(description: "a body of an unknown kind")
         }
     }
@@ -93,11 +100,24 @@ public final class FrameDecoder {
 
     private func unpack(_ packed: Testbed__Request) throws(FrameError) -> Assignment {
         guard Self.lengths.contains(packed.prompt_tokens), Self.lengths.contains(packed.output_tokens), (0...Self.limit).contains(packed.arrival),
-            isNode(packed.decode_node)
+            isNode(packed.decode_node), (0..<packed.output_tokens).contains(packed.produced), packed.restarts >= 0
         else { throw FrameError(description: "a request with lengths, times or nodes out of range") }
         return Assignment(
             id: packed.id, stream: packed.stream, promptTokens: packed.prompt_tokens, outputTokens: packed.output_tokens,
-            priority: packed.priority, arrival: packed.arrival, decodeNode: packed.decode_node)
+            priority: packed.priority, arrival: packed.arrival, decodeNode: packed.decode_node,
+            produced: packed.produced, restarts: packed.restarts)
+    }
+
+    private func unpack(_ packed: Testbed__Routed) throws(FrameError) -> Routed {
+        guard packed.node >= 0, Int(packed.node) < nodes else { throw FrameError(description: "a route to a node that is not there") }
+        return Routed(id: packed.id, stream: packed.stream, node: packed.node, decodes: packed.decodes != 0)
+    }
+
+    private func unpack(_ packed: Testbed__Fence) throws(FrameError) -> Fence {
+        guard packed.node >= 0, Int(packed.node) < nodes, (0...Self.limit).contains(packed.before) else {
+            throw FrameError(description: "a fence around a node or a time that is not there")
+        }
+        return Fence(node: packed.node, before: packed.before)
     }
 
     private func unpack(_ packed: Testbed__Placement) throws(FrameError) -> Placement {
@@ -141,7 +161,7 @@ public final class FrameDecoder {
 
     private func unpack(_ packed: Testbed__Cache) throws(FrameError) -> CacheMessage {
         guard (-1...Self.limit).contains(packed.prefill_start) else { throw FrameError(description: "a cache with times out of range") }
-        var message = CacheMessage(id: packed.id, prefillSlot: packed.prefill_slot, decodeSlot: packed.decode_slot)
+        var message = CacheMessage(id: packed.id, stream: packed.stream, prefillSlot: packed.prefill_slot, decodeSlot: packed.decode_slot)
         message.isFinal = packed.is_final != 0
         message.prefillStart = packed.prefill_start
         return message

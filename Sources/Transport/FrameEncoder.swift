@@ -68,6 +68,7 @@ public final class FrameEncoder {
         packed.pointee.length = envelope.tail - envelope.head
         packed.pointee.bytes = envelope.bytes
         packed.pointee.link = UInt32(envelope.link)
+        packed.pointee.born = envelope.born
         return pack(envelope.message, into: packed) ? packed : nil
     }
 
@@ -109,6 +110,7 @@ public final class FrameEncoder {
         case .wake(let start):
             packed.pointee.body_case = TESTBED__ENVELOPE__BODY_WAKE
             packed.pointee.wake = packWake(start)
+        case .routed, .fence, .fenced, .takeover, .hello, .cancel: packFaults(message, into: packed)
         case .layer(let message):
             packed.pointee.body_case = TESTBED__ENVELOPE__BODY_LAYER
             packed.pointee.layer = pack(message)
@@ -127,6 +129,8 @@ public final class FrameEncoder {
         packed.pointee.priority = request.priority
         packed.pointee.arrival = request.arrival
         packed.pointee.decode_node = request.decodeNode
+        packed.pointee.produced = request.produced
+        packed.pointee.restarts = request.restarts
         return packed
     }
 
@@ -181,7 +185,7 @@ public final class FrameEncoder {
         return packed
     }
 
-    private func packRejected(_ id: Int64, _ stream: Int32) -> UnsafeMutablePointer<Testbed__Rejected>? {
+    func packRejected(_ id: Int64, _ stream: Int32) -> UnsafeMutablePointer<Testbed__Rejected>? {
         guard let packed = arena.make(Testbed__Rejected.self) else { return nil }
         testbed__rejected__init(packed)
         packed.pointee.id = id
@@ -193,6 +197,7 @@ public final class FrameEncoder {
         guard let packed = arena.make(Testbed__Cache.self) else { return nil }
         testbed__cache__init(packed)
         packed.pointee.id = cache.id
+        packed.pointee.stream = cache.stream
         packed.pointee.prefill_slot = cache.prefillSlot
         packed.pointee.decode_slot = cache.decodeSlot
         packed.pointee.is_final = cache.isFinal ? 1 : 0

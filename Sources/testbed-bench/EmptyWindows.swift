@@ -38,7 +38,10 @@ struct EmptyWindows {
         guard let plan = plan() else { return }
         let layout = ClusterLayout(plan)
         let rows = RecordBuffers()
-        guard let host = NodeHost.make(layout.nodes[2], of: plan, layout: layout, records: rows, source: { Nothing() }) else { return }
+        guard
+            let host = NodeHost.make(
+                layout.nodes[2], of: plan, layout: layout, records: rows, faults: FaultTable(nodes: layout.nodes.count), source: { Nothing() })
+        else { return }
         let sockets = try DataSockets(directory: directory, node: 2, count: layout.nodes.count)
         let shell = NodeShell(
             host: host, plan: plan, layout: layout, sockets: sockets,

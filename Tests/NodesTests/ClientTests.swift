@@ -88,3 +88,11 @@ struct ClientTests {
         #expect(rows.dropFirst(3).map(\.arrival) == Array(ends.prefix(9)))
     }
 }
+
+extension Client {
+    /// A message that a worker sent just now.
+    fileprivate mutating func handle(_ message: Message, at now: Instant, _ effects: inout Effects) {
+        handle(
+            Envelope(source: 2, sequence: 0, sent: now, head: now, tail: now, bytes: 1, link: 3, isBulk: false, message: message), at: now, &effects)
+    }
+}

@@ -18,9 +18,12 @@ struct ControllerTests {
             func make(_ name: String) throws -> any RoutingPolicy {
                 try #require(RoutingRegistry.make(PolicyChoice(name), random: RandomStream(seed: 1, stream: 1)))
             }
+            let plan = testPlan([testPool(.prefill, count: prefill), testPool(.decode, count: max(1, decode))])
+            let layout = ClusterLayout(plan)
             controller = Controller(
                 entry: (0..<prefill).map { (Int32(2 + $0), shape) }, decode: (0..<decode).map { (Int32(2 + prefill + $0), shape) },
-                routing: try make("join-shortest-queue"), decodeRouting: try make("least-kv"), nodes: 2 + prefill + decode)
+                routing: try make("join-shortest-queue"), decodeRouting: try make("least-kv"), nodes: 2 + prefill + decode,
+                watch: WorkerWatch(plan, layout, table: FaultTable(nodes: layout.nodes.count), born: 0))
         }
 
         mutating func handle(_ message: Message, from source: Int32, at time: Instant = 0) -> [Effects.Send] {
@@ -28,7 +31,7 @@ struct ControllerTests {
             let envelope = Envelope(
                 source: source, sequence: 0, sent: time, head: time, tail: time, bytes: 128, link: 3, isBulk: false, message: message)
             controller.handle(envelope, at: time, &effects)
-            return effects.sends
+            return effects.sends.filter { if case .routed = $0.message { false } else { true } }
         }
 
         /// Where a request goes.

@@ -60,7 +60,7 @@ struct RequestTableTests {
         }
         for slot in Int32(-2)...Int32(table.entries.count + 2) {
             for id in [model[slot] ?? -5, 7] {
-                #expect(table.find(slot, id: id, in: .waiting) == (model[slot] == id ? slot : nil))
+                #expect(table.find(slot, id: id, stream: 0, in: .waiting) == (model[slot] == id ? slot : nil))
             }
         }
         #expect(table.entries.count < 2000, "slots are used again")
@@ -70,15 +70,15 @@ struct RequestTableTests {
     func find() {
         var table = RequestTable()
         let slot = table.insert(entry(7))
-        #expect(table.find(slot, id: 7, in: .running, .waiting) == slot)
-        #expect(table.find(slot, id: 8, in: .waiting) == nil)
-        #expect(table.find(slot, id: 7, in: .parked, .running) == nil)
-        for wild in [Int32.min, -1, 1, .max] { #expect(table.find(wild, id: 7, in: .waiting) == nil) }
+        #expect(table.find(slot, id: 7, stream: 0, in: .running, .waiting) == slot)
+        #expect(table.find(slot, id: 8, stream: 0, in: .waiting) == nil)
+        #expect(table.find(slot, id: 7, stream: 0, in: .parked, .running) == nil)
+        for wild in [Int32.min, -1, 1, .max] { #expect(table.find(wild, id: 7, stream: 0, in: .waiting) == nil) }
         table.remove(slot)
-        #expect(table.find(slot, id: 7, in: .waiting) == nil)
+        #expect(table.find(slot, id: 7, stream: 0, in: .waiting) == nil)
         let again = table.insert(entry(9))
         #expect(again == slot)
-        #expect(table.find(slot, id: 7, in: .waiting) == nil)
+        #expect(table.find(slot, id: 7, stream: 0, in: .waiting) == nil)
         #expect(table[again].phase == .waiting)
     }
 }

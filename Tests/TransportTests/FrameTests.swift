@@ -89,6 +89,9 @@ struct FrameTests {
         case .milestone(let milestone): return milestone.index >= 0 && milestone.index < 1 << 26 && milestone.kvTransfer >= 0
         case .rejected: return true
         case .wake(let start): return times.contains(start)
+        case .routed(let routed): return (0..<Int32(nodeCount)).contains(routed.node)
+        case .fence(let fence): return (0..<Int32(nodeCount)).contains(fence.node) && times.contains(fence.before)
+        case .fenced, .takeover, .hello, .cancel: return true
         case .layer(let message): return isInRangeOfLayers(message)
         case .pull(let cache), .cache(let cache), .release(let cache): return cache.prefillStart >= -1
         }

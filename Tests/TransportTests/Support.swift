@@ -24,12 +24,13 @@ func randomAssignment(_ random: inout RandomStream) -> Assignment {
         id: edgy(-(1 << 60)...(1 << 60), &random), stream: Int32(edgy(0...Int64(Int32.max), &random)),
         promptTokens: Int32(edgy(1...(1 << 26), &random)), outputTokens: Int32(edgy(1...(1 << 26), &random)),
         priority: Int32(edgy(Int64(Int32.min)...Int64(Int32.max), &random)), arrival: edgy(times, &random),
-        decodeNode: Int32(edgy(-1...Int64(nodeCount - 1), &random)))
+        decodeNode: Int32(edgy(-1...Int64(nodeCount - 1), &random)), produced: 0, restarts: Int32(edgy(0...Int64(Int32.max), &random)))
 }
 
 private func randomCache(_ random: inout RandomStream) -> CacheMessage {
     var message = CacheMessage(
-        id: edgy(0...(1 << 60), &random), prefillSlot: Int32(edgy(-1...Int64(Int32.max), &random)),
+        id: edgy(0...(1 << 60), &random), stream: Int32(edgy(0...Int64(Int32.max), &random)),
+        prefillSlot: Int32(edgy(-1...Int64(Int32.max), &random)),
         decodeSlot: Int32(edgy(-1...Int64(Int32.max), &random)))
     message.isFinal = random.below(2) == 0
     message.prefillStart = edgy(-1...(Instant.never / 4), &random)
@@ -56,7 +57,7 @@ private func randomMilestone(_ random: inout RandomStream) -> Milestone {
 }
 
 /// Kinds of messages that `randomMessage` makes.
-let messageKinds = 12 + layerKinds
+let messageKinds = 18 + layerKinds
 
 /// A message of a kind, 0 ..< `messageKinds`, with contents that nodes send.
 func randomMessage(_ kind: Int, _ random: inout RandomStream) -> Message {
@@ -84,7 +85,17 @@ func randomMessage(_ kind: Int, _ random: inout RandomStream) -> Message {
     case 9: return .cache(randomCache(&random))
     case 10: return .release(randomCache(&random))
     case 11: return .wake(edgy(times, &random))
-    default: return .layer(randomLayer(kind - 12, &random))
+    case 12:
+        return .routed(
+            Routed(
+                id: edgy(0...(1 << 60), &random), stream: Int32(edgy(0...Int64(Int32.max), &random)), node: Int32(random.below(nodeCount)),
+                decodes: random.below(2) == 0))
+    case 13: return .fence(Fence(node: Int32(random.below(nodeCount)), before: edgy(times, &random)))
+    case 14: return .fenced
+    case 15: return .takeover
+    case 16: return .hello
+    case 17: return .cancel(id: edgy(0...(1 << 60), &random), stream: Int32(edgy(0...Int64(Int32.max), &random)))
+    default: return .layer(randomLayer(kind - 18, &random))
     }
 }
 
@@ -94,8 +105,10 @@ func randomEnvelope(source: Int32, kind: Int, _ random: inout RandomStream) -> E
     let sent = edgy(times, &random)
     let head = sent + edgy((isLayer ? 0 : 1)...(Instant.never / 4), &random)
     return Envelope(
-        source: source, sequence: isLayer ? 0 : UInt32(truncatingIfNeeded: random.next()), sent: sent, head: head, tail: head + edgy(times, &random),
-        bytes: edgy(times, &random), link: UInt8(random.below(LinkKind.allCases.count)), isBulk: message.channel == .cache, message: message)
+        source: source, sequence: isLayer ? 0 : UInt32(truncatingIfNeeded: random.next()), born: isLayer ? 0 : edgy(times, &random), sent: sent,
+        head: head,
+        tail: head + edgy(times, &random), bytes: edgy(times, &random), link: UInt8(random.below(LinkKind.allCases.count)),
+        isBulk: message.channel == .cache, message: message)
 }
 
 /// The bytes of a frame.

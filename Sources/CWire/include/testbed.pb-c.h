@@ -24,6 +24,9 @@ typedef struct Testbed__Load Testbed__Load;
 typedef struct Testbed__Tokens Testbed__Tokens;
 typedef struct Testbed__Milestone Testbed__Milestone;
 typedef struct Testbed__Rejected Testbed__Rejected;
+typedef struct Testbed__Routed Testbed__Routed;
+typedef struct Testbed__Fence Testbed__Fence;
+typedef struct Testbed__Notice Testbed__Notice;
 typedef struct Testbed__Cache Testbed__Cache;
 typedef struct Testbed__Wake Testbed__Wake;
 typedef struct Testbed__Layer Testbed__Layer;
@@ -111,7 +114,13 @@ typedef enum {
   TESTBED__ENVELOPE__BODY_CACHE = 19,
   TESTBED__ENVELOPE__BODY_RELEASE = 20,
   TESTBED__ENVELOPE__BODY_WAKE = 21,
-  TESTBED__ENVELOPE__BODY_LAYER = 22
+  TESTBED__ENVELOPE__BODY_LAYER = 22,
+  TESTBED__ENVELOPE__BODY_ROUTED = 23,
+  TESTBED__ENVELOPE__BODY_FENCE = 24,
+  TESTBED__ENVELOPE__BODY_FENCED = 25,
+  TESTBED__ENVELOPE__BODY_TAKEOVER = 26,
+  TESTBED__ENVELOPE__BODY_HELLO = 27,
+  TESTBED__ENVELOPE__BODY_CANCEL = 28
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TESTBED__ENVELOPE__BODY__CASE)
 } Testbed__Envelope__BodyCase;
 
@@ -139,6 +148,10 @@ struct  Testbed__Envelope
    * Class of the link: 0 inside a node, 1 between nodes, 2 between racks, 3 front end.
    */
   uint32_t link;
+  /*
+   * When the sender's process was born: 0 for those that are there from the start.
+   */
+  int64_t born;
   Testbed__Envelope__BodyCase body_case;
   union {
     Testbed__Request *submit;
@@ -154,11 +167,17 @@ struct  Testbed__Envelope
     Testbed__Cache *release;
     Testbed__Wake *wake;
     Testbed__Layer *layer;
+    Testbed__Routed *routed;
+    Testbed__Fence *fence;
+    Testbed__Notice *fenced;
+    Testbed__Notice *takeover;
+    Testbed__Notice *hello;
+    Testbed__Rejected *cancel;
   };
 };
 #define TESTBED__ENVELOPE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&testbed__envelope__descriptor) \
-    , 0, 0, 0, 0, 0, 0, TESTBED__ENVELOPE__BODY__NOT_SET, {0} }
+    , 0, 0, 0, 0, 0, 0, 0, TESTBED__ENVELOPE__BODY__NOT_SET, {0} }
 
 
 /*
@@ -186,10 +205,15 @@ struct  Testbed__Request
    * Decode worker chosen beforehand, or -1.
    */
   int32_t decode_node;
+  /*
+   * Tokens that the user has already, and how often it was begun before: not 0 after a fault.
+   */
+  int32_t produced;
+  int32_t restarts;
 };
 #define TESTBED__REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&testbed__request__descriptor) \
-    , 0, 0, 0, 0, 0, 0, 0 }
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 /*
@@ -285,6 +309,48 @@ struct  Testbed__Rejected
 
 
 /*
+ * Where a request was sent.
+ */
+struct  Testbed__Routed
+{
+  ProtobufCMessage base;
+  int64_t id;
+  int32_t stream;
+  int32_t node;
+  protobuf_c_boolean decodes;
+};
+#define TESTBED__ROUTED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&testbed__routed__descriptor) \
+    , 0, 0, 0, 0 }
+
+
+/*
+ * What a node says is void if its process was born before a time.
+ */
+struct  Testbed__Fence
+{
+  ProtobufCMessage base;
+  int32_t node;
+  int64_t before;
+};
+#define TESTBED__FENCE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&testbed__fence__descriptor) \
+    , 0, 0 }
+
+
+/*
+ * What its kind says already.
+ */
+struct  Testbed__Notice
+{
+  ProtobufCMessage base;
+};
+#define TESTBED__NOTICE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&testbed__notice__descriptor) \
+     }
+
+
+/*
  * A step of a cache transfer.
  */
 struct  Testbed__Cache
@@ -298,10 +364,14 @@ struct  Testbed__Cache
   int32_t decode_slot;
   protobuf_c_boolean is_final;
   int64_t prefill_start;
+  /*
+   * The client's handle of the stream.
+   */
+  int32_t stream;
 };
 #define TESTBED__CACHE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&testbed__cache__descriptor) \
-    , 0, 0, 0, 0, 0 }
+    , 0, 0, 0, 0, 0, 0 }
 
 
 /*
@@ -641,6 +711,63 @@ Testbed__Rejected *
 void   testbed__rejected__free_unpacked
                      (Testbed__Rejected *message,
                       ProtobufCAllocator *allocator);
+/* Testbed__Routed methods */
+void   testbed__routed__init
+                     (Testbed__Routed         *message);
+size_t testbed__routed__get_packed_size
+                     (const Testbed__Routed   *message);
+size_t testbed__routed__pack
+                     (const Testbed__Routed   *message,
+                      uint8_t             *out);
+size_t testbed__routed__pack_to_buffer
+                     (const Testbed__Routed   *message,
+                      ProtobufCBuffer     *buffer);
+Testbed__Routed *
+       testbed__routed__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   testbed__routed__free_unpacked
+                     (Testbed__Routed *message,
+                      ProtobufCAllocator *allocator);
+/* Testbed__Fence methods */
+void   testbed__fence__init
+                     (Testbed__Fence         *message);
+size_t testbed__fence__get_packed_size
+                     (const Testbed__Fence   *message);
+size_t testbed__fence__pack
+                     (const Testbed__Fence   *message,
+                      uint8_t             *out);
+size_t testbed__fence__pack_to_buffer
+                     (const Testbed__Fence   *message,
+                      ProtobufCBuffer     *buffer);
+Testbed__Fence *
+       testbed__fence__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   testbed__fence__free_unpacked
+                     (Testbed__Fence *message,
+                      ProtobufCAllocator *allocator);
+/* Testbed__Notice methods */
+void   testbed__notice__init
+                     (Testbed__Notice         *message);
+size_t testbed__notice__get_packed_size
+                     (const Testbed__Notice   *message);
+size_t testbed__notice__pack
+                     (const Testbed__Notice   *message,
+                      uint8_t             *out);
+size_t testbed__notice__pack_to_buffer
+                     (const Testbed__Notice   *message,
+                      ProtobufCBuffer     *buffer);
+Testbed__Notice *
+       testbed__notice__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   testbed__notice__free_unpacked
+                     (Testbed__Notice *message,
+                      ProtobufCAllocator *allocator);
 /* Testbed__Cache methods */
 void   testbed__cache__init
                      (Testbed__Cache         *message);
@@ -822,6 +949,15 @@ typedef void (*Testbed__Milestone_Closure)
 typedef void (*Testbed__Rejected_Closure)
                  (const Testbed__Rejected *message,
                   void *closure_data);
+typedef void (*Testbed__Routed_Closure)
+                 (const Testbed__Routed *message,
+                  void *closure_data);
+typedef void (*Testbed__Fence_Closure)
+                 (const Testbed__Fence *message,
+                  void *closure_data);
+typedef void (*Testbed__Notice_Closure)
+                 (const Testbed__Notice *message,
+                  void *closure_data);
 typedef void (*Testbed__Cache_Closure)
                  (const Testbed__Cache *message,
                   void *closure_data);
@@ -862,6 +998,9 @@ extern const ProtobufCMessageDescriptor testbed__load__descriptor;
 extern const ProtobufCMessageDescriptor testbed__tokens__descriptor;
 extern const ProtobufCMessageDescriptor testbed__milestone__descriptor;
 extern const ProtobufCMessageDescriptor testbed__rejected__descriptor;
+extern const ProtobufCMessageDescriptor testbed__routed__descriptor;
+extern const ProtobufCMessageDescriptor testbed__fence__descriptor;
+extern const ProtobufCMessageDescriptor testbed__notice__descriptor;
 extern const ProtobufCMessageDescriptor testbed__cache__descriptor;
 extern const ProtobufCMessageDescriptor testbed__wake__descriptor;
 extern const ProtobufCMessageDescriptor testbed__layer__descriptor;

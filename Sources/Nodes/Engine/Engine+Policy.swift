@@ -25,10 +25,10 @@ extension Engine {
         let entry = requests[slot]
         // One whose cache is on its way comes with its first token.
         let isComing = entry.phase == .pulling
-        let generated = isComing ? 1 : entry.generated
+        let generated = isComing ? entry.request.produced + 1 : entry.generated
         return RunningRequest(
             slot: slot, id: entry.request.id, priority: entry.request.priority, arrival: entry.request.arrival,
-            tokens: entry.request.promptTokens + generated, computed: isComing ? entry.request.promptTokens : entry.computed, generated: generated,
+            tokens: entry.request.promptTokens + generated, computed: isComing ? entry.request.knownTokens : entry.computed, generated: generated,
             blocks: entry.blocks, prediction: currentPrediction(of: entry), firstExpected: entry.prediction.expected,
             isEvictable: !entry.isInFlight && entry.pushed == 0 && !isComing)
     }

@@ -58,6 +58,8 @@ struct Engine {
     /// Tokens of waiting requests still to be computed.
     var waitingTokens: Int64 = 0
     var iterations: Int64 = 0
+    /// How much longer computing takes than it should, in thousandths: a straggler.
+    var slowdown: Int64 = 1000
     var preemptions: Int64 = 0
 
     /// - Parameter duty: what requests do here: whether their caches grow, and whether they come with them.
@@ -147,10 +149,36 @@ struct Engine {
         iterations += 1
         ring[place].usedBlocks = pool.used
         ring[place].start = now
-        ring[place].end = isOpen ? .never : passThroughStages(cost.iterationTime(ring[place].shape), from: now)
+        ring[place].end = isOpen ? .never : passThroughStages(stretch(cost.iterationTime(ring[place].shape)), from: now)
         if stages > 1 { for chunk in ring[place].chunks { requests[chunk.slot].isInFlight = true } }
         inFlight += 1
         return place
+    }
+
+    @inline(__always)
+    private func stretch(_ time: Nanoseconds) -> Nanoseconds { slowdown == 1000 ? time : time * slowdown / 1000 }
+
+    /// An iteration that is open will not end: what it computed is lost, and its requests are as before.
+    mutating func abort(_ place: Int) {
+        for chunk in ring[place].chunks { requests[chunk.slot].isInFlight = false }
+        inFlight -= 1
+    }
+
+    /// Takes a request out that waits or runs. One that an iteration computes at present is marked, and gone with its end.
+    mutating func cancel(_ slot: Int32) {
+        if requests[slot].phase == .waiting {
+            if let place = (0..<waiting.count).first(where: { waiting[$0].slot == slot }) {
+                _ = waiting.remove(at: place)
+                waitingTokens -= Int64(requests[slot].total)
+            }
+        } else if underWay(slot) != nil {
+            requests[slot].isCancelled = true
+            return
+        } else {
+            leave(slot)
+        }
+        freeBlocks(of: slot)
+        requests.remove(slot)
     }
 
     /// Says when an open iteration ends.

@@ -23,7 +23,7 @@ struct EngineRequest: Sendable {
     var phase: Phase
     /// Tokens whose cache is there.
     var computed: Int32 = 0
-    /// Tokens produced.
+    /// Tokens produced, before a fault and since.
     var generated: Int32 = 0
     /// Cache blocks held.
     var blocks: Int32 = 0
@@ -45,10 +45,15 @@ struct EngineRequest: Sendable {
     var isStreaming = false
     /// Tokens whose cache was pushed already.
     var pushed: Int32 = 0
+    /// Computed elsewhere now; gone as soon as no iteration has it.
+    var isCancelled = false
+    /// At a prefill worker: the node that pulls its cache; -1 before one does.
+    var puller: Int32 = -1
 
     init(_ request: Assignment, phase: Phase) {
         self.request = request
         self.phase = phase
+        generated = request.produced
     }
 
     /// Tokens whose cache the request needs: the prompt and what it has produced.
@@ -58,6 +63,10 @@ struct EngineRequest: Sendable {
     /// Tokens still to be produced.
     @inline(__always)
     var remaining: Int32 { request.outputTokens - generated }
+
+    /// Whether its latest token is the first that was produced since it came to the cluster, or since a fault.
+    @inline(__always)
+    var hasJustBegun: Bool { generated == request.produced + 1 }
 }
 
 /// The requests of a worker by slot. Slots are reused; a message that names one is checked against the request's id.
@@ -88,9 +97,14 @@ struct RequestTable: Sendable {
     }
 
     /// The slot, if it holds request `id` in one of the expected phases: messages may be late, wrong or hostile.
-    func find(_ slot: Int32, id: Int64, in phases: EngineRequest.Phase...) -> Int32? {
+    func find(_ slot: Int32, id: Int64, stream: Int32, in phases: EngineRequest.Phase...) -> Int32? {
         guard slot >= 0, Int(slot) < entries.count else { return nil }
         let entry = entries[Int(slot)]
-        return entry.request.id == id && phases.contains(entry.phase) ? slot : nil
+        return entry.request.id == id && entry.request.stream == stream && phases.contains(entry.phase) ? slot : nil
+    }
+
+    /// The slot of a request, wherever it stands.
+    func find(id: Int64, stream: Int32) -> Int32? {
+        entries.firstIndex { $0.phase != .none && $0.request.id == id && $0.request.stream == stream }.map(Int32.init)
     }
 }

@@ -19,6 +19,18 @@ struct Client {
         /// The user gets them with the first.
         var early: Int32 = 0
         var earlyEnd: Milestone?
+        /// How often it was begun before, the place of the first token that is due this time, and whether a token has come since.
+        var restarts: Int32 = 0
+        var base: Int32 = 0
+        var hasBegun = false
+        /// Workers that it depends on, as the controller has told; -1 where it has not.
+        var prefillRoute: Int32 = -1
+        var decodeRoute: Int32 = -1
+        /// Whether the decode worker has its cache.
+        var decodes = false
+        /// When it was begun again, and at which worker the time before ended; -1 if it was not.
+        var restartedAt: Instant = -1
+        var lostNode: Int32 = -1
     }
 
     let names: [String]
@@ -27,9 +39,19 @@ struct Client {
     /// Closed loop: no request is sent after this time.
     private let lastArrival: Instant
     private let source: any RequestSource
-    private(set) var statistics = ClientStatistics()
-    private var streams: [Stream] = []
+    var statistics = ClientStatistics()
+    var streams: [Stream] = []
     private var freeStreams: [Int32] = []
+    let retries: Int
+    /// When the process was born: requests that arrive before are not its own.
+    let born: Instant
+    /// By request that was begun anew, the handles that it had before. Only looked up, never walked.
+    var superseded: [Int64: [Int32]] = [:]
+    /// By node, since when a process of it must have been born to be believed.
+    var believedFrom: [Instant]
+    private let idOffset: Int64
+    /// When the latest event was handled.
+    private(set) var lastEvent: Instant = 0
     private var upcoming: RequestSpec?
     /// Closed loop: when users who think will send their next request, in order.
     private var thinking: [Instant] = []
@@ -37,14 +59,24 @@ struct Client {
     /// - Parameters:
     ///   - names: the nodes' names by index, for the records.
     ///   - source: where the requests come from.
-    init(names: [String], plan: ClusterPlan, source: any RequestSource) {
+    ///   - born: when the process begins; requests that arrive earlier are passed over.
+    ///   - incarnation: how many clients there were before. The users of a closed loop come back with requests of new numbers.
+    init(names: [String], plan: ClusterPlan, source: any RequestSource, born: Instant = 0, incarnation: Int = 0) {
         self.names = names
         self.source = source
+        self.born = born
+        retries = plan.recovery.retries
+        believedFrom = Array(repeating: 0, count: names.count)
         objective = plan.objective
         closedLoop = plan.workload.closedLoop
+        idOffset = plan.workload.closedLoop == nil ? 0 : Int64(incarnation) * 1_000_000_000
         lastArrival = plan.workload.duration ?? .never
         upcoming = source.next()
-        if let closedLoop { thinking = Array(repeating: 0, count: closedLoop.concurrency) }
+        if let closedLoop {
+            thinking = Array(repeating: born, count: closedLoop.concurrency)
+        } else {
+            while let next = upcoming, next.arrival < born { upcoming = source.next() }
+        }
     }
 
     /// Requests offered that have not ended.
@@ -64,8 +96,10 @@ struct Client {
     mutating func start(_ effects: inout Effects) { effects.timers[.arrival] = nextArrival }
 
     mutating func handle(_ timer: TimerKind, at now: Instant, _ effects: inout Effects) {
+        lastEvent = max(lastEvent, now)
         while nextArrival <= now, var spec = upcoming {
             if closedLoop != nil {
+                spec.id += idOffset
                 spec.arrival = now
                 thinking.removeFirst()
             }
@@ -77,55 +111,78 @@ struct Client {
 
     private mutating func offer(_ spec: RequestSpec, _ effects: inout Effects) {
         statistics.offered += 1
+        submit(Stream(spec: spec, isOpen: true), &effects)
+    }
+
+    /// Opens a stream and sends its request to the controller.
+    mutating func submit(_ stream: Stream, _ effects: inout Effects) {
         let handle: Int32
         if let free = freeStreams.popLast() {
             handle = free
-            streams[Int(free)] = Stream(spec: spec, isOpen: true)
+            streams[Int(free)] = stream
         } else {
             handle = Int32(streams.count)
-            streams.append(Stream(spec: spec, isOpen: true))
+            streams.append(stream)
         }
+        let spec = stream.spec
         let request = Assignment(
             id: spec.id, stream: handle, promptTokens: spec.promptTokens, outputTokens: spec.outputTokens, priority: spec.priority,
-            arrival: spec.arrival)
-        effects.send(.submit(request), to: Int32(ClusterLayout.controller), bytes: MessageSize.prompt(spec.promptTokens))
+            arrival: spec.arrival, produced: stream.base, restarts: stream.restarts)
+        effects.send(.submit(request), to: Int32(ClusterLayout.controller), bytes: MessageSize.prompt(request.knownTokens))
     }
 
-    mutating func handle(_ message: Message, at now: Instant, _ effects: inout Effects) {
-        switch message {
+    mutating func handle(_ envelope: Envelope, at now: Instant, _ effects: inout Effects) {
+        lastEvent = now
+        if envelope.born < believedFrom[Int(envelope.source)] {
+            statistics.staleTokens += dropFenced(envelope.message, &effects)
+            return
+        }
+        switch envelope.message {
         case .tokens(let tokens):
-            for token in tokens { receive(index: token.index, of: token.stream, id: token.id, at: now) }
-        case .milestone(let milestone): receive(milestone, at: now, &effects)
+            for token in tokens { receive(index: token.index, of: token.stream, id: token.id, from: envelope.source, at: now, &effects) }
+        case .milestone(let milestone): receive(milestone, from: envelope.source, at: now, &effects)
         case .rejected(let id, let stream): reject(id, stream, at: now, &effects)
-        case .submit, .assign, .place, .prefilled, .status, .pull, .cache, .release, .wake, .layer: break
+        case .routed(let routed): note(routed)
+        case .fence(let fence): react(to: fence, at: now, &effects)
+        case .takeover: askAgain(at: now, &effects)
+        case .submit, .assign, .place, .prefilled, .status, .pull, .cache, .release, .wake, .fenced, .hello, .cancel, .layer: break
         }
     }
 
     /// Counts a token. Answers whether the user has it now: not when it came before, and not while the first token is missing.
     @discardableResult
     @inline(__always)
-    private mutating func receive(index: Int32, of handle: Int32, id: Int64, at now: Instant) -> Bool {
+    private mutating func receive(
+        index: Int32, of handle: Int32, id: Int64, from source: Int32, at now: Instant, _ effects: inout Effects
+    ) -> Bool {
         guard let place = find(handle, id: id), index >= streams[place].nextIndex else {
-            statistics.duplicatedTokens += 1
+            if isStale(handle, id: id) { statistics.staleTokens += 1 } else { statistics.duplicatedTokens += 1 }
             return false
         }
-        if streams[place].nextIndex == 0, index > 0 {
-            hold(index, of: place)
-            return false
+        if source == streams[place].decodeRoute { streams[place].decodes = true }
+        if !streams[place].hasBegun {
+            if index > streams[place].base {
+                hold(index, of: place)
+                return false
+            }
+            streams[place].hasBegun = true
+            if streams[place].restartedAt >= 0 { noteResumed(place, at: now, &effects) }
         }
         statistics.missingTokens += Int64(index - streams[place].nextIndex)
         streams[place].nextIndex = index + 1
         if streams[place].lastToken >= 0 { statistics.tbt.add(now - streams[place].lastToken) }
         streams[place].lastToken = now
         statistics.outputTokens += 1
+        statistics.series.addTokens(at: now)
         return true
     }
 
     /// Keeps a token back that came before the first one.
     private mutating func hold(_ index: Int32, of place: Int) {
+        let ahead = index - streams[place].base
         let due = streams[place].early + 1
-        if index < due { statistics.duplicatedTokens += 1 } else { statistics.missingTokens += Int64(index - due) }
-        streams[place].early = max(index, streams[place].early)
+        if ahead < due { statistics.duplicatedTokens += 1 } else { statistics.missingTokens += Int64(ahead - due) }
+        streams[place].early = max(ahead, streams[place].early)
     }
 
     /// The first token has come: the user gets those that were kept back with it.
@@ -133,22 +190,23 @@ struct Client {
         let early = streams[place].early
         guard early > 0 else { return }
         statistics.outputTokens += Int64(early)
+        statistics.series.addTokens(Int64(early), at: now)
         statistics.tbt.add(0, times: Int64(early))
-        streams[place].nextIndex = early + 1
+        streams[place].nextIndex = streams[place].base + early + 1
         if let end = streams[place].earlyEnd { finish(end, at: now, &effects) }
     }
 
     @inline(__always)
-    private func find(_ handle: Int32, id: Int64) -> Int? {
+    func find(_ handle: Int32, id: Int64) -> Int? {
         let place = Int(handle)
         guard place >= 0, place < streams.count, streams[place].isOpen, streams[place].spec.id == id else { return nil }
         return place
     }
 
-    private mutating func receive(_ milestone: Milestone, at now: Instant, _ effects: inout Effects) {
-        guard receive(index: milestone.index, of: milestone.stream, id: milestone.id, at: now) else {
+    private mutating func receive(_ milestone: Milestone, from source: Int32, at now: Instant, _ effects: inout Effects) {
+        guard receive(index: milestone.index, of: milestone.stream, id: milestone.id, from: source, at: now, &effects) else {
             let place = find(milestone.stream, id: milestone.id)
-            if milestone.isLast, let place, streams[place].nextIndex == 0, milestone.index == streams[place].early {
+            if milestone.isLast, let place, !streams[place].hasBegun, milestone.index - streams[place].base == streams[place].early {
                 streams[place].earlyEnd = milestone
             }
             return
@@ -159,7 +217,11 @@ struct Client {
             streams[place].prefillStart = milestone.prefillStart
             streams[place].prefillNode = milestone.prefillNode
         }
-        if milestone.isLast { finish(milestone, at: now, &effects) } else if milestone.index == 0 { releaseEarly(of: place, at: now, &effects) }
+        if milestone.isLast {
+            finish(milestone, at: now, &effects)
+        } else if milestone.index == streams[place].base {
+            releaseEarly(of: place, at: now, &effects)
+        }
     }
 
     private mutating func finish(_ milestone: Milestone, at now: Instant, _ effects: inout Effects) {
@@ -173,13 +235,16 @@ struct Client {
         statistics.e2e.add(e2e)
         if milestone.kvTransfer > 0 { statistics.kvTransfer.add(milestone.kvTransfer) }
         let gaps = Int64(max(1, milestone.index))
-        if objective?.isMet(ttft: ttft, meanTBT: (now - stream.firstToken) / gaps, e2e: e2e) == true { statistics.withinObjective += 1 }
+        let isMet = objective?.isMet(ttft: ttft, meanTBT: (now - stream.firstToken) / gaps, e2e: e2e) == true
+        if isMet { statistics.withinObjective += 1 }
+        statistics.series.addDone(isWithinObjective: isMet, at: now)
         var row = RequestRow(
             id: spec.id, arrival: spec.arrival, promptTokens: spec.promptTokens, outputTokens: milestone.index + 1, finish: now, status: .done)
         row.prefillNode = name(stream.prefillNode)
         row.decodeNode = name(milestone.decodeNode)
         row.prefillStart = stream.prefillStart
         row.firstToken = stream.firstToken
+        row.restarts = stream.restarts
         row.preemptions = milestone.preemptions
         row.kvTransfer = milestone.kvTransfer
         row.write(to: &effects.records.requests)
@@ -190,6 +255,8 @@ struct Client {
 
     private mutating func reject(_ id: Int64, _ handle: Int32, at now: Instant, _ effects: inout Effects) {
         guard let place = find(handle, id: id) else { return }
+        // Whose answer has begun was not turned away: it was let down.
+        guard streams[place].restarts == 0 else { return fail(place, at: now, &effects) }
         let spec = streams[place].spec
         statistics.rejected += 1
         RequestRow(id: id, arrival: spec.arrival, promptTokens: spec.promptTokens, outputTokens: 0, finish: now, status: .rejected)
@@ -197,9 +264,15 @@ struct Client {
         close(handle, at: now, &effects)
     }
 
-    private mutating func close(_ handle: Int32, at now: Instant, _ effects: inout Effects) {
+    /// A request has ended: its handles, those of earlier attempts too, can be used for others.
+    mutating func close(_ handle: Int32, at now: Instant, _ effects: inout Effects) {
         streams[Int(handle)].isOpen = false
         freeStreams.append(handle)
+        let id = streams[Int(handle)].spec.id
+        if streams[Int(handle)].restarts > 0, let earlier = superseded[id] {
+            freeStreams.append(contentsOf: earlier)
+            superseded[id] = []
+        }
         statistics.lastEnd = now
         guard let closedLoop else { return }
         thinking.append(now + closedLoop.think)

@@ -7,7 +7,7 @@ extension Worker {
     mutating func accept(_ placement: Placement) {
         guard duty == .decode else { return }
         reporting.receivedRequests += 1
-        reporting.receivedTokens += Int64(placement.request.promptTokens)
+        reporting.receivedTokens += Int64(placement.request.knownTokens)
         var entry = EngineRequest(placement.request, phase: .placed)
         entry.prefillNode = placement.prefillNode
         entry.peerSlot = placement.prefillSlot
@@ -15,7 +15,7 @@ extension Worker {
         var item = engine.predicted(slot)
         // It comes with its first token.
         item.tokens += 1
-        item.generated = 1
+        item.generated += 1
         item.rank = engine.traits.contains(.ranks) ? engine.scheduler.rank(of: item) : placements
         placements += 1
         placed.insert(item)
@@ -41,37 +41,41 @@ extension Worker {
         guard engine.running.count + pulling.count < shape.engine.maxBatch else { return false }
         let slot = placed[position].slot
         let entry = engine.requests[slot]
-        let blocks = engine.pool.blocks(for: Int64(entry.request.promptTokens) + 1)
+        let blocks = engine.pool.blocks(for: Int64(entry.request.knownTokens) + 1)
         guard engine.pool.take(blocks) else { return false }
         _ = placed.remove(at: position)
         engine.requests[slot].blocks = Int32(blocks)
         engine.requests[slot].phase = .pulling
         engine.requests[slot].transferStart = now
         pulling.append(slot)
-        let message = CacheMessage(id: entry.request.id, prefillSlot: entry.peerSlot, decodeSlot: slot)
+        let message = CacheMessage(id: entry.request.id, stream: entry.request.stream, prefillSlot: entry.peerSlot, decodeSlot: slot)
         effects.send(.pull(message), to: entry.prefillNode, bytes: MessageSize.header)
         return true
     }
 
+    /// A cache is not on its way any more.
+    mutating func endPull(of slot: Int32) {
+        guard let place = pulling.firstIndex(of: slot) else { return }
+        pulling.swapAt(place, pulling.count - 1)
+        pulling.removeLast()
+    }
+
     /// A cache, or a piece of it, has arrived: the request joins the batch with the last piece.
     mutating func receiveCache(_ message: CacheMessage, sent: Instant, from source: Int32, at now: Instant, _ effects: inout Effects) {
-        guard let slot = engine.requests.find(message.decodeSlot, id: message.id, in: .pulling) else { return }
+        guard let slot = engine.requests.find(message.decodeSlot, id: message.id, stream: message.stream, in: .pulling) else { return }
         if engine.requests[slot].peerSlot < 0 {
             // Pushed by layers: the transfer began when the first piece was on its way, if room was there by then.
             engine.requests[slot].peerSlot = message.prefillSlot
             engine.requests[slot].transferStart = max(sent, engine.requests[slot].transferStart)
         }
         guard message.isFinal else { return }
-        if let place = pulling.firstIndex(of: slot) {
-            pulling.swapAt(place, pulling.count - 1)
-            pulling.removeLast()
-        }
+        endPull(of: slot)
         engine.requests[slot].prefillStart = message.prefillStart
         engine.requests[slot].kvTransfer = now - engine.requests[slot].transferStart
-        engine.requests[slot].computed = engine.requests[slot].request.promptTokens
-        engine.requests[slot].generated = 1
+        engine.requests[slot].computed = engine.requests[slot].request.knownTokens
+        engine.requests[slot].generated = engine.requests[slot].request.produced + 1
         if records.timeline {
-            let bytes = shape.cacheBytes(engine.requests[slot].request.promptTokens)
+            let bytes = shape.cacheBytes(engine.requests[slot].request.knownTokens)
             TransferRow(request: message.id, start: engine.requests[slot].transferStart, end: now, bytes: bytes)
                 .write(to: &effects.records.transfers, node: name)
         }

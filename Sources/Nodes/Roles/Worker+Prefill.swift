@@ -8,11 +8,11 @@ import Quantities
 extension Worker {
     mutating func accept(_ request: Assignment) {
         reporting.receivedRequests += 1
-        reporting.receivedTokens += Int64(request.promptTokens)
+        reporting.receivedTokens += Int64(request.knownTokens)
         let slot = engine.requests.insert(EngineRequest(request, phase: .waiting))
         if request.decodeNode >= 0 {
             slots[request.id] = slot
-            if let pull = earlyPulls.removeValue(forKey: request.id) { startStreaming(slot, to: pull) }
+            if let pull = earlyPulls.removeValue(forKey: request.id), pull.stream == request.stream { startStreaming(slot, to: pull) }
         }
         engine.enqueue(slot)
     }
@@ -25,7 +25,7 @@ extension Worker {
         if isLast { engine.freeBlocks(of: slot) }
         if entry.request.decodeNode >= 0 {
             // The decode worker got room while the last piece was being computed: what was not pushed goes now.
-            if entry.isStreaming, entry.pushed < entry.request.promptTokens { sendRest(of: slot, to: entry.request.decodeNode, &effects) }
+            if entry.isStreaming, entry.pushed < entry.request.knownTokens { sendRest(of: slot, to: entry.request.decodeNode, &effects) }
         } else if isLast {
             engine.requests.remove(slot)
         } else {
@@ -42,7 +42,14 @@ extension Worker {
             earlyPulls[pull.id] = pull
             return
         }
-        guard let slot = engine.requests.find(known, id: pull.id, in: .parked, .waiting, .running) else { return }
+        guard let slot = engine.requests.find(known, id: pull.id, stream: pull.stream, in: .parked, .waiting, .running),
+            [-1, target].contains(engine.requests[slot].puller)
+        else {
+            // It is not here any more, or another worker has it: a new controller has placed it again.
+            effects.send(.cancel(id: pull.id, stream: pull.stream), to: target, bytes: MessageSize.header)
+            return
+        }
+        engine.requests[slot].puller = target
         startStreaming(slot, to: pull)
         if engine.requests[slot].phase == .parked { sendRest(of: slot, to: target, &effects) }
         // The iteration that computes it has begun: what it has computed so far goes at once, the rest as it comes.
@@ -53,8 +60,8 @@ extension Worker {
     private mutating func sendRest(of slot: Int32, to target: Int32, _ effects: inout Effects) {
         let entry = engine.requests[slot]
         // A request that ended with its first token has no cache left to send, but the room reserved for it must be freed.
-        let bytes = entry.blocks == 0 ? MessageSize.header : shape.cacheBytes(entry.request.promptTokens) - shape.cacheBytes(entry.pushed)
-        engine.requests[slot].pushed = entry.request.promptTokens
+        let bytes = entry.blocks == 0 ? MessageSize.header : shape.cacheBytes(entry.request.knownTokens) - shape.cacheBytes(entry.pushed)
+        engine.requests[slot].pushed = entry.request.knownTokens
         effects.send(cacheMessage(slot, isFinal: true), to: target, bytes: bytes)
     }
 
@@ -65,7 +72,7 @@ extension Worker {
 
     private func cacheMessage(_ slot: Int32, isFinal: Bool) -> Message {
         let entry = engine.requests[slot]
-        var message = CacheMessage(id: entry.request.id, prefillSlot: slot, decodeSlot: entry.peerSlot)
+        var message = CacheMessage(id: entry.request.id, stream: entry.request.stream, prefillSlot: slot, decodeSlot: entry.peerSlot)
         message.isFinal = isFinal
         message.prefillStart = entry.prefillStart
         return .cache(message)
@@ -88,16 +95,16 @@ extension Worker {
         effects.sends.append(
             Effects.Send(
                 target: entry.request.decodeNode, bytes: bytes,
-                message: cacheMessage(chunk.slot, isFinal: computed == entry.request.promptTokens),
+                message: cacheMessage(chunk.slot, isFinal: computed == entry.request.knownTokens),
                 streaming: Effects.Streaming(
                     first: iteration.start + (iteration.end - iteration.start) / layers, last: iteration.end, lastBytes: bytes / layers)))
     }
 
     /// The decode worker has the cache: its blocks here are free.
     mutating func release(_ message: CacheMessage) {
-        guard let slot = engine.requests.find(message.prefillSlot, id: message.id, in: .parked) else { return }
+        guard let slot = engine.requests.find(message.prefillSlot, id: message.id, stream: message.stream, in: .parked) else { return }
         engine.freeBlocks(of: slot)
         engine.requests.remove(slot)
-        slots[message.id] = nil
+        if slots[message.id] == slot { slots[message.id] = nil }
     }
 }

@@ -31,6 +31,10 @@ struct Worker {
     let gang: GangRank?
     /// The iteration that its gang computes at present, by its place in the engine's ring; `nil` for an empty batch.
     var openPlace: Int?
+    /// Whether weights are still being loaded: requests wait.
+    var isLoading: Bool { loadedAt < .never }
+    /// When they are loaded; `Instant.never` once they are.
+    var loadedAt: Instant = .never
 
     init(
         plan: NodePlan, duty: Duty, shape: WorkerShape, records: RecordPlan, scheduler: any SchedulingPolicy,
@@ -43,8 +47,7 @@ struct Worker {
         self.records = records
         name = Array(plan.name.utf8)
         engine = Engine(
-            plan: shape.engine, cost: shape.cost, stages: shape.stages, blocks: shape.blocks, scheduler: scheduler, predictor: predictor,
-            duty: duty)
+            plan: shape.engine, cost: shape.cost, stages: shape.stages, blocks: shape.blocks, scheduler: scheduler, predictor: predictor, duty: duty)
         reporting = Reporting(interval: shape.engine.reportInterval)
         statistics.kvTotalBlocks = shape.blocks
     }
@@ -56,13 +59,21 @@ struct Worker {
         case .pull(let message): sendCache(for: message, to: envelope.source, at: now, &effects)
         case .cache(let message): receiveCache(message, sent: envelope.sent, from: envelope.source, at: now, &effects)
         case .release(let message): release(message)
+        case .cancel(let id, let stream): cancel(id, stream)
+        case .takeover:
+            announceParked(&effects)
+            sendReport(at: now, &effects)
+        case .fenced:
+            effects.wantsReset = true
+            return
         case .wake(let start):
             gang?.wake(for: start)
             effects.timers[.gangStart] = gang?.nextStart ?? .never
             return
-        case .submit, .prefilled, .status, .tokens, .milestone, .rejected, .layer: return
+        case .submit, .prefilled, .status, .tokens, .milestone, .rejected, .routed, .fence, .hello, .layer: return
         }
-        if gang != nil, [.assign, .cache, .release].contains(envelope.message.channel) { noteWork(at: now, &effects) }
+        guard !isLoading else { return }
+        if gang != nil, [.assign, .cache, .release, .cancel].contains(envelope.message.channel) { noteWork(at: now, &effects) }
         run(at: now, &effects)
         report(at: now, &effects)
     }
@@ -76,10 +87,13 @@ struct Worker {
         case .gangStart:
             startLayers(at: now, &effects)
             return
+        case .ready:
+            loadedAt = .never
+            effects.send(.hello, to: Int32(ClusterLayout.controller), bytes: MessageSize.header)
         case .decision:
             engine.decidesAgain = .never
             if gang != nil { noteWork(at: now, &effects) }
-        case .stageFree, .arrival: break
+        case .stageFree, .arrival, .verdict, .patience: break
         }
         run(at: now, &effects)
         report(at: now, &effects)
@@ -104,7 +118,14 @@ struct Worker {
 
     private mutating func endIteration(at now: Instant, _ effects: inout Effects) {
         let place = engine.endIteration()
-        for chunk in engine.ring[place].chunks where engine.hasFullCache(chunk.slot) { produceToken(of: chunk.slot, at: now, &effects) }
+        for chunk in engine.ring[place].chunks {
+            if engine.requests[chunk.slot].isCancelled {
+                engine.requests[chunk.slot].isCancelled = false
+                engine.cancel(chunk.slot)
+            } else if engine.hasFullCache(chunk.slot) {
+                produceToken(of: chunk.slot, at: now, &effects)
+            }
+        }
         if !outbox.isEmpty {
             let bytes = MessageSize.header + MessageSize.streamToken * ByteCount(outbox.count)
             effects.send(.tokens(outbox), to: Int32(ClusterLayout.client), bytes: bytes)
@@ -118,7 +139,7 @@ struct Worker {
         engine.requests[slot].generated += 1
         let entry = engine.requests[slot]
         let isLast = entry.remaining <= 0
-        if isLast || entry.generated == 1 {
+        if isLast || entry.hasJustBegun {
             effects.send(
                 .milestone(milestone(entry, isLast: isLast)), to: Int32(ClusterLayout.client), bytes: MessageSize.header + MessageSize.streamToken)
         } else {
@@ -197,7 +218,7 @@ extension Worker {
         }
     }
 
-    private mutating func sendReport(at now: Instant, _ effects: inout Effects) {
+    mutating func sendReport(at now: Instant, _ effects: inout Effects) {
         var load = LoadReport()
         load.waitingRequests = Int32(clamping: engine.waiting.count + placed.count + pulling.count)
         load.runningRequests = Int32(clamping: engine.running.count)
@@ -216,6 +237,7 @@ extension Worker {
         // What a scheduler does that decides again may be anything.
         let decision = engine.decidesAgain
         let iterationEnd = min(gang == nil ? engine.nextEnd : nextGangEnd, decision)
+        if isLoading { return channel == .hello ? loadedAt : channel == .status ? max(loadedAt, reporting.due) : .never }
         let nextEvent = min(gang == nil ? min(iterationEnd, nextStart) : min(engine.nextEnd, gang?.nextStart ?? .never), decision)
         switch channel {
         case .stream: return iterationEnd
@@ -228,7 +250,7 @@ extension Worker {
             // A scheduler that lets requests wait may put a time to it whenever an iteration begins.
             let mayWake = gang.sleepsNext && gang.hasNews || engine.traits.contains(.waits)
             return mayWake ? min(gang.nextStart, decision) : decision
-        case .submit, .assign, .place, .release, .layer: return .never
+        case .submit, .assign, .place, .release, .fence, .hello, .cancel, .layer: return .never
         }
     }
 }

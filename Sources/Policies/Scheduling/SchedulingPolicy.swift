@@ -97,6 +97,7 @@ public struct RunningOrders: Sendable, Equatable {
 
     public init() {}
 
+    /// Takes everything back, for the next iteration.
     public mutating func removeAll() {
         evicted.removeAll(keepingCapacity: true)
         paused.removeAll(keepingCapacity: true)

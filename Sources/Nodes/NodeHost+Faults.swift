@@ -1,0 +1,65 @@
+import Cluster
+import Quantities
+import Records
+
+/// What becomes of a node's host when processes fail.
+extension NodeHost {
+    /// Whether a message does not arrive after all: it was sent to what was here before, or its sender did not live to send it.
+    func isVoid(_ envelope: Envelope) -> Bool {
+        envelope.sent < born || faults.isCutShort(from: Int(envelope.source), sent: envelope.sent, leaves: envelope.sent)
+    }
+
+    /// Tells a worker how slow its machine is at present.
+    func slow(at now: Instant) {
+        if case .worker(let box) = state { box.node.engine.slowdown = faults.slowdown(plan.index, at: now) }
+    }
+
+    /// The node, which counts as dead and is not, throws away what it has and begins as a new one. Its machine has its weights.
+    func beginAnew(at now: Instant, into out: inout [Outgoing]) {
+        effects.wantsReset = false
+        retire()
+        guard let fresh = remake(now) else { return }
+        state = fresh
+        born = now
+        effects.timers = TimerTable()
+        if case .worker(let box) = state { box.node.start(servingFrom: now, &effects) }
+    }
+
+    /// Takes over what the present incarnation has counted. What it held is gone with it.
+    private func retire() {
+        let fenced = effects.fenced
+        switch state {
+        case .worker(let box):
+            var counted = NodeStatistics()
+            counted.worker = box.node.finalStatistics()
+            counted.worker?.blocksAtEnd = 0
+            retired.merge(counted)
+        case .client, .controller, .expert: break
+        }
+        effects.fenced = fenced
+    }
+
+    /// The process ends at `time`, after everything before. A client's requests end with it; what a worker held is nowhere any more.
+    public func die(at time: Instant) {
+        switch state {
+        case .client(let box): box.node.abandon(at: time, &effects)
+        case .worker: retire()
+        case .controller, .expert: break
+        }
+        effects.sends.removeAll()
+        isDead = true
+    }
+
+    /// For the client: whether it has what it came for, or is gone for good, so that nothing that goes wrong at `time` is seen by anybody.
+    public func isOver(with faults: FaultTable, after time: Instant) -> Bool {
+        guard isDead else { return progress.isFinished }
+        return !faults.outages[plan.index].contains { $0.until >= time && $0.until < .never }
+    }
+
+    /// The run is over: what is open fails.
+    public func finish() {
+        guard !isDead, case .client(let box) = state else { return }
+        box.node.abandon(at: box.node.lastEvent, &effects)
+        effects.sends.removeAll()
+    }
+}

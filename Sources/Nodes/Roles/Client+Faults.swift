@@ -1,0 +1,116 @@
+import Cluster
+import Quantities
+import Records
+
+/// What the client does when workers or controllers fail: it knows which tokens it has, and so where each answer goes on.
+///
+/// A request is begun again under another handle. What still comes under the old one is stale, whoever sends it: it is dropped and counted, so no
+/// token reaches the user twice.
+extension Client {
+    /// The controller has sent a request somewhere.
+    mutating func note(_ routed: Routed) {
+        guard let place = find(routed.stream, id: routed.id) else { return }
+        if routed.decodes { streams[place].decodeRoute = routed.node } else { streams[place].prefillRoute = routed.node }
+    }
+
+    /// Whether a token that is not expected belongs to a time before the request was begun anew, or to a client before this one.
+    func isStale(_ handle: Int32, id: Int64) -> Bool { superseded[id] != nil || born > 0 && find(handle, id: id) == nil }
+
+    /// A worker counts as dead: every request that depends on it is begun again at another one, from the token that is due.
+    mutating func react(to fence: Fence, at now: Instant, _ effects: inout Effects) {
+        guard fence.node >= 0, Int(fence.node) < believedFrom.count else { return }
+        believedFrom[Int(fence.node)] = max(believedFrom[Int(fence.node)], fence.before)
+        var loss = ClientStatistics.Loss(node: Int64(fence.node), at: now, requests: 0, recomputedTokens: 0)
+        for place in streams.indices where streams[place].isOpen && depends(streams[place], on: fence.node) {
+            loss.requests += 1
+            loss.recomputedTokens += beginAgain(place, after: fence.node, at: now, &effects)
+        }
+        statistics.recomputedTokens += loss.recomputedTokens
+        statistics.losses.append(loss)
+    }
+
+    private func depends(_ stream: Stream, on node: Int32) -> Bool {
+        // A prefill worker is done with a request when the decode worker has its cache, and the client the first token.
+        stream.decodeRoute == node || stream.prefillRoute == node && !(stream.decodeRoute >= 0 && stream.decodes && stream.hasBegun)
+    }
+
+    /// A new controller knows nothing: what the old one has not answered is asked again.
+    mutating func askAgain(at now: Instant, _ effects: inout Effects) {
+        for place in streams.indices where streams[place].isOpen && streams[place].prefillRoute < 0 {
+            _ = beginAgain(place, after: Int32(ClusterLayout.controller), at: now, &effects)
+        }
+    }
+
+    /// Answers the tokens that have to be computed again.
+    private mutating func beginAgain(_ place: Int, after node: Int32, at now: Instant, _ effects: inout Effects) -> Int64 {
+        var stream = streams[place]
+        for route in [stream.prefillRoute, stream.decodeRoute] where route >= 0 {
+            effects.send(.cancel(id: stream.spec.id, stream: Int32(place)), to: route, bytes: MessageSize.header)
+        }
+        guard stream.restarts < Int32(clamping: retries) else {
+            superseded[stream.spec.id, default: []] += []
+            fail(place, at: now, &effects)
+            return 0
+        }
+        statistics.restarts += 1
+        // The handle stays taken until the request ends, so that no other request is mistaken for this one.
+        streams[place].isOpen = false
+        superseded[stream.spec.id, default: []].append(Int32(place))
+        let recomputed = stream.nextIndex > 0 ? Int64(stream.spec.promptTokens) + Int64(stream.nextIndex) : 0
+        stream.restarts += 1
+        stream.base = stream.nextIndex
+        stream.hasBegun = false
+        stream.early = 0
+        stream.earlyEnd = nil
+        stream.prefillRoute = -1
+        stream.decodeRoute = -1
+        stream.decodes = false
+        if stream.restartedAt < 0 { stream.restartedAt = now }
+        stream.lostNode = node
+        submit(stream, &effects)
+        return recomputed
+    }
+
+    /// The first token after a new beginning has come.
+    mutating func noteResumed(_ place: Int, at now: Instant, _ effects: inout Effects) {
+        let stream = streams[place]
+        writeRestart(stream, isResumed: true, at: now, &effects)
+        streams[place].restartedAt = -1
+    }
+
+    private func writeRestart(_ stream: Stream, isResumed: Bool, at now: Instant, _ effects: inout Effects) {
+        RestartRow(
+            request: stream.spec.id, restarts: stream.restarts, node: Int(stream.lostNode) < names.count ? names[Int(stream.lostNode)] : "",
+            received: stream.base, begun: stream.restartedAt, end: now, lost: now - max(stream.lastToken, stream.spec.arrival), isResumed: isResumed
+        ).write(to: &effects.records.restarts)
+    }
+
+    /// A request ends without its answer.
+    mutating func fail(_ place: Int, at now: Instant, _ effects: inout Effects) {
+        let stream = streams[place]
+        statistics.failed += 1
+        if stream.restartedAt >= 0 { writeRestart(stream, isResumed: false, at: now, &effects) }
+        var row = RequestRow(
+            id: stream.spec.id, arrival: stream.spec.arrival, promptTokens: stream.spec.promptTokens, outputTokens: stream.nextIndex, finish: now,
+            status: .failed)
+        row.firstToken = stream.firstToken
+        row.restarts = stream.restarts
+        row.write(to: &effects.records.requests)
+        close(Int32(place), at: now, &effects)
+    }
+
+    /// The client ends, or the run does: what is open fails.
+    mutating func abandon(at now: Instant, _ effects: inout Effects) {
+        for place in streams.indices where streams[place].isOpen { fail(place, at: now, &effects) }
+    }
+
+    /// Something of a process that counts as dead.
+    func dropFenced(_ message: Message, _ effects: inout Effects) -> Int64 {
+        effects.fenced += 1
+        switch message {
+        case .tokens(let tokens): return Int64(tokens.count)
+        case .milestone: return 1
+        default: return 0
+        }
+    }
+}
