@@ -77,6 +77,14 @@ final class Child {
     /// Sends a signal to a process that has not been reaped.
     func kill(_ signal: Int32) { if ending == nil { Glibc.kill(pid, signal) } }
 
+    /// Whether somebody has stopped it (SIGSTOP).
+    var isStopped: Bool {
+        guard ending == nil, let text = try? Files.read("/proc/\(pid)/stat"), let close = text.lastIndex(of: UInt8(ascii: ")")),
+            close + 2 < text.count
+        else { return false }
+        return text[close + 2] == UInt8(ascii: "T")
+    }
+
     /// Takes note of the process's end, if it has come. Answers whether it has.
     func reap(waits: Bool = false) -> Bool {
         if ending != nil { return true }

@@ -91,9 +91,10 @@ final class OutputFile {
     /// Bytes written.
     private(set) var size: Int64 = 0
 
-    init(_ path: String) throws(SystemError) {
+    /// - Parameter appends: whether what is there stays, and is gone on with.
+    init(_ path: String, appends: Bool = false) throws(SystemError) {
         self.path = path
-        descriptor = testbed_open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+        descriptor = testbed_open(path, O_WRONLY | O_CREAT | (appends ? O_APPEND : O_TRUNC), 0o644)
         guard descriptor >= 0 else { throw SystemError("open \(path)", code: errno) }
     }
 

@@ -14,7 +14,7 @@ import Workload
 public enum NodeProcess {
     /// Runs the node to its end.
     /// - Returns: the exit code.
-    public static func run(folder path: String, index: Int, sockets: String, parent: pid_t) -> Int32 {
+    public static func run(folder path: String, index: Int, sockets: String, parent: pid_t, born: Instant) -> Int32 {
         // The kernel ends this process with its launcher, however that ends; a launcher that is gone already is seen here.
         testbed_die_with_parent(SIGKILL)
         guard getppid() == parent else { return 1 }
@@ -24,7 +24,7 @@ public enum NodeProcess {
         raiseDescriptorLimit()
         let control = ControlChannel(descriptor: ControlChannel.nodeDescriptor)
         do {
-            try run(RunFolder(existing: path), index: index, sockets: sockets, control: control)
+            try run(RunFolder(existing: path), index: index, sockets: sockets, control: control, born: born)
             return 0
         } catch {
             print("error: \(error)")
@@ -33,15 +33,17 @@ public enum NodeProcess {
         }
     }
 
-    private static func run(_ folder: RunFolder, index: Int, sockets: String, control: ControlChannel) throws {
+    private static func run(_ folder: RunFolder, index: Int, sockets: String, control: ControlChannel, born: Instant) throws {
         let plan = try folder.readPlan()
         let layout = ClusterLayout(plan)
         guard layout.nodes.indices.contains(index) else { throw SystemError("no node \(index) in \(plan.name)") }
         let node = layout.nodes[index]
         let rows = RecordBuffers()
-        let parts = try PartFiles(directory: folder.parts, node: node, of: plan, rows: rows)
+        let parts = try PartFiles(directory: folder.parts, node: node, of: plan, rows: rows, continues: born > 0)
         let source = node.role == .client ? try requestSource(for: plan.workload, seed: plan.seed) : NoRequests()
-        guard let host = NodeHost.make(node, of: plan, layout: layout, records: rows, faults: FaultTable(plan, layout), source: { source }) else {
+        guard
+            let host = NodeHost.make(node, of: plan, layout: layout, records: rows, faults: FaultTable(plan, layout), born: born, source: { source })
+        else {
             throw SystemError("the topology names a policy that does not exist")
         }
         if let relay = GangRelay(node, of: plan, layout) { relay.stayOnProcessor(node, layout) }
@@ -53,8 +55,9 @@ public enum NodeProcess {
             case .virtual, .inproc: node.role == .expert ? try shell.runFree() : try shell.runVirtual()
             }
         }
+        guard !host.isDead else { return }
         host.finish()
-        try parts.finish(host)
+        try parts.close(host)
         if let problem = source.problem { throw SystemError(problem) }
         _ = try control.send(.finished)
     }

@@ -17,20 +17,25 @@ final class PartFiles: RecordSink {
     private let transfers: OutputFile?
     private let layers: OutputFile?
     private let statisticsPath: String
+    /// What earlier processes of the node counted.
+    private let earlier: NodeStatistics?
 
     /// - Parameters:
     ///   - directory: the run's directory of parts, which must be there.
     ///   - rows: what the node writes into.
-    init(directory: String, node: NodePlan, of plan: ClusterPlan, rows: RecordBuffers) throws(SystemError) {
+    ///   - continues: whether an earlier process of the node has left parts, which stay.
+    init(directory: String, node: NodePlan, of plan: ClusterPlan, rows: RecordBuffers, continues: Bool = false) throws(SystemError) {
+        func open(_ path: String) throws(SystemError) -> OutputFile { try OutputFile(path, appends: continues) }
+        earlier = continues ? try Self.statistics(directory, node) : nil
         let records = plan.records
         func path(_ kind: String) -> String { PartFiles.path(directory, node, kind) }
         self.rows = rows
-        requests = node.role == .client ? try OutputFile(path("requests")) : nil
-        restarts = node.role == .client ? try OutputFile(path("restarts")) : nil
-        iterations = node.role.isWorker && records.iterations ? try OutputFile(path("iterations")) : nil
-        messages = records.messages ? try OutputFile(path("messages")) : nil
-        transfers = plan.duty(of: node.role) == .decode && records.timeline ? try OutputFile(path("transfers")) : nil
-        layers = node.role.isWorker && records.layers ? try OutputFile(path("layers")) : nil
+        requests = node.role == .client ? try open(path("requests")) : nil
+        restarts = node.role == .client ? try open(path("restarts")) : nil
+        iterations = node.role.isWorker && records.iterations ? try open(path("iterations")) : nil
+        messages = records.messages ? try open(path("messages")) : nil
+        transfers = plan.duty(of: node.role) == .decode && records.timeline ? try open(path("transfers")) : nil
+        layers = node.role.isWorker && records.layers ? try open(path("layers")) : nil
         statisticsPath = path("statistics")
     }
 
@@ -46,10 +51,11 @@ final class PartFiles: RecordSink {
         try take(&rows.layers) { try layers?.write($0) }
     }
 
-    /// Writes out the last rows and the statistics.
-    func finish(_ host: NodeHost) throws {
+    func close(_ host: NodeHost) throws {
         try drain(force: true)
-        try Files.write(host.statistics.encoded().withUnsafeBytes { Array($0) }, to: statisticsPath)
+        var counted = host.statistics
+        if let earlier { counted.merge(earlier) }
+        try Files.write(counted.encoded().withUnsafeBytes { Array($0) }, to: statisticsPath)
     }
 
     /// Reads a node's statistics; `nil` when it never wrote any, or when they are damaged.

@@ -24,26 +24,40 @@ enum RunOutcome: Equatable {
 
 /// A run with one process for each node: starts them, keeps the clock, and sees every one of them to its end.
 final class ProcessRun {
-    private let plan: ClusterPlan
-    private let layout: ClusterLayout
+    let plan: ClusterPlan
+    let layout: ClusterLayout
     private let folder: RunFolder
     private let executable: String
     private let onStatus: (RunStatus) -> Void
-    private let events: Events
-    private var children: [Child] = []
-    private var keeper: Timekeeper
+    let events: Events
+    var children: [Child] = []
+    var keeper: Timekeeper
+    let faults: FaultTable
     private var grants: [Grant] = []
     /// Nodes whose windows are out.
     private var granted: [Int] = []
     private var nextLook: Int64 = 0
     private var happened: [Events.Event] = []
     private var readyCount = 0
-    private var finished: Set<Int> = []
-    private var isStopping = false
+    var finished: Set<Int> = []
+    /// Nodes without a process, by a fault.
+    var gone: Set<Int> = []
+    /// Nodes whose process stands still because a planned fault says so.
+    var planned: Set<Int> = []
+    /// Under `wall`, up to where the table has been followed.
+    var followedTo: Instant = 0
+    var nextStopLook: Int64 = 0
+    /// Told of processes that fail unplanned.
+    var onFault: ((String) -> Void)?
+    /// What failed that nobody had planned, for processes that begin later.
+    var unplanned: [UnplannedFault] = []
+    /// Processes that somebody has stopped, and since when on the machine's clock.
+    var stopped: [Int: Int64] = [:]
+    var isStopping = false
     private var outcome: RunOutcome?
     private var progress = Progress(ended: 0, offered: 0, isFinished: false)
     private var lastStatus: Int64 = 0
-    private var epoch: Int64 = 0
+    var epoch: Int64 = 0
     private var stopDeadline: Int64 = .max
     private let socketDirectory: String
 
@@ -62,7 +76,8 @@ final class ProcessRun {
         self.folder = folder
         self.executable = executable
         self.onStatus = onStatus
-        keeper = Timekeeper(layout, Lookahead(plan, layout))
+        faults = FaultTable(plan, layout)
+        keeper = Timekeeper(layout, Lookahead(plan, layout), faults: faults)
         self.events = events
         socketDirectory = try Self.makeSocketDirectory()
     }
@@ -95,15 +110,18 @@ final class ProcessRun {
     private var isOver: Bool { children.allSatisfy { $0.ending != nil } }
 
     private func start() throws {
-        for node in layout.nodes {
-            let child = try Child(
-                node: node, executable: executable,
-                arguments: ["node", folder.path, "--index", "\(node.index)", "--sockets", socketDirectory, "--parent", "\(getpid())"],
-                log: folder.log(of: node))
-            children.append(child)
-            try events.add(child.control.descriptor, number: 2 * node.index)
-            try events.add(child.pidDescriptor, number: 2 * node.index + 1)
-        }
+        for node in layout.nodes { children.append(try launch(node)) }
+    }
+
+    /// Starts a node's process.
+    /// - Parameter born: when it begins, in emulated time.
+    func launch(_ node: NodePlan, born: Instant = 0) throws -> Child {
+        var arguments = ["node", folder.path, "--index", "\(node.index)", "--sockets", socketDirectory, "--parent", "\(getpid())"]
+        if born > 0 { arguments += ["--born", "\(born)"] }
+        let child = try Child(node: node, executable: executable, arguments: arguments, log: folder.log(of: node))
+        try events.add(child.control.descriptor, number: 2 * node.index)
+        try events.add(child.pidDescriptor, number: 2 * node.index + 1)
+        return child
     }
 
     /// Deals with what has happened and lets the clock go on.
@@ -115,11 +133,13 @@ final class ProcessRun {
             try takeReports()
         }
         let machine = monotonicNow()
+        if plan.clock == .wall, readyCount == children.count, !isStopping { try followTable(machine) }
         // While windows come and go their reports are waited for one by one, and all else is looked at now and then.
         if !isBusy || machine >= nextLook {
             nextLook = machine + 50_000_000
             try look(milliseconds: isBusy ? 0 : 200)
         }
+        try lookForStopped(machine)
         if machine > stopDeadline { killAll() }
         showStatus(machine)
     }
@@ -164,11 +184,14 @@ final class ProcessRun {
             granted.insert(Int(grant.node), at: grant.node == ClusterLayout.client ? 0 : granted.count)
             _ = try children[Int(grant.node)].control.send(.grant(until: grant.until, ahead: grant.ahead, awaited: grant.awaited))
         }
-        if grants.isEmpty, keeper.isQuiescent { stop(.finished) }
+        guard grants.isEmpty, !settle() else { return }
+        let (time, changes) = keeper.takeChanges()
+        for change in changes { try carryOut(change, at: time) }
+        if changes.isEmpty, keeper.isQuiescent { stop(.finished) }
     }
 
     /// Takes everything that a node has to say.
-    private func readControl(of node: Int) throws {
+    func readControl(of node: Int) throws {
         while true {
             switch try children[node].control.receive(waits: false) {
             case .nothing: return
@@ -180,9 +203,14 @@ final class ProcessRun {
         }
     }
 
-    private func take(_ message: ControlMessage, from node: Int) throws {
+    func take(_ message: ControlMessage, from node: Int) throws {
         switch message {
         case .ready:
+            guard epoch == 0 else {
+                // A new process, in the middle of the run.
+                _ = try children[node].control.send(.start(epoch: epoch))
+                return
+            }
             readyCount += 1
             if readyCount == children.count { try startAll() }
         case .report(let report): keeper.take(report, from: node)
@@ -191,7 +219,7 @@ final class ProcessRun {
             if report.isFinished { stop(.finished) }
         case .finished: finished.insert(node)
         case .failed(let reason): stop(.failed("node \(layout.nodes[node].name): \(reason)"))
-        case .start, .grant, .stop: break
+        case .start, .grant, .stop, .farewell, .failure: break
         }
     }
 
@@ -206,9 +234,11 @@ final class ProcessRun {
         let child = children[node]
         guard child.reap() else { return }
         events.remove(child.pidDescriptor)
+        if gone.contains(node) { return }
         if child.ending == .exited(0), finished.contains(node) { return }
         // What it said last may still be unread, and may say why.
         if (try? readControl(of: node)) != nil, child.ending == .exited(0), finished.contains(node) { return }
+        if case .signalled(SIGKILL) = child.ending, !isStopping, epoch != 0 { return takeAsFault(node) }
         stop(.failed("node \(child.node.name) \(child.ending?.description ?? "ended")"))
     }
 
@@ -218,7 +248,7 @@ final class ProcessRun {
     }
 
     /// Tells every node to write its records and end. The first reason counts.
-    private func stop(_ reason: RunOutcome) {
+    func stop(_ reason: RunOutcome) {
         guard !isStopping else { return }
         isStopping = true
         outcome = reason

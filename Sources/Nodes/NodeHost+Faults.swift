@@ -50,6 +50,11 @@ extension NodeHost {
         isDead = true
     }
 
+    /// The table of faults has changed.
+    public func faultsChanged() {
+        if case .controller(let box) = state { effects.timers[.verdict] = box.node.watch.nextVerdict() }
+    }
+
     /// For the client: whether it has what it came for, or is gone for good, so that nothing that goes wrong at `time` is seen by anybody.
     public func isOver(with faults: FaultTable, after time: Instant) -> Bool {
         guard isDead else { return progress.isFinished }

@@ -42,9 +42,11 @@ public final class NodeHost {
     var state: State
     private var network: NodeNetwork
     /// What goes wrong, and when; the node itself knows nothing of it.
-    let faults: FaultTable
+    public let faults: FaultTable
     /// When the node's present process, or what took its place, began to be.
-    var born: Instant
+    public internal(set) var born: Instant
+    /// When its process began to be.
+    public let started: Instant
     /// Makes the node anew, as one that was born at a time.
     let remake: (Instant) -> State?
     /// Whether the process has ended.
@@ -71,6 +73,7 @@ public final class NodeHost {
         self.network = network
         self.faults = faults
         self.born = born
+        started = born
         self.recordsMessages = recordsMessages
         self.remake = remake
         gang = state.gang

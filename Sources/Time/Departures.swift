@@ -25,7 +25,8 @@ public struct Departures: Sendable {
     /// Takes out of `out` what can wait, and puts in what must leave now.
     ///
     /// - Parameter next: when the node acts next: nothing waits for a window that may never come.
-    public mutating func sort(_ out: inout [Outgoing], next: Instant) {
+    /// - Parameter faults: nobody gets a window past a time at which processes change, before everybody has come to it.
+    public mutating func sort(_ out: inout [Outgoing], next: Instant, faults: FaultTable) {
         guard holdsBack else { return }
         let client = Int32(ClusterLayout.client)
         if out.contains(where: { $0.target == client }) {
@@ -33,7 +34,8 @@ public struct Departures: Sendable {
             out.removeAll { $0.target == client }
         }
         guard let oldest = held.first else { return }
-        if held.count >= Self.countLimit || next >= oldest.envelope.sent + Self.limit {
+        let change = faults.isEmpty ? Instant.never : faults.nextTransition(after: oldest.envelope.sent)
+        if held.count >= Self.countLimit || next >= min(oldest.envelope.sent + Self.limit, change) {
             out.append(contentsOf: held)
             held.removeAll(keepingCapacity: true)
         }

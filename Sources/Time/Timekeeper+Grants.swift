@@ -19,6 +19,7 @@ extension Timekeeper {
 
     /// Appends the windows that can be granted now. Call it when no more reports are at hand.
     public mutating func grant(into grants: inout [Grant]) {
+        guard !isSettling else { return }
         let bounds = bounds(earliestSends())
         let before = grants.count
         grantActors(bounds, into: &grants)
@@ -53,8 +54,11 @@ extension Timekeeper {
         guard !client.isRunning else { return }
         let arrival = client.earliest[.submit]
         let others = lively.reduce(Instant.never) { $1 == .submit ? $0 : min($0, sends[Int($1.rawValue)].first) }
-        if arrival < .never, arrival <= others + Self.aheadLimit / 2 {
-            grant(ClusterLayout.client, bounds, ahead: arrival + Self.aheadLimit, into: &grants)
+        // What the client may have to send because a worker has failed is not overtaken.
+        let fence = earliestSends()[.fence]
+        let limit = min(arrival + min(Self.aheadLimit, .never - arrival), isOver ? .never : nextChange, fence + min(latency[.fence], .never - fence))
+        if arrival < limit, arrival <= others + Self.aheadLimit / 2 {
+            grant(ClusterLayout.client, bounds, ahead: limit, into: &grants)
         } else if client.awaitedCount >= Self.backlogLimit {
             grant(ClusterLayout.client, bounds, into: &grants)
         }
@@ -99,6 +103,7 @@ extension Timekeeper {
         self.grants += 1
         runningCount += 1
         nodes[node].isRunning = true
+        nodes[node].grantedTo = max(nodes[node].grantedTo, max(until, ahead))
         nodes[node].next = first
         nodes[node].underWay = ChannelTimes()
         nodes[node].underWayFirst = .never
@@ -109,8 +114,9 @@ extension Timekeeper {
 
     /// Up to where the nodes of each role may go on.
     func bounds(_ sends: ChannelTimes) -> [Instant] {
-        receives.map { channels in
-            channels.reduce(Instant.never) { min($0, sends[$1] + min(latency[$1], .never - sends[$1])) }
+        let change = isOver ? Instant.never : nextChange
+        return receives.map { channels in
+            channels.reduce(change) { min($0, sends[$1] + min(latency[$1], .never - sends[$1])) }
         }
     }
 }

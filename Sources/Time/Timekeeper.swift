@@ -10,10 +10,16 @@ import Quantities
 /// channels that it receives.
 ///
 /// Windows cost hand-overs between processes, so they are given out on demand (`Timekeeper+Grants.swift`).
-public struct Timekeeper: Sendable {
+public struct Timekeeper {
     struct Node: Sendable {
         let role: Role
         var isRunning = true
+        /// Of the table of faults that it knew at its last report.
+        var version: Int64 = 0
+        /// Up to where its windows went.
+        var grantedTo: Instant = 0
+        /// Whether its process has ended.
+        var isDead = false
         /// Its next event apart from messages under way; for a running node, what it was when the window was granted.
         var next: Instant = 0
         /// Per channel, when it may send at the earliest, messages that it holds or will hold on its next grant included.
@@ -65,13 +71,23 @@ public struct Timekeeper: Sendable {
     var runningCount: Int
     /// Nodes chosen in a pass over them; kept for its memory.
     var chosen: [Int] = []
+    let faults: FaultTable
+    /// The next time at which a process begins, ends, is stopped or goes on. Nobody goes past it before that is done.
+    var nextChange: Instant
+    var changedTo: Instant = 0
+    /// Whether nodes are being told of a fault.
+    var isSettling = false
+    /// Whether there is nobody left who would see what changes.
+    var isOver = false
     /// Windows granted.
     public internal(set) var grants: Int64 = 0
     /// The client's latest word.
     public private(set) var progress = Progress(ended: 0, offered: 0, isFinished: false)
 
     /// All nodes start out running: each owes a first report.
-    public init(_ layout: ClusterLayout, _ lookahead: Lookahead) {
+    public init(_ layout: ClusterLayout, _ lookahead: Lookahead, faults: FaultTable) {
+        self.faults = faults
+        nextChange = faults.nextTransition(after: 0)
         let channels = Channel.allCases
         latency = lookahead.latency
         let reactions = channels.map { cause in
@@ -98,7 +114,7 @@ public struct Timekeeper: Sendable {
     }
 
     /// Whether nothing is left to happen.
-    public var isQuiescent: Bool { runningCount == 0 && pending.first >= .never }
+    public var isQuiescent: Bool { runningCount == 0 && pending.first >= .never && (isOver || nextChange >= .never) }
 
     /// Up to where every node has come, or will have when the windows granted are over.
     public var now: Instant { pending.first }
@@ -108,15 +124,18 @@ public struct Timekeeper: Sendable {
 
     /// A node has come to the end of its window.
     public mutating func take(_ report: WindowReport, from node: Int) {
-        guard nodes[node].isRunning else { return }
-        nodes[node].isRunning = false
-        runningCount -= 1
+        guard !nodes[node].isDead else { return }
+        if nodes[node].isRunning {
+            nodes[node].isRunning = false
+            runningCount -= 1
+        }
+        nodes[node].version = report.version
         nodes[node].next = report.next
         var earliest = report.earliest
         for channel in receives[nodes[node].role.place] {
             // Messages that were sent to it while it ran may be held already; counting them twice is harmless.
             let arrival = min(report.held[channel], nodes[node].underWay[channel])
-            if arrival < .never { lower(&earliest, by: channel, arriving: arrival) }
+            if arrival < .never { lower(&earliest, by: channel, arriving: faults.thaw(node, arrival)) }
         }
         nodes[node].earliest = earliest
         update(node)
@@ -126,12 +145,13 @@ public struct Timekeeper: Sendable {
 
     private mutating func note(_ sent: WindowReport.Sent, from source: Int32) {
         let target = Int(sent.target)
+        guard !nodes[target].isDead else { return }
         nodes[target].awaited.append(Grant.Awaited(source: source, count: sent.count))
         nodes[target].awaitedCount += Int(sent.count)
         if nodes[target].awaited.count > 8 * nodes.count { sumAwaited(of: target) }
         nodes[target].underWay.lower(sent.channel, to: sent.firstHead)
         nodes[target].underWayFirst = min(nodes[target].underWayFirst, sent.firstHead)
-        lower(&nodes[target].earliest, by: sent.channel, arriving: sent.firstHead)
+        lower(&nodes[target].earliest, by: sent.channel, arriving: faults.thaw(target, sent.firstHead))
         update(target)
     }
 
@@ -151,7 +171,7 @@ public struct Timekeeper: Sendable {
     mutating func update(_ node: Int) {
         for channel in lively { sends[Int(channel.rawValue)][node] = nodes[node].earliest[channel] }
         for channel in inert { sends[Int(channel.rawValue)][node] = nodes[node].earliest[channel] }
-        pending[node] = min(nodes[node].next, nodes[node].underWayFirst)
+        pending[node] = min(nodes[node].next, faults.thaw(node, nodes[node].underWayFirst))
         var act = Instant.never
         if !nodes[node].isRunning, nodes[node].role != .client || !isOpenLoop {
             for channel in lively { act = min(act, nodes[node].earliest[channel]) }

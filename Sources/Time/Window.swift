@@ -27,6 +27,8 @@ public struct WindowReport: Sendable, Equatable {
     public var held: ChannelTimes
     public var sent: [Sent]
     public var progress: Progress
+    /// Of the table of faults that the node knows.
+    public var version: Int64 = 0
 
     public init(next: Instant, earliest: ChannelTimes, held: ChannelTimes, sent: [Sent], progress: Progress) {
         self.next = next
@@ -43,6 +45,7 @@ public struct WindowReport: Sendable, Equatable {
         for channel in Channel.allCases { earliest[channel] = host.earliestSend(on: channel) }
         earliest.lower(.stream, to: heldFrom)
         self.init(next: host.next, earliest: earliest, held: host.held, sent: sent, progress: host.progress)
+        version = Int64(host.faults.version)
     }
 }
 
@@ -118,6 +121,12 @@ public struct Arrivals: Sendable {
             balance[source] += Int32(clamping: item.count)
             missing += Int64(max(balance[source], 0) - before)
         }
+    }
+
+    /// A sender has died: what it has announced and what is not there will not come.
+    public mutating func forgive(_ source: Int32) {
+        if balance[Int(source)] > 0 { missing -= Int64(balance[Int(source)]) }
+        balance[Int(source)] = 0
     }
 
     /// A message has arrived.

@@ -21,6 +21,8 @@ public enum TopologyWriter {
         draft.objective = plan.objective
         draft.records = plan.records
         draft.predictor = plan.predictor
+        draft.faults = FaultsDraft(plan.faults)
+        draft.recovery = plan.recovery
         share(&draft)
         let node = TopologyGrammar.codec.write(draft) ?? .mapping([])
         return title + "\n" + String(decoding: YAMLWriter.text(node), as: UTF8.self)

@@ -23,9 +23,13 @@ public enum ControlMessage: Sendable, Equatable {
     case grant(until: Instant, ahead: Instant, awaited: [Grant.Awaited])
     /// To the node: write what there is and end.
     case stop
+    /// To the node: its process is about to be killed. It writes what it has recorded, sees its messages off, and says `finished`.
+    case farewell(at: Instant)
+    /// To the node: a process has failed unplanned, at a time that nobody has come to yet.
+    case failure(UnplannedFault)
 
     private enum Tag: Int64 {
-        case ready = 1, report, progress, finished, failed, start, grant, stop
+        case ready = 1, report, progress, finished, failed, start, grant, stop, farewell, failure
     }
 
     /// The packet. `words` is emptied first and keeps its memory.
@@ -50,6 +54,8 @@ public enum ControlMessage: Sendable, Equatable {
             words.append(ahead)
             for item in awaited { words.append(Int64(item.source) << 32 | Int64(item.count)) }
         case .stop: words.append(Tag.stop.rawValue)
+        case .farewell(let time): words += [Tag.farewell.rawValue, time]
+        case .failure(let fault): words += [Tag.failure.rawValue] + fault.words
         }
     }
 
@@ -59,6 +65,7 @@ public enum ControlMessage: Sendable, Equatable {
 
     private static func encode(_ report: WindowReport, into words: inout [Int64]) {
         words.append(report.next)
+        words.append(report.version)
         for channel in Channel.allCases { words.append(report.earliest[channel]) }
         for channel in Channel.allCases { words.append(report.held[channel]) }
         encode(report.progress, into: &words)
@@ -77,6 +84,10 @@ public enum ControlMessage: Sendable, Equatable {
         case (.ready, 0): self = .ready
         case (.finished, 0): self = .finished
         case (.stop, 0): self = .stop
+        case (.farewell, 1): self = .farewell(at: words[1])
+        case (.failure, UnplannedFault.wordCount):
+            guard let fault = UnplannedFault(words: Array(rest)) else { return nil }
+            self = .failure(fault)
         case (.start, 1): self = .start(epoch: words[1])
         case (.grant, 2...):
             self = .grant(
@@ -97,13 +108,13 @@ public enum ControlMessage: Sendable, Equatable {
 
     private static func report(_ words: UnsafeBufferPointer<Int64>) -> WindowReport? {
         let channels = Channel.allCases.count
-        let head = 2 + 2 * channels + 3
+        let head = 3 + 2 * channels + 3
         guard words.count >= head, (words.count - head) % 3 == 0 else { return nil }
         var earliest = ChannelTimes()
         var held = ChannelTimes()
         for channel in Channel.allCases {
-            earliest[channel] = words[2 + Int(channel.rawValue)]
-            held[channel] = words[2 + channels + Int(channel.rawValue)]
+            earliest[channel] = words[3 + Int(channel.rawValue)]
+            held[channel] = words[3 + channels + Int(channel.rawValue)]
         }
         var sent: [WindowReport.Sent] = []
         for place in stride(from: head, to: words.count, by: 3) {
@@ -113,6 +124,8 @@ public enum ControlMessage: Sendable, Equatable {
                     target: Int32(truncatingIfNeeded: words[place] >> 8), channel: channel, count: UInt32(truncatingIfNeeded: words[place + 1]),
                     firstHead: words[place + 2]))
         }
-        return WindowReport(next: words[1], earliest: earliest, held: held, sent: sent, progress: progress(words, from: head - 3))
+        var report = WindowReport(next: words[1], earliest: earliest, held: held, sent: sent, progress: progress(words, from: head - 3))
+        report.version = words[2]
+        return report
     }
 }

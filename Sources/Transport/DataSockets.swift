@@ -25,6 +25,7 @@ public final class DataSockets {
     private var outbound: [UnsafeMutableRawPointer?]
     private let directory: String
     private var message = zmq_msg_t()
+    private var isFlushed = false
 
     /// Binds node `node` of `count`.
     public init(directory: String, node: Int, count: Int) throws(SystemError) {
@@ -47,6 +48,22 @@ public final class DataSockets {
     deinit {
         zmq_msg_close(&message)
         for case let socket? in outbound { zmq_close(socket) }
+        if !isFlushed {
+            zmq_close(inbound)
+            zmq_ctx_term(context)
+        }
+    }
+
+    /// Sees off what has been sent, for five seconds at the most, and closes all sockets: nothing can be sent or received after it.
+    public func flush() {
+        guard !isFlushed else { return }
+        isFlushed = true
+        for place in outbound.indices {
+            guard let socket = outbound[place] else { continue }
+            try? Self.set(socket, ZMQ_LINGER, to: 5000)
+            zmq_close(socket)
+            outbound[place] = nil
+        }
         zmq_close(inbound)
         zmq_ctx_term(context)
     }
@@ -68,6 +85,8 @@ public final class DataSockets {
         // A node ends when the run is over and every message has come, or when it has failed: nothing that is left is awaited, and
         // what goes to a node that has died would be waited for in vain.
         try Self.set(socket, ZMQ_LINGER, to: 0)
+        // A process that is there again after a fault is found soon.
+        try Self.set(socket, ZMQ_RECONNECT_IVL, to: 5)
         guard zmq_connect(socket, Self.endpoint(directory, target)) == 0 else {
             throw SystemError("connect \(Self.endpoint(directory, target))", code: zmq_errno())
         }

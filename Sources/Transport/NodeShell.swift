@@ -9,6 +9,8 @@ import Time
 public protocol RecordSink: AnyObject {
     /// Writes out the rows held if there are enough of them, or in any case when `force` is set.
     func drain(force: Bool) throws
+    /// Writes out the last rows and what the node counted: its process ends.
+    func close(_ host: NodeHost) throws
 }
 
 /// The shell of a node in a process of its own: sockets on one side, the launcher on the other, the node in between.
@@ -27,8 +29,12 @@ public final class NodeShell {
     private var arrivals: Arrivals
     private var relay: GangRelay?
     /// For frames within frames.
+    /// When the process is to be killed, as it has been told.
+    private var leave: Instant?
     private let innerDecoder: FrameDecoder
     private var bundle: [UInt8] = []
+    /// By node, since when its process must have been born: what earlier ones sent, which died unplanned, is not counted on.
+    private var believedFrom: [Instant]
     /// Envelopes in a frame at the most, so that a long window does not become one huge message.
     private static let frameLimit = 512
 
@@ -48,6 +54,7 @@ public final class NodeShell {
         decoder = FrameDecoder(nodes: nodes)
         batchOf = Array(repeating: -1, count: nodes)
         arrivals = Arrivals(nodes: nodes)
+        believedFrom = Array(repeating: 0, count: nodes)
     }
 
     /// Says that the node is bound, and waits for the start. Answers the epoch, or `nil` when there will be none.
@@ -57,6 +64,7 @@ public final class NodeShell {
             switch try control.receive(waits: true) {
             case .message(.start(let epoch)): return epoch
             case .message(.stop), .closed: return nil
+            case .message(.failure(let fault)): learn(fault)
             case .message, .nothing: continue
             }
         }
@@ -73,16 +81,41 @@ public final class NodeShell {
                 guard try waitForMessages() else { return }
                 guard try advance(until: until) else { return }
                 if ahead > 0 { host.sendArrivals(before: ahead, into: &out) }
-                departures.sort(&out, next: host.next)
+                departures.sort(&out, next: host.next, faults: host.faults)
                 notes.removeAll()
                 for outgoing in out { notes.add(outgoing) }
                 try sendAll()
                 try sink.drain(force: false)
                 guard try control.send(.report(WindowReport(of: host, sent: notes.notes, heldFrom: departures.heldFrom))) else { return }
             case .message(.stop), .closed: return
+            case .message(.failure(let fault)):
+                learn(fault)
+                guard try control.send(.report(WindowReport(of: host, sent: [], heldFrom: departures.heldFrom))) else { return }
+            case .message(.farewell(let time)): return try takeLeave(at: time)
             case .message, .nothing: continue
             }
         }
+    }
+
+    /// Takes note of a process that has failed.
+    private func learn(_ fault: UnplannedFault) {
+        guard Int(fault.node) < believedFrom.count else { return }
+        fault.apply(to: host.faults)
+        if fault.kind == .kill {
+            believedFrom[Int(fault.node)] = fault.at
+            arrivals.forgive(fault.node)
+        }
+        host.faultsChanged()
+    }
+
+    /// The process is about to be killed: what it has recorded is written, and what it has sent leaves.
+    private func takeLeave(at time: Instant) throws {
+        host.die(at: time)
+        try sink.close(host)
+        sockets.flush()
+        _ = try control.send(.finished)
+        // SIGKILL ends the wait.
+        while case .message = try control.receive(waits: true) {}
     }
 
     /// Takes the node to the end of its window. In an iteration that it shares with others it waits for their messages; they have windows with
@@ -102,6 +135,7 @@ public final class NodeShell {
     public func runFree() throws {
         guard try control.send(.report(WindowReport(of: host, sent: []))) else { return }
         while try waitForFrame() {
+            if let leave { return try takeLeave(at: leave) }
             while try receiveFrame() {}
             host.advance(until: .never, into: &out)
             try sendAll()
@@ -114,9 +148,20 @@ public final class NodeShell {
         while true {
             if try receiveFrame() { return true }
             try sockets.wait(or: [control.descriptor])
+            guard try listen() else { return false }
+            if leave != nil { return true }
+        }
+    }
+
+    /// Looks whether the launcher has a word. Answers `false` when the node is to stop.
+    private func listen() throws -> Bool {
+        while true {
             switch try control.receive(waits: false) {
             case .message(.stop), .closed: return false
-            case .message, .nothing: break
+            case .message(.failure(let fault)): learn(fault)
+            case .message(.farewell(let time)): leave = time
+            case .message: break
+            case .nothing: return true
             }
         }
     }
@@ -130,10 +175,7 @@ public final class NodeShell {
             if try sockets.receiveSoon(consume) { return true }
             // Messages that nobody else adds to must not wait for ever.
             try passOnPending()
-            switch try control.receive(waits: false) {
-            case .message(.stop), .closed: return false
-            case .message, .nothing: break
-            }
+            guard try listen() else { return false }
         }
     }
 
@@ -210,10 +252,7 @@ public final class NodeShell {
         while arrivals.missing > 0 {
             if try receiveFrame() { continue }
             try sockets.wait(or: [control.descriptor])
-            switch try control.receive(waits: false) {
-            case .message(.stop), .closed: return false
-            case .message, .nothing: break
-            }
+            guard try listen() else { return false }
         }
         return true
     }
@@ -225,7 +264,11 @@ public final class NodeShell {
     private func consume(_ bytes: UnsafeRawBufferPointer) throws {
         do {
             try decoder.decode(bytes, parcels: relay == nil ? nil : { try self.consume($2, for: $1, from: $0) }) { envelope in
-                if envelope.message.channel != .layer { arrivals.count(from: envelope.source) }
+                if envelope.message.channel != .layer {
+                    // Of a process that has died, or to the one that was here before.
+                    guard envelope.born >= believedFrom[Int(envelope.source)], envelope.sent >= host.started else { return }
+                    arrivals.count(from: envelope.source)
+                }
                 host.receive(envelope)
             }
         } catch {
@@ -290,10 +333,8 @@ extension NodeShell {
             }
             try arm(timer, at: host.next, epoch: epoch, dilation: dilation)
             try sockets.wait(or: [control.descriptor, timer])
-            switch try control.receive(waits: false) {
-            case .message(.stop), .closed: return
-            case .message, .nothing: break
-            }
+            guard try listen() else { return }
+            if let leave { return try takeLeave(at: leave) }
         }
     }
 

@@ -63,4 +63,5 @@ struct EmptyWindows {
 private final class Nothing: RequestSource, RecordSink {
     func next() -> RequestSpec? { nil }
     func drain(force: Bool) {}
+    func close(_ host: NodeHost) {}
 }

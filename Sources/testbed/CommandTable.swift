@@ -26,6 +26,10 @@ extension CommandTable {
     private static let set = Option(
         "set", "Change the topology before it is checked.", value: .init("PATH.TO.KEY=VALUE", .assignment), repeatable: true)
 
+    private static let faults = Option(
+        "faults", "Faults from a file of their own, with the keys of 'faults' and perhaps 'recovery', in place of the topology's.",
+        value: .init("FILE", fallback: "the topology's", completion: .files(endings)))
+
     private static let up = Verb(
         "up", "Run a cluster's workload to its end and print the summary",
         description: [
@@ -45,7 +49,7 @@ extension CommandTable {
             Option(
                 "out", "Folder for the records; made if missing.", short: "o",
                 value: .init("DIR", fallback: "runs/NAME-SEED-DIGEST", completion: .directories)),
-            set,
+            set, faults,
             Option(
                 "require", "Exit with 1 unless a figure of the summary meets a bound, such as 'ttft_s.p99<0.5'.",
                 value: .init("FIGURE<BOUND", .checked(Requirement.problem)), repeatable: true),
@@ -99,7 +103,7 @@ extension CommandTable {
         options: [
             Option("schema", "Print the JSON Schema of topologies, for editors.", standsAlone: true),
             Option("resolved", "Print the topology with every default filled in."),
-            set,
+            set, faults,
             json,
         ])
 
@@ -129,6 +133,7 @@ extension CommandTable {
         options: [
             Option("index", "Index of the node.", value: .init("N", .integer(0...1_000_000))),
             Option("sockets", "Directory of the run's sockets.", value: .init("DIR", completion: .directories)),
+            Option("born", "Emulated time at which the process begins, in nanoseconds.", value: .init("NS", .integer(0...UInt64(Int64.max)))),
             Option("parent", "Process that started it.", value: .init("PID", .integer(0...4_194_304))),
         ],
         hidden: true)

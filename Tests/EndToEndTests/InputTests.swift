@@ -54,6 +54,29 @@ struct InputTests {
         #expect((try program.json("run/summary.json")["requests"] as? [String: Int])?["done"] == 49)
     }
 
+    @Test("faults of a file are the run's, their mistakes have its places, and the end of a role is warned of")
+    func faults() throws {
+        let program = try Program()
+        let topology = try program.write(smallTopology(requests: 10), to: "plan.yaml")
+        let wrong = try program.write("events:\n  - {at: 1s, kill: decode-2}\n", to: "wrong.yaml")
+        for verb in ["up", "validate"] {
+            let refused = try program.run(verb, topology, "--faults", wrong)
+            #expect(refused.code == 2 && refused.output.isEmpty)
+            #expect(refused.error.hasPrefix("\(wrong):2:20: found no node 'decode-2', expected one of client,"), "\(refused.error)")
+        }
+        let last = try program.write("events:\n  - {at: 1s, kill: [decode-0, decode-1]}\n", to: "last.yaml")
+        let planned = try program.run("up", topology, "--faults", last, "--dry-run")
+        #expect(planned.code == 0)
+        #expect(planned.error.hasPrefix("\(last):2:20: warning: the last decode worker is gone for good from 1s on"), "\(planned.error)")
+        let validated = try program.run("validate", topology, "--faults", last, "--resolved")
+        #expect(validated.code == 0 && validated.output == planned.output && validated.error == planned.error)
+        // What is printed stands for the whole run.
+        let resolved = try program.write(planned.output, to: "resolved.yaml")
+        #expect(try program.run("up", resolved, "--dry-run").output == planned.output)
+        let asJSON = try program.run("validate", topology, "--faults", last, "--json")
+        #expect(asJSON.error.isEmpty && asJSON.output.contains("the last decode worker"))
+    }
+
     @Test("a folder for the records may be new, empty, an earlier run or the present one, and nothing of the user's is lost")
     func out() throws {
         let program = try Program()

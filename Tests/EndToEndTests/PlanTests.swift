@@ -57,6 +57,16 @@ struct PlanTests {
         #expect(try program.read("split.yaml") == split)
     }
 
+    @Test("saves no faults of nodes that the shape may not have, and says so")
+    func faults() throws {
+        let program = try Program()
+        let larger = split.replacing("{role: decode}", with: "{role: decode, count: 9}")
+        let path = try program.write(larger + "faults: {events: [{at: 1s, kill: decode-8}]}\n", to: "split.yaml")
+        let outcome = try program.run("plan", path, "--write", program.path("planned.yaml"))
+        #expect(outcome.code == 0 && outcome.error.contains("planned.yaml has none of the topology's faults"), "\(outcome.error)")
+        #expect(try program.run("validate", program.path("planned.yaml")).code == 0)
+    }
+
     @Test("saves attention and expert nodes as a good topology", arguments: ["megascale", "janus"])
     func experts(procedure: String) throws {
         let program = try Program()

@@ -113,8 +113,9 @@ public func runInWindows(_ plan: ClusterPlan, order: UInt64) -> (run: FinishedRu
     let layout = ClusterLayout(plan)
     let buffers = layout.nodes.map { _ in RecordBuffers() }
     let faults = FaultTable(plan, layout)
-    let hosts = makeHosts(plan, faults) { buffers[$0.index] }
-    var keeper = Timekeeper(layout, Lookahead(plan, layout))
+    var hosts = makeHosts(plan, faults) { buffers[$0.index] }
+    var ended: [NodeStatistics?] = hosts.map { _ in nil }
+    var keeper = Timekeeper(layout, Lookahead(plan, layout), faults: faults)
     var random = RandomStream(seed: order, stream: 5)
     var departures = hosts.map { _ in Departures(plan) }
     var arrivals = Array(repeating: Arrivals(nodes: hosts.count), count: hosts.count)
@@ -139,7 +140,7 @@ public func runInWindows(_ plan: ClusterPlan, order: UInt64) -> (run: FinishedRu
             return
         }
         if grant.ahead > 0 { hosts[node].sendArrivals(before: grant.ahead, into: &out) }
-        departures[node].sort(&out, next: hosts[node].next)
+        departures[node].sort(&out, next: hosts[node].next, faults: faults)
         var notes = SentNotes()
         for outgoing in out {
             queues[Int(outgoing.target)][node].append(outgoing.envelope)
@@ -151,7 +152,31 @@ public func runInWindows(_ plan: ClusterPlan, order: UInt64) -> (run: FinishedRu
     }
     for host in hosts { keeper.take(WindowReport(of: host, sent: []), from: host.plan.index) }
     keeper.grant(into: &granted)
-    while !granted.isEmpty || !layers.isEmpty {
+    func change(_ change: Timekeeper.Change, at time: Instant) {
+        switch change {
+        case .end(let node):
+            hosts[node].die(at: time)
+            var counted = hosts[node].statistics
+            if let before = ended[node] { counted.merge(before) }
+            ended[node] = counted
+            arrivals[node] = Arrivals(nodes: hosts.count)
+            for source in hosts.indices { queues[node][source].removeAll() }
+            departures[node] = Departures(plan)
+        case .begin(let node, let born):
+            guard let host = makeHost(layout.nodes[node], plan, layout, faults, born: born, records: buffers[node]) else { return }
+            hosts[node] = host
+            keeper.take(WindowReport(of: host, sent: []), from: node)
+        case .stop, .goOn: break
+        }
+    }
+    while true {
+        if granted.isEmpty, layers.isEmpty {
+            let (time, changes) = keeper.takeChanges()
+            for item in changes { change(item, at: time) }
+            keeper.grant(into: &granted)
+            if granted.isEmpty, changes.isEmpty { break }
+            continue
+        }
         if !layers.isEmpty, granted.isEmpty || random.below(2) == 0 {
             let outgoing = layers.remove(at: random.below(layers.count))
             let node = Int(outgoing.target)
@@ -176,7 +201,13 @@ public func runInWindows(_ plan: ClusterPlan, order: UInt64) -> (run: FinishedRu
     }
     precondition(open.isEmpty, "plan \(plan.name): \(open.keys.sorted()) wait for messages of their gang that nobody sends\n\(keeper)")
     precondition(keeper.isQuiescent, "plan \(plan.name): no grant is out and something is left to happen:\n\(keeper)")
-    return (
-        FinishedRun(records: RunRecords(buffers), hosts: hosts, statistics: hosts.map(\.statistics), hasFaults: !faults.isEmpty), keeper.grants
-    )
+    hosts[ClusterLayout.client].finish()
+    let statistics = zip(hosts, ended).map { host, ended in
+        guard let ended else { return host.statistics }
+        guard !host.isDead else { return ended }
+        var counted = host.statistics
+        counted.merge(ended)
+        return counted
+    }
+    return (FinishedRun(records: RunRecords(buffers), hosts: hosts, statistics: statistics, hasFaults: !faults.isEmpty), keeper.grants)
 }

@@ -13,7 +13,8 @@ struct LibraryTests {
         #expect(names == names.sorted())
         for name in [
             "pd-4x8", "pd-1x1", "colo-8", "colo-8-whole-prompts", "pd-layerwise", "pd-tight-memory", "pd-burst", "closed-loop", "pd-8x8-pipeline",
-            "moe-ep8", "moe-ep32", "afd-4a4e", "afd-2a2f-step3", "pd-afd-deepseek-v3", "ep144-deepseek-v3",
+            "moe-ep8", "moe-ep32", "afd-4a4e", "afd-2a2f-step3", "pd-afd-deepseek-v3", "ep144-deepseek-v3", "pd-4x8-faults",
+            "moe-ep8-faults", "standby",
         ] {
             #expect(names.contains(name))
         }

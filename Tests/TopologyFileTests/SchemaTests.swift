@@ -33,12 +33,27 @@ struct SchemaTests {
         mixture("{gate: {popularity: {recorded: [x]}}}"), mixture("{gate: {selection: {groups: {count: 4}}}}"), mixture("{layers: {grouped: 0}}"),
         mixture("{micro-batches: 5}"), mixture("{fabric: deepep}"), mixture("{dispatch: fp16}"), mixture("{balance: lpbl}"),
         mixture("{balance: {replan-interval: sometimes}}"), mixture("{transfer: three-phase}"), mixture("{pool: W_1}"),
+        small + "\nfaults: {event: []}", small + "\nfaults: {events: []}", small + "\nfaults: {events: [{at: 1s}]}",
+        small + "\nfaults: {events: [{at: 1, kill: worker-0}]}", small + "\nfaults: {events: [{kill: worker-0}]}",
+        small + "\nfaults: {events: [{at: 1s, kill: worker-0, factor: 2}]}", small + "\nfaults: {events: [{at: 1s, hang: worker-0}]}",
+        small + "\nfaults: {events: [{at: 1s, slow: worker-0, factor: 0.5, for: 1s}]}",
+        small + "\nfaults: {events: [{at: 1s, link: worker-0, loss: 1, for: 1s}]}",
+        small + "\nfaults: {events: [{at: 1s, link: worker-0, bandwidth: 0, for: 1s}]}",
+        small + "\nfaults: {events: [{at: 1s, partition: [], for: 1s}]}", small + "\nfaults: {random: [{kill: worker-0, mtbf: 1s}]}",
+        small + "\nfaults: {random: [{kill: colocated, mtbf: 1s, distribution: {weibull: 30}}]}", small + "\nrecovery: {retries: many}",
+        small + "\nrecovery: {policy: {name: recompute}}", small + "\nrecovery: {start-up: {tier: tape}}", small + "\nrecovery: {standby: 1}",
     ]
 
     @Test("agrees with the reader, by an independent validator")
     func validator() throws {
         var documents = try bundledPaths().map { (try String(contentsOfFile: $0, encoding: .utf8), true) }
         documents += (0..<20).map { (TopologyWriter.text(generatedPlan(UInt64($0))), true) }
+        for number in 0..<20 {
+            var plan = generatedPlan(UInt64(number))
+            plan.faults = generatedFaultPlan(UInt64(number), for: plan)
+            plan.recovery = generatedRecovery(UInt64(number))
+            documents.append((TopologyWriter.text(plan), true))
+        }
         documents += Self.wrong.map { ($0, false) }
         for (text, isRight) in documents { #expect(mistakes(text).isEmpty == isRight, "\(text)\n\(mistakes(text))") }
         let input = try JSONSerialization.data(withJSONObject: ["schema": JSONSchema.text(), "documents": documents.map(\.0)])

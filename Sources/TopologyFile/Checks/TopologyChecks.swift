@@ -29,11 +29,11 @@ struct TopologyChecks {
         }
         // What pools are to each other does not depend on the workload, and mistakes in it must not hide theirs.
         let workload = draft.workload.plan
-        let cluster = ClusterPlan(
+        var cluster = ClusterPlan(
             name: draft.name ?? Self.name(of: fileName), seed: draft.seed, clock: draft.clock, dilation: draft.dilation, pools: pairs.map(\.plan),
             controller: draft.controller, links: draft.links, hosts: draft.hosts,
             workload: workload ?? WorkloadPlan(arrivals: .poisson(rate: 1), requestLimit: 1), objective: draft.objective, records: draft.records,
-            predictor: draft.predictor)
+            recovery: draft.recovery, predictor: draft.predictor)
         for (pool, plan) in pairs { checkMemory(plan, pool, in: cluster) }
         // A cluster without measure is not laid out.
         if cluster.pools.reduce(0, { $0 + $1.count }) <= Limits.nodes {
@@ -41,6 +41,8 @@ struct TopologyChecks {
             for (pool, plan) in pairs { checkExperts(plan, pool, in: cluster, layout) }
         }
         checkRecordedLoads(cluster.pools)
+        checkRecovery()
+        if pairs.count == draft.pools.count { cluster.faults = checkedFaults(cluster) }
         return pairs.count == draft.pools.count && workload != nil ? cluster : nil
     }
 

@@ -20,6 +20,8 @@ struct TopologyDraft {
     var objective: ServiceObjective?
     var records = RecordPlan()
     var predictor = PolicyChoice("none")
+    var faults = FaultsDraft()
+    var recovery = RecoveryPlan()
 }
 
 /// The keys of a topology file: the one table that the reader, the writer and the JSON schema come from.
@@ -43,6 +45,8 @@ enum TopologyGrammar {
             Key("workload", \.workload, WorkloadGrammar.codec, isRequired: true, "What the client offers."),
             Key("slo", \.objective, ClusterGrammar.objective.optional, "What counts as served well."),
             Key("records", \.records, ClusterGrammar.records, "What a run leaves behind besides its summary and its requests."),
+            Key("faults", \.faults, FaultGrammar.codec, "What goes wrong."),
+            Key("recovery", \.recovery, RecoveryGrammar.codec, "How faults are noticed, and what is done about them."),
         ]
     }
 

@@ -42,6 +42,9 @@ struct YAMLNode {
         return ["", "~", "null", "Null", "NULL"].contains(text)
     }
 
+    /// Whether this is a mapping.
+    var isMapping: Bool { if case .mapping = content { true } else { false } }
+
     /// What this is, for the first half of an error.
     var found: String {
         switch content {

@@ -1,6 +1,6 @@
 import Quantities
 
-/// Writes a tree as YAML: block style at the top, flow style for mappings that fit on a line.
+/// Writes a tree as YAML: block style at the top, flow style for mappings that fit on a line and for items of lists of mappings.
 struct YAMLWriter {
     /// Longest line that a flow mapping may make.
     private static let width = 120
@@ -26,6 +26,9 @@ struct YAMLWriter {
             if isLong, case .mapping(let inner) = entry.value.content, !inner.isEmpty {
                 buffer.append("\n")
                 block(entry.value, indent: indent + 2)
+            } else if isLong, case .sequence(let items) = entry.value.content, items.allSatisfy(\.isMapping) {
+                buffer.append("\n")
+                for item in items { buffer.append(String(repeating: " ", count: indent + 2) + "- " + Self.flow(item) + "\n") }
             } else {
                 buffer.append(" " + line + "\n")
             }

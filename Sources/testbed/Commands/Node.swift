@@ -7,6 +7,8 @@ enum Node {
         guard let index = command.integer("index"), let sockets = command.text("sockets"), let parent = command.integer("parent") else {
             return fail("a node is started by 'testbed up'", code: 2)
         }
-        return NodeProcess.run(folder: command.arguments[0], index: Int(index), sockets: sockets, parent: Int32(clamping: parent))
+        return NodeProcess.run(
+            folder: command.arguments[0], index: Int(index), sockets: sockets, parent: Int32(clamping: parent),
+            born: Int64(clamping: command.integer("born") ?? 0))
     }
 }

@@ -23,7 +23,7 @@ enum Plan {
             let present = plan.pools.reduce(0) { $0 + $1.devices * $1.count }
             let limit = command.integer("devices").map { Int($0) } ?? max(64, present)
             let result = try ClusterPlanner(plan: plan, demand: demand, procedure: procedure, deviceLimit: limit).run()
-            if let path = command.text("write"), let chosen = result.plan { try TopologyWriter.write(chosen, to: path) }
+            if let path = command.text("write"), let chosen = result.plan { try write(chosen, before: plan, to: path) }
             let report = PlanReport(result, before: plan, demand: demand, deviceLimit: limit)
             let style = StandardStream.output.capabilities.style
             StandardStream.output.write(command.has("json") ? report.json.text(.pretty) + "\n" : report.text(style))
@@ -35,6 +35,15 @@ enum Plan {
         } catch {
             return fail("\(error)", code: 2)
         }
+    }
+
+    /// Saves a shape. Faults name nodes, which another shape may not have.
+    private static func write(_ chosen: ClusterPlan, before: ClusterPlan, to path: String) throws(Diagnostic) {
+        guard chosen.pools != before.pools, !chosen.faults.isEmpty else { return try TopologyWriter.write(chosen, to: path) }
+        var chosen = chosen
+        chosen.faults = FaultPlan()
+        try TopologyWriter.write(chosen, to: path)
+        warn("\(path) has none of the topology's faults: they name nodes of another shape")
     }
 
     /// What the plan's workload asks for; of a trace as much as a run would read.

@@ -14,10 +14,11 @@ import Transport
 enum Up {
     static func run(_ command: ParsedCommand) -> Int32 {
         let topology: Topology
-        switch Validate.read(command.arguments[0], settings: settings(command)) {
+        switch Validate.read(command.arguments[0], settings: settings(command), faults: command.text("faults")) {
         case .success(let read): topology = read
         case .failure(let diagnostics): return fail("\(diagnostics)\n", code: 2)
         }
+        Validate.warn(topology)
         var plan = topology.plan
         if let records = command.list("record") {
             plan.records = RecordPlan(

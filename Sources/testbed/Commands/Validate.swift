@@ -13,7 +13,7 @@ enum Validate {
         var diagnostics: [Diagnostic] = []
         var good: [Topology] = []
         for argument in command.arguments {
-            switch read(argument, settings: command.texts("set")) {
+            switch read(argument, settings: command.texts("set"), faults: command.text("faults")) {
             case .success(let topology): good.append(topology)
             case .failure(let found): diagnostics += found.list
             }
@@ -21,6 +21,7 @@ enum Validate {
         if command.has("json") {
             printJSON(good, diagnostics)
         } else {
+            good.forEach(warn)
             for topology in good {
                 StandardStream.output.write(
                     command.has("resolved") ? TopologyWriter.text(topology.plan) : "\(topology.path): \(size(of: topology))\n")
@@ -36,20 +37,28 @@ enum Validate {
 
     private static func printJSON(_ good: [Topology], _ diagnostics: [Diagnostic]) {
         let value: JSONValue = [
-            "valid": .array(good.map { .string($0.path) }),
-            "diagnostics": .array(
-                diagnostics.map { diagnostic in
-                    [
-                        "file": .string(diagnostic.place.file), "line": .integer(Int64(diagnostic.place.line)),
-                        "column": .integer(Int64(diagnostic.place.column)), "message": .string(diagnostic.message),
-                    ]
-                }),
+            "valid": .array(good.map { .string($0.path) }), "diagnostics": .array(diagnostics.map(json)),
+            "warnings": .array(good.flatMap(\.warnings).map(json)),
         ]
         StandardStream.output.write(value.text(.pretty) + "\n")
     }
 
-    /// Looks a topology up and reads it.
-    static func read(_ name: String, settings: [String]) -> Result<Topology, Diagnostics> {
-        TopologyLibrary.find(name).flatMap { TopologyReader.read(path: $0, settings: settings) }
+    private static func json(_ diagnostic: Diagnostic) -> JSONValue {
+        [
+            "file": .string(diagnostic.place.file), "line": .integer(Int64(diagnostic.place.line)),
+            "column": .integer(Int64(diagnostic.place.column)), "message": .string(diagnostic.message),
+        ]
+    }
+
+    /// Looks a topology up and reads it, with the faults of a file in place of its own.
+    static func read(_ name: String, settings: [String], faults: String? = nil) -> Result<Topology, Diagnostics> {
+        TopologyLibrary.find(name).flatMap { TopologyReader.read(path: $0, settings: settings, faults: faults) }
+    }
+
+    /// Prints what is legal in a topology, but hardly meant.
+    static func warn(_ topology: Topology) {
+        for warning in topology.warnings {
+            StandardStream.error.write("\(warning.place): warning: \(warning.message)\n")
+        }
     }
 }

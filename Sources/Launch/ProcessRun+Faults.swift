@@ -1,0 +1,117 @@
+import Cluster
+import Glibc
+import Nodes
+import Quantities
+import Time
+import Transport
+
+/// Faults are done to real processes: planned ones when the clock stands at their time, and what happens unplanned is taken as one.
+extension ProcessRun {
+    /// Does to a process what the table of faults says.
+    func carryOut(_ change: Timekeeper.Change, at time: Instant) throws {
+        switch change {
+        case .end(let node): try end(node, at: time)
+        case .begin(let node, let born): try begin(node, born: born)
+        case .stop(let node):
+            planned.insert(node)
+            children[node].kill(SIGSTOP)
+        case .goOn(let node):
+            planned.remove(node)
+            children[node].kill(SIGCONT)
+        }
+    }
+
+    /// Lets a process write what it has recorded and see off what it has sent, and kills it.
+    private func end(_ node: Int, at time: Instant) throws {
+        let child = children[node]
+        gone.insert(node)
+        planned.remove(node)
+        child.kill(SIGCONT)
+        _ = try child.control.send(.farewell(at: time))
+        let deadline = monotonicNow() + 10_000_000_000
+        waiting: while monotonicNow() < deadline {
+            switch try child.control.receive(waits: true) {
+            case .message(.finished), .closed: break waiting
+            case .message(.failed(let reason)):
+                stop(.failed("node \(child.node.name): \(reason)"))
+                break waiting
+            case .message, .nothing: continue
+            }
+        }
+        child.kill(SIGKILL)
+        _ = child.reap(waits: true)
+        events.remove(child.control.descriptor)
+        events.remove(child.pidDescriptor)
+    }
+
+    private func begin(_ node: Int, born: Instant) throws {
+        gone.remove(node)
+        finished.remove(node)
+        children[node] = try launch(layout.nodes[node], born: born)
+        for fault in unplanned { _ = try children[node].control.send(.failure(fault)) }
+    }
+
+    /// Under `wall`, does what is due.
+    func followTable(_ machine: Int64) throws {
+        guard !faults.isEmpty, epoch != 0 else { return }
+        let now = Instant(Double(max(machine - epoch, 0)) / plan.dilation)
+        while case let time = faults.nextTransition(after: followedTo), time <= now {
+            followedTo = time
+            for node in layout.nodes.indices {
+                if faults.outages[node].contains(where: { $0.from == time }), !gone.contains(node) { try end(node, at: time) }
+                if faults.outages[node].contains(where: { $0.until == time }), gone.contains(node) { try begin(node, born: time) }
+                if faults.freezes[node].contains(where: { $0.until == time }), planned.contains(node) { try carryOut(.goOn(node), at: time) }
+                if faults.freezes[node].contains(where: { $0.from == time }), !gone.contains(node) { try carryOut(.stop(node), at: time) }
+            }
+        }
+    }
+
+    /// A process was killed, and nobody had planned it: it is a fault like any other, at a time that nobody has come to yet.
+    func takeAsFault(_ node: Int) {
+        let now = plan.clock == .wall ? Instant(Double(max(monotonicNow() - epoch, 0)) / plan.dilation) : keeper.horizon
+        gone.insert(node)
+        events.remove(children[node].control.descriptor)
+        var until = Instant.never
+        if node == ClusterLayout.controller, plan.recovery.hasStandby {
+            until = now + plan.recovery.timeout
+        }
+        announce(UnplannedFault(kind: .kill, node: Int32(node), at: now, until: until))
+        keeper.lose(node)
+        onFault?(layout.nodes[node].name)
+    }
+
+    func announce(_ fault: UnplannedFault) {
+        unplanned.append(fault)
+        fault.apply(to: faults)
+        keeper.faultsChanged()
+        for node in layout.nodes.indices where !gone.contains(node) { _ = try? children[node].control.send(.failure(fault)) }
+    }
+
+    /// Whether some node has not taken note of a fault yet: nobody goes on before.
+    func settle() -> Bool { !keeper.isSettled(version: Int64(faults.version), except: gone) }
+
+    /// Processes that somebody has stopped. Under `wall` they hang until they go on. A stopped process would stop the virtual clock; after some time it
+    /// is killed, which is a fault like any other.
+    func lookForStopped(_ machine: Int64) throws {
+        guard epoch != 0, !isStopping, machine >= nextStopLook else { return }
+        nextStopLook = machine + 100_000_000
+        for (node, child) in children.enumerated() where child.ending == nil && !planned.contains(node) && !gone.contains(node) {
+            let isStopped = child.isStopped
+            if isStopped, stopped[node] == nil {
+                stopped[node] = machine
+                if plan.clock == .wall {
+                    let now = Instant(Double(max(machine - epoch, 0)) / plan.dilation)
+                    announce(UnplannedFault(kind: .hang, node: Int32(node), at: now, until: .never))
+                }
+            } else if !isStopped, stopped.removeValue(forKey: node) != nil, plan.clock == .wall {
+                let now = Instant(Double(max(machine - epoch, 0)) / plan.dilation)
+                announce(UnplannedFault(kind: .resume, node: Int32(node), at: faults.freezes[node].last?.from ?? now, until: now))
+            } else if let since = stopped[node], plan.clock == .virtual, machine - since > Self.stopLimit {
+                child.kill(SIGKILL)
+            }
+        }
+    }
+
+    /// How long a stopped process holds up the virtual clock.
+    private static let stopLimit: Int64 = 2_000_000_000
+}

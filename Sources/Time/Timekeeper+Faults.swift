@@ -1,0 +1,97 @@
+import Cluster
+import Nodes
+import Quantities
+
+/// When processes begin, end, are stopped and go on: between windows, when everybody has done everything before.
+extension Timekeeper {
+    /// What is to be done to a process.
+    public enum Change: Sendable, Equatable {
+        case end(Int)
+        /// A new process, which is born at a time.
+        case begin(Int, at: Instant)
+        case stop(Int)
+        case goOn(Int)
+    }
+
+    /// What is to be done now, in order: processes that end come first. Call it when no window is out; what comes back must be done before the next
+    /// one is granted. Answers nothing while somebody has something to do before.
+    public mutating func takeChanges() -> (time: Instant, changes: [Change]) {
+        let time = nextChange
+        guard !isOver, runningCount == 0, time < .never, pending.first >= time else { return (0, []) }
+        guard !isClientDone(at: time) else {
+            isOver = true
+            return (0, [])
+        }
+        changedTo = time
+        nextChange = faults.nextTransition(after: time)
+        var ends: [Change] = []
+        var others: [Change] = []
+        for node in nodes.indices {
+            if faults.outages[node].contains(where: { $0.from == time }), !nodes[node].isDead {
+                remove(node)
+                ends.append(.end(node))
+            }
+            if faults.outages[node].contains(where: { $0.until == time }), nodes[node].isDead {
+                insert(node, at: time)
+                others.append(.begin(node, at: time))
+            }
+            if faults.freezes[node].contains(where: { $0.until == time }), !nodes[node].isDead { others.append(.goOn(node)) }
+            if faults.freezes[node].contains(where: { $0.from == time }), !nodes[node].isDead { others.append(.stop(node)) }
+        }
+        return (time, ends + others)
+    }
+
+    /// Whether the client has what it came for, or is gone for good.
+    private func isClientDone(at time: Instant) -> Bool {
+        guard nodes[ClusterLayout.client].isDead else { return progress.isFinished }
+        return !faults.outages[ClusterLayout.client].contains { $0.until >= time && $0.until < .never }
+    }
+
+    /// A time that no node has gone past, and where the clock is not yet: when something happens that nobody had planned, it happens then.
+    public var horizon: Instant {
+        nodes.reduce(changedTo) { max($0, $1.grantedTo) } + 1
+    }
+
+    /// A process has ended that was not to. Nobody is granted a window before every node knows.
+    public mutating func lose(_ node: Int) {
+        remove(node)
+        faultsChanged()
+    }
+
+    /// The table has changed.
+    public mutating func faultsChanged() {
+        isSettling = true
+        nextChange = faults.nextTransition(after: changedTo)
+    }
+
+    /// Whether all nodes have reported since they know of the latest fault.
+    public mutating func isSettled(version: Int64, except gone: Set<Int>) -> Bool {
+        guard isSettling else { return true }
+        guard runningCount == 0, nodes.indices.allSatisfy({ nodes[$0].isDead || nodes[$0].version == version || nodes[$0].role == .expert }) else {
+            return false
+        }
+        isSettling = false
+        return true
+    }
+
+    /// A process has ended: nothing comes from it any more, and nothing gets to it.
+    mutating func remove(_ node: Int) {
+        if nodes[node].isRunning { runningCount -= 1 }
+        nodes[node] = Node(role: nodes[node].role)
+        nodes[node].isRunning = false
+        nodes[node].isDead = true
+        nodes[node].next = .never
+        nodes[node].earliest = ChannelTimes()
+        update(node)
+    }
+
+    /// A new process owes its first report.
+    private mutating func insert(_ node: Int, at time: Instant) {
+        nodes[node] = Node(role: nodes[node].role)
+        nodes[node].next = time
+        nodes[node].version = Int64(faults.version)
+        nodes[node].earliest = ChannelTimes(repeating: time)
+        runningCount += 1
+        update(node)
+    }
+}
