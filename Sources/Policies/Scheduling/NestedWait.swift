@@ -19,7 +19,7 @@ public struct NestedWait: SchedulingPolicy {
             ParameterDescription("width", unit: "tokens", defaultValue: 64, range: 1...1_000_000, summary: "tokens of a segment"),
             ParameterDescription("survival", defaultValue: 0.75, range: 0...0.99, summary: "threshold of a segment over that of the one before"),
             ParameterDescription(
-                "patience", unit: "s", defaultValue: 0.1, range: 0.000_1...3600, summary: "longest time that a segment stands still"),
+                "patience", unit: "s", defaultValue: 0.02, range: 0.000_1...3600, summary: "longest time that a segment stands still"),
         ])
     public static let traits: SchedulingTraits = [.manages, .admits, .waits]
 

@@ -20,7 +20,7 @@ public struct Wait: SchedulingPolicy {
             ParameterDescription("classes", defaultValue: 1, range: 1...16, summary: "types, by predicted output length"),
             ParameterDescription("first", unit: "tokens", defaultValue: 128, range: 1...1_000_000, summary: "longest output of the first type"),
             ParameterDescription("ratio", defaultValue: 4, range: 1.01...1000, summary: "end of a type over the end of the one before"),
-            ParameterDescription("patience", unit: "s", defaultValue: 0.1, range: 0.000_1...3600, summary: "longest time that a type stands still"),
+            ParameterDescription("patience", unit: "s", defaultValue: 0.02, range: 0.000_1...3600, summary: "longest time that a type stands still"),
         ], needsPrediction: true)
     public static let traits: SchedulingTraits = [.ranks, .manages, .admits, .waits, .overtakes]
 
