@@ -35,6 +35,7 @@ let package = Package(
         library("CXXHash", "libxxhash", "libxxhash-dev"),
         // Without its pkg-config file, which would link BLAS and LAPACK once more; the library brings what it needs.
         library("CClp", nil, "coinor-libclp-dev"),
+        library("CCbc", nil, "coinor-libcbc-dev"),
         // C of our own: generated wire format, and shims for macros and variadics
         .target(name: "CWire", dependencies: ["CProtobufC"]),
         .target(name: "CPerfettoTrace", dependencies: ["CProtobufC"]),
@@ -47,7 +48,7 @@ let package = Package(
         core("Workload", ["Quantities"]),
         core("Cluster", ["Quantities", "Models", "Policies", "Workload"]),
         core("Records", ["Quantities", "Cluster"]),
-        core("Bounds", ["Quantities", "Policies", "CClp"]),
+        core("Bounds", ["Quantities", "Models", "Policies", "Workload", "Cluster", "CClp", "CCbc"]),
         core("Planning", ["Quantities", "Models", "Policies", "Workload", "Cluster", "Bounds"]),
         core("Nodes", ["Quantities", "Models", "Policies", "Workload", "Cluster", "Records", "Bounds"]),
         core("Time", ["Quantities", "Policies", "Cluster", "Records", "Nodes"]),
@@ -55,7 +56,7 @@ let package = Package(
         // Shell: files, sockets, processes, terminal
         core("TraceFiles", ["Quantities", "Workload", "CZlib", "CJansson"]),
         core("TopologyFile", ["Quantities", "Models", "Policies", "Workload", "Cluster", "TraceFiles", "CYAML", "CSystem"]),
-        core("Transport", ["Quantities", "Models", "Cluster", "Records", "Nodes", "Time", "CWire", "CProtobufC", "CZMQ", "CSystem"]),
+        core("Transport", ["Quantities", "Models", "Workload", "Cluster", "Records", "Nodes", "Time", "CWire", "CProtobufC", "CZMQ", "CSystem"]),
         core("Terminal", ["Quantities", "CSystem"]),
         core("Reports", ["Quantities", "Cluster", "Records", "Terminal", "CPerfettoTrace"]),
         core("CommandLine", ["Quantities", "Terminal"]),
@@ -63,13 +64,13 @@ let package = Package(
             "Launch",
             [
                 "Quantities", "Models", "Workload", "Cluster", "Records", "Nodes", "Time", "Transport", "TopologyFile", "TraceFiles", "Reports",
-                "CXXHash", "CSystem",
+                "CXXHash", "CJansson", "CSystem",
             ]),
         .executableTarget(
             name: "testbed",
             dependencies: [
-                "Launch", "Transport", "TopologyFile", "TraceFiles", "Reports", "Planning", "Records", "Terminal", "CommandLine", "Cluster", "Models",
-                "Policies", "Workload", "Quantities",
+                "Launch", "Transport", "TopologyFile", "TraceFiles", "Reports", "Planning", "Bounds", "Records", "Terminal", "CommandLine", "Cluster",
+                "Models", "Policies", "Workload", "Quantities",
             ],
             swiftSettings: strict),
         // What scripts/bench runs; not installed
@@ -92,14 +93,14 @@ let package = Package(
         tests("WorkloadTests", ["Workload"]),
         tests("ClusterTests", ["Quantities", "Models", "Policies", "Cluster", "TestKit"]),
         tests("RecordsTests", ["Quantities", "Cluster", "Records", "TestKit"]),
-        tests("BoundsTests", ["Quantities", "Policies", "Bounds"]),
+        tests("BoundsTests", ["Quantities", "Models", "Policies", "Workload", "Cluster", "Records", "Bounds", "TestKit"]),
         tests("PlanningTests", ["Quantities", "Models", "Policies", "Workload", "Cluster", "Records", "Planning", "TestKit"]),
         tests("NodesTests", ["Quantities", "Models", "Policies", "Workload", "Cluster", "Records", "Nodes", "Time", "TestKit"]),
         tests("TimeTests", ["Quantities", "Policies", "Workload", "Cluster", "Time", "Nodes", "Records", "TestKit"]),
         tests("TraceFilesTests", ["TraceFiles", "CZlib"]),
         tests("TopologyFileTests", ["Quantities", "Models", "Policies", "Workload", "Cluster", "TopologyFile", "TestKit"]),
-        tests("TransportTests", ["Quantities", "Models", "Cluster", "Nodes", "Time", "Transport"]),
-        tests("LaunchTests", ["Quantities", "Workload", "Cluster", "Records", "Reports", "Launch", "TestKit"]),
+        tests("TransportTests", ["Quantities", "Models", "Workload", "Cluster", "Nodes", "Time", "Transport"]),
+        tests("LaunchTests", ["Quantities", "Workload", "Cluster", "Records", "Transport", "Reports", "Launch", "TestKit", "CSystem"]),
         tests("ReportsTests", ["Quantities", "Records", "Reports", "Terminal", "CPerfettoTrace"]),
         tests("CommandLineTests", ["CommandLine", "Terminal"]),
         tests("EndToEndTests", ["Policies", "Workload", "Cluster", "TopologyFile", "TestKit"]),

@@ -3,7 +3,10 @@
 
 #include "CSystem.h"
 
+#include <stddef.h>
+#include <string.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 
 int testbed_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
 
@@ -12,6 +15,61 @@ int testbed_die_with_parent(int signal) { return prctl(PR_SET_PDEATHSIG, signal)
 int testbed_is_ignored(int signal) {
     struct sigaction action;
     return sigaction(signal, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+pid_t testbed_fork_session(int kept) {
+    pid_t child = fork();
+    if (child != 0) return child;
+    int null = open("/dev/null", O_RDONLY);
+    if (setsid() < 0 || null < 0 || dup2(null, 0) < 0 || (kept != 3 && dup2(kept, 3) < 0)) _exit(1);
+    fcntl(3, F_SETFD, FD_CLOEXEC);
+    syscall(SYS_close_range, 4U, ~0U, 0U);
+    return 0;
+}
+
+static int unix_address(const char *path, struct sockaddr_un *address) {
+    memset(address, 0, sizeof *address);
+    address->sun_family = AF_UNIX;
+    if (strlen(path) >= sizeof address->sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    strcpy(address->sun_path, path);
+    return 0;
+}
+
+int testbed_listen(const char *path) {
+    struct sockaddr_un address;
+    if (unix_address(path, &address) < 0) return -1;
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (listener < 0) return -1;
+    // On Linux the socket's file gets the mode of the socket itself.
+    if (fchmod(listener, 0600) == 0 && bind(listener, (struct sockaddr *)&address, sizeof address) == 0 && listen(listener, 64) == 0) return listener;
+    int code = errno;
+    close(listener);
+    errno = code;
+    return -1;
+}
+
+int testbed_connect(const char *path) {
+    struct sockaddr_un address;
+    if (unix_address(path, &address) < 0) return -1;
+    int connection = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connection < 0) return -1;
+    if (connect(connection, (struct sockaddr *)&address, sizeof address) == 0) return connection;
+    int code = errno;
+    close(connection);
+    errno = code;
+    return -1;
+}
+
+int testbed_accept(int listener) { return accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK); }
+
+pid_t testbed_peer(int connection) {
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.uid != getuid()) return -1;
+    return peer.pid;
 }
 
 int testbed_terminal_columns(int fd) {

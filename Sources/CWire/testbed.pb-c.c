@@ -1592,7 +1592,7 @@ const ProtobufCMessageDescriptor testbed__placement__descriptor =
   (ProtobufCMessageInit) testbed__placement__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor testbed__load__field_descriptors[6] =
+static const ProtobufCFieldDescriptor testbed__load__field_descriptors[11] =
 {
   {
     "waiting_requests",
@@ -1666,8 +1666,73 @@ static const ProtobufCFieldDescriptor testbed__load__field_descriptors[6] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "received_predicted",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Load, received_predicted),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "context_tokens",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Load, context_tokens),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "predicted_tokens",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Load, predicted_tokens),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ending_requests",
+    10,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_INT32,
+    offsetof(Testbed__Load, n_ending_requests),
+    offsetof(Testbed__Load, ending_requests),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ending_tokens",
+    11,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Testbed__Load, n_ending_tokens),
+    offsetof(Testbed__Load, ending_tokens),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned testbed__load__field_indices_by_name[] = {
+  7,   /* field[7] = context_tokens */
+  9,   /* field[9] = ending_requests */
+  10,   /* field[10] = ending_tokens */
+  8,   /* field[8] = predicted_tokens */
+  6,   /* field[6] = received_predicted */
   4,   /* field[4] = received_requests */
   5,   /* field[5] = received_tokens */
   1,   /* field[1] = running_requests */
@@ -1678,7 +1743,7 @@ static const unsigned testbed__load__field_indices_by_name[] = {
 static const ProtobufCIntRange testbed__load__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor testbed__load__descriptor =
 {
@@ -1688,7 +1753,7 @@ const ProtobufCMessageDescriptor testbed__load__descriptor =
   "Testbed__Load",
   "testbed",
   sizeof(Testbed__Load),
-  6,
+  11,
   testbed__load__field_descriptors,
   testbed__load__field_indices_by_name,
   1,  testbed__load__number_ranges,

@@ -95,8 +95,8 @@ public struct Gang: Sendable, Equatable {
     public let pool: Int
     public let expertPool: Int
     /// Nodes that compute attention, by rank, and nodes that compute experts, by rank.
-    public let attention: [Int]
-    public let experts: [Int]
+    public internal(set) var attention: [Int]
+    public internal(set) var experts: [Int]
 
     /// `nil` when the pool has no mixture, or names a pool of experts that is not there.
     init?(_ place: Int, _ pool: PoolPlan, of plan: ClusterPlan, nodes: [NodePlan]) {

@@ -6,7 +6,15 @@ extension ClusterPlan {
     ///
     /// Ranks count as spread over hosts where those hold equally many; else they all count as on one, for no policy can tell blocks apart.
     public func expertFleet(of pool: PoolPlan, in layout: ClusterLayout) -> ExpertFleet? {
-        guard let gang = layout.gangs.first(where: { pools[$0.pool].name == pool.name }), let mixture = pool.mixture else { return nil }
+        layout.gangs.first { pools[$0.pool].name == pool.name }.flatMap { expertFleet(of: $0, in: layout) }
+    }
+
+    /// What the experts of a gang are placed on. One that has lost ranks has more experts on each of those that are left, as far as the spare places
+    /// do not hold them.
+    public func expertFleet(of gang: Gang, in layout: ClusterLayout) -> ExpertFleet? {
+        let pool = pools[gang.pool]
+        guard let mixture = pool.mixture, !gang.experts.isEmpty else { return nil }
+        let experts = pool.model.experts?.count ?? 0
         var ranksByHost: [Int] = []
         var last: Int?
         for node in gang.experts {
@@ -18,7 +26,7 @@ extension ClusterPlan {
         let groups: Int
         if case .groups(let count, _) = mixture.gate.selection { groups = count } else { groups = 1 }
         return ExpertFleet(
-            experts: pool.model.experts?.count ?? 0, ranks: gang.experts.count, hosts: isEven ? ranksByHost.count : 1,
-            slotsPerRank: slotsPerRank(of: pool), groups: groups)
+            experts: experts, ranks: gang.experts.count, hosts: isEven ? ranksByHost.count : 1,
+            slotsPerRank: max(slotsPerRank(of: pool), (experts + gang.experts.count - 1) / gang.experts.count), groups: groups)
     }
 }

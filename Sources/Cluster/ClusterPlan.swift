@@ -20,6 +20,8 @@ public struct ClusterPlan: Sendable, Equatable {
     public var records: RecordPlan
     /// What is known of output lengths before they end.
     public var predictor: PolicyChoice
+    /// What decisions take on the emulated clock.
+    public var decisionCost: DecisionCost
     public var faults: FaultPlan
     public var recovery: RecoveryPlan
 
@@ -27,8 +29,8 @@ public struct ClusterPlan: Sendable, Equatable {
         name: String, seed: UInt64 = 1, clock: ClockMode = .virtual, dilation: Double = 1, pools: [PoolPlan],
         controller: ControllerPlan = ControllerPlan(),
         links: LinkPlan = LinkPlan(), hosts: HostPlan = HostPlan(), workload: WorkloadPlan, objective: ServiceObjective? = nil,
-        records: RecordPlan = RecordPlan(), faults: FaultPlan = FaultPlan(), recovery: RecoveryPlan = RecoveryPlan(),
-        predictor: PolicyChoice = PolicyChoice("none")
+        records: RecordPlan = RecordPlan(), predictor: PolicyChoice = PolicyChoice("none"), decisionCost: DecisionCost = .free,
+        faults: FaultPlan = FaultPlan(), recovery: RecoveryPlan = RecoveryPlan()
     ) {
         self.name = name
         self.seed = seed
@@ -42,9 +44,29 @@ public struct ClusterPlan: Sendable, Equatable {
         self.objective = objective
         self.records = records
         self.predictor = predictor
+        self.decisionCost = decisionCost
         self.faults = faults
         self.recovery = recovery
     }
+}
+
+/// What a decision takes on the emulated clock: by rule, and never by the host's clock, so that runs repeat themselves.
+///
+/// The controller makes one decision after the other, and what it decides leaves when the decision is made. At a worker a decision lengthens the iteration
+/// that it is about, where requests waited to be chosen from; not at the ranks of a gang, whose iterations their exchanges time.
+public enum DecisionCost: Sendable, Equatable {
+    /// Nothing.
+    case free
+    /// The same for every decision.
+    case fixed(Nanoseconds)
+    /// What the policy states for so many requests and workers (`RoutingPolicy.decisionTime`), calibrated on one processor; admission 300 ns and 4 for each
+    /// worker, scheduling 1 us and 20 ns for each request that waits.
+    case modelled
+}
+
+extension ClusterPlan {
+    /// What decisions are charged: under `wall` they take what they take.
+    public var chargedDecisionCost: DecisionCost { clock == .wall ? .free : decisionCost }
 }
 
 /// Which clock drives a run.
@@ -192,10 +214,16 @@ public struct ControllerPlan: Sendable, Equatable {
     public var routing: PolicyChoice
     /// Where a prefilled request goes.
     public var decodeRouting: PolicyChoice
+    /// Whether a request is taken at all.
+    public var admission: PolicyChoice
 
-    public init(routing: PolicyChoice = PolicyChoice("join-shortest-queue"), decodeRouting: PolicyChoice = PolicyChoice("least-kv")) {
+    public init(
+        routing: PolicyChoice = PolicyChoice("join-shortest-queue"), decodeRouting: PolicyChoice = PolicyChoice("least-kv"),
+        admission: PolicyChoice = PolicyChoice("none")
+    ) {
         self.routing = routing
         self.decodeRouting = decodeRouting
+        self.admission = admission
     }
 }
 

@@ -10,6 +10,8 @@ final class Child {
     /// Readable when the process has ended.
     let pidDescriptor: Int32
     let control: ControlChannel
+    /// When it was started, on the machine's monotonic clock.
+    let started = monotonicNow()
     /// How it ended; `nil` while it lives.
     private(set) var ending: Ending?
 

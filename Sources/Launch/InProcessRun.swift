@@ -23,7 +23,9 @@ struct InProcessRun {
         let layers = plan.records.layers ? try LayerParts(directory: folder.parts, layout: layout) : nil
         let faults = FaultTable(plan, layout)
         func make(_ node: Int, _ born: Instant, _ source: @escaping () -> any RequestSource) -> NodeHost? {
-            NodeHost.make(layout.nodes[node], of: plan.inOneProcess, layout: layout, records: rows, faults: faults, born: born, source: source)
+            NodeHost.make(
+                layout.nodes[node], of: plan.inOneProcess, layout: layout, records: rows, faults: faults, born: born,
+                probe: DecisionProbe(clock: processorTime), source: source)
         }
         let hosts = layout.nodes.indices.compactMap { make($0, 0) { source } }
         let again = { [plan] in (try? requestSource(for: plan.workload, seed: plan.seed)) ?? NoRequests() }

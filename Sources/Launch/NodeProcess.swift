@@ -41,8 +41,10 @@ public enum NodeProcess {
         let rows = RecordBuffers()
         let parts = try PartFiles(directory: folder.parts, node: node, of: plan, rows: rows, continues: born > 0)
         let source = node.role == .client ? try requestSource(for: plan.workload, seed: plan.seed) : NoRequests()
+        let probe = DecisionProbe(clock: processorTime)
         guard
-            let host = NodeHost.make(node, of: plan, layout: layout, records: rows, faults: FaultTable(plan, layout), born: born, source: { source })
+            let host = NodeHost.make(
+                node, of: plan, layout: layout, records: rows, faults: FaultTable(plan, layout), born: born, probe: probe, source: { source })
         else {
             throw SystemError("the topology names a policy that does not exist")
         }

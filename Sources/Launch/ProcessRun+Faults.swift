@@ -85,10 +85,17 @@ extension ProcessRun {
         fault.apply(to: faults)
         keeper.faultsChanged()
         for node in layout.nodes.indices where !gone.contains(node) { _ = try? children[node].control.send(.failure(fault)) }
+        // Those that stand still are to take note too.
+        if plan.clock == .virtual { for node in planned { children[node].kill(SIGCONT) } }
     }
 
     /// Whether some node has not taken note of a fault yet: nobody goes on before.
-    func settle() -> Bool { !keeper.isSettled(version: Int64(faults.version), except: gone) }
+    func settle() -> Bool {
+        let wasSettling = keeper.isSettling
+        guard keeper.isSettled(version: Int64(faults.version), except: gone) else { return true }
+        if wasSettling { for node in planned { children[node].kill(SIGSTOP) } }
+        return false
+    }
 
     /// Processes that somebody has stopped. Under `wall` they hang until they go on. A stopped process would stop the virtual clock; after some time it
     /// is killed, which is a fault like any other.

@@ -18,6 +18,8 @@ enum RunOutcome: Equatable {
     case finished
     /// By a signal; the records end where the run was.
     case interrupted
+    /// By `down`, or by a signal to the launcher of a detached cluster.
+    case ended
     /// Why, with the node's name.
     case failed(String)
 }
@@ -39,6 +41,8 @@ final class ProcessRun {
     private var nextLook: Int64 = 0
     private var happened: [Events.Event] = []
     private var readyCount = 0
+    /// Whether every node is bound and the clock runs.
+    var isUp: Bool { epoch != 0 }
     var finished: Set<Int> = []
     /// Nodes without a process, by a fault.
     var gone: Set<Int> = []
@@ -55,11 +59,13 @@ final class ProcessRun {
     var stopped: [Int: Int64] = [:]
     var isStopping = false
     private var outcome: RunOutcome?
-    private var progress = Progress(ended: 0, offered: 0, isFinished: false)
+    var progress = Progress(ended: 0, offered: 0, isFinished: false)
     private var lastStatus: Int64 = 0
     var epoch: Int64 = 0
     private var stopDeadline: Int64 = .max
-    private let socketDirectory: String
+    let socketDirectory: String
+    /// What a detached cluster is told; `nil` for a run that ends by itself.
+    let cluster: ClusterControl?
 
     /// Host time from the start of the first process until every node was ready.
     private(set) var startUp: Nanoseconds = 0
@@ -69,7 +75,8 @@ final class ProcessRun {
     var grantCount: Int64 { keeper.grants }
 
     init(
-        plan: ClusterPlan, layout: ClusterLayout, folder: RunFolder, executable: String, events: Events, onStatus: @escaping (RunStatus) -> Void
+        plan: ClusterPlan, layout: ClusterLayout, folder: RunFolder, executable: String, events: Events, cluster: ClusterControl? = nil,
+        onStatus: @escaping (RunStatus) -> Void
     ) throws(SystemError) {
         self.plan = plan
         self.layout = layout
@@ -79,6 +86,8 @@ final class ProcessRun {
         faults = FaultTable(plan, layout)
         keeper = Timekeeper(layout, Lookahead(plan, layout), faults: faults)
         self.events = events
+        self.cluster = cluster
+        keeper.staysUp = cluster != nil
         socketDirectory = try Self.makeSocketDirectory()
     }
 
@@ -110,6 +119,7 @@ final class ProcessRun {
     private var isOver: Bool { children.allSatisfy { $0.ending != nil } }
 
     private func start() throws {
+        if let cluster { try events.add(cluster.listen(in: socketDirectory), number: ClusterControl.eventNumber) }
         for node in layout.nodes { children.append(try launch(node)) }
     }
 
@@ -127,6 +137,7 @@ final class ProcessRun {
     /// Deals with what has happened and lets the clock go on.
     private func turn() throws {
         var isBusy = false
+        try conductCluster()
         if !isStopping, readyCount == children.count, plan.clock == .virtual {
             try keepTime()
             isBusy = !granted.isEmpty
@@ -137,7 +148,7 @@ final class ProcessRun {
         // While windows come and go their reports are waited for one by one, and all else is looked at now and then.
         if !isBusy || machine >= nextLook {
             nextLook = machine + 50_000_000
-            try look(milliseconds: isBusy ? 0 : 200)
+            try look(milliseconds: isBusy ? 0 : clusterPatience)
         }
         try lookForStopped(machine)
         if machine > stopDeadline { killAll() }
@@ -153,7 +164,8 @@ final class ProcessRun {
             isAlone = false
             if case .message(let message) = try children[node].control.receive(waits: waits) { try take(message, from: node) }
         }
-        granted.removeAll { !keeper.isRunning($0) }
+        // A process that is gone says nothing more.
+        granted.removeAll { !keeper.isRunning($0) || children[$0].ending != nil }
     }
 
     /// Takes note of what has happened to the processes, to this one, and of what nodes say unasked.
@@ -163,6 +175,7 @@ final class ProcessRun {
         for event in happened {
             switch event {
             case .interrupted: interrupt()
+            case .readable(ClusterControl.eventNumber): try serveCluster()
             case .readable(let number) where number % 2 == 0: try readControl(of: number / 2)
             case .readable(let number): childEnded(number / 2)
             }
@@ -172,9 +185,12 @@ final class ProcessRun {
     private func showStatus(_ machine: Int64) {
         guard machine - lastStatus > 100_000_000 else { return }
         lastStatus = machine
-        let now = plan.clock == .virtual ? keeper.now : epoch == 0 ? 0 : Instant(Double(max(machine - epoch, 0)) / plan.dilation)
+        let now = plan.clock == .virtual ? keeper.now : wallTime(machine)
         onStatus(RunStatus(now: min(now, .never - 1), progress: plan.clock == .virtual ? keeper.progress : progress))
     }
+
+    /// Emulated time under the wall clock.
+    func wallTime(_ machine: Int64) -> Instant { epoch == 0 ? 0 : Instant(Double(max(machine - epoch, 0)) / plan.dilation) }
 
     private func keepTime() throws {
         grants.removeAll(keepingCapacity: true)
@@ -187,7 +203,7 @@ final class ProcessRun {
         guard grants.isEmpty, !settle() else { return }
         let (time, changes) = keeper.takeChanges()
         for change in changes { try carryOut(change, at: time) }
-        if changes.isEmpty, keeper.isQuiescent { stop(.finished) }
+        if changes.isEmpty, keeper.isQuiescent, endsByItself { stop(.finished) }
     }
 
     /// Takes everything that a node has to say.
@@ -216,10 +232,10 @@ final class ProcessRun {
         case .report(let report): keeper.take(report, from: node)
         case .progress(let report):
             progress = report
-            if report.isFinished { stop(.finished) }
+            if report.isFinished, endsByItself { stop(.finished) }
         case .finished: finished.insert(node)
         case .failed(let reason): stop(.failed("node \(layout.nodes[node].name): \(reason)"))
-        case .start, .grant, .stop, .farewell, .failure: break
+        case .start, .grant, .offer, .stop, .farewell, .failure: break
         }
     }
 
@@ -228,6 +244,7 @@ final class ProcessRun {
         // A moment ahead, so that every process is waiting for it.
         epoch = monotonicNow() + 50_000_000
         for child in children { _ = try child.control.send(.start(epoch: epoch)) }
+        if let cluster, let refusal = cluster.announce() { stop(.failed(refusal)) }
     }
 
     private func childEnded(_ node: Int) {
@@ -244,7 +261,7 @@ final class ProcessRun {
 
     private func interrupt() {
         if isStopping { killAll() }
-        stop(.interrupted)
+        stop(cluster == nil ? .interrupted : .ended)
     }
 
     /// Tells every node to write its records and end. The first reason counts.

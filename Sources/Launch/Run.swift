@@ -44,8 +44,10 @@ public struct Run {
 
     /// Runs. Throws only for what keeps a run from starting or its records from being written; `FolderError` for a folder that the
     /// user must not have meant.
-    /// - Parameter onStatus: called now and then, for a progress line.
-    public func execute(onStatus: @escaping (RunStatus) -> Void) throws -> Result {
+    /// - Parameters:
+    ///   - onStatus: called now and then, for a progress line.
+    ///   - cluster: what a detached cluster is told; without one the run ends by itself.
+    public func execute(cluster: ClusterControl? = nil, onStatus: @escaping (RunStatus) -> Void) throws -> Result {
         let layout = ClusterLayout(plan)
         let source = try requestSource(for: plan.workload, seed: plan.seed)
         let resolved = TopologyWriter.text(plan)
@@ -54,7 +56,8 @@ public struct Run {
         let events = try Events()
         let folder = try choice.make(resolved: resolved)
         do {
-            return try execute(in: folder, movedTo: choice.path, layout, source, events, onStatus: onStatus)
+            try cluster?.begin(in: folder, movedTo: choice.path, plan)
+            return try execute(in: folder, movedTo: choice.path, layout, source, events, cluster, onStatus: onStatus)
         } catch {
             throw SystemError("\(error)\nwhat was written is in \(folder.path)")
         }
@@ -62,7 +65,7 @@ public struct Run {
 
     private func execute(
         in folder: RunFolder, movedTo path: String, _ layout: ClusterLayout, _ source: any RequestSource, _ events: Events,
-        onStatus: @escaping (RunStatus) -> Void
+        _ cluster: ClusterControl?, onStatus: @escaping (RunStatus) -> Void
     ) throws -> Result {
         NodeProcess.raiseDescriptorLimit()
         let started = monotonicNow()
@@ -74,20 +77,22 @@ public struct Run {
             (outcome, statistics) = try InProcessRun(plan: plan, layout: layout, folder: folder, source: source, onStatus: onStatus)
                 .run(into: records, events)
         } else {
-            let run = try ProcessRun(plan: plan, layout: layout, folder: folder, executable: executable, events: events, onStatus: onStatus)
+            let run = try ProcessRun(
+                plan: plan, layout: layout, folder: folder, executable: executable, events: events, cluster: cluster, onStatus: onStatus)
             outcome = run.run()
             (grants, startUp) = (run.grantCount, run.startUp)
             try MergedParts(folder: folder, layout: layout).merge(into: records)
             statistics = try layout.nodes.map { node throws(SystemError) in try PartFiles.statistics(folder.parts, node) }
         }
+        let isIncomplete = outcome != .finished && !(outcome == .ended && hasEnded(statistics))
         let hasWholeTimeline = plan.records.timeline ? try Timeline(folder: folder, layout: layout).write() : false
         Files.remove(folder.parts)
         let wall = seconds(monotonicNow() - started)
         let summary = SummaryBuilder(plan, layout).build(
-            statistics, wall: wall, incomplete: outcome != .finished, digest: records.digest, energy: energy)
+            statistics, wall: wall, incomplete: isIncomplete, digest: records.digest, energy: energy)
         try Files.write(Array((summary.json.text(.pretty) + "\n").utf8), to: folder.path + "/summary.json")
         let manifest = Manifest(
-            plan: plan, layout: layout, records: records, version: version, incomplete: outcome != .finished, hasWholeTimeline: hasWholeTimeline)
+            plan: plan, layout: layout, records: records, version: version, incomplete: isIncomplete, hasWholeTimeline: hasWholeTimeline)
         try Files.write(Array((manifest.json.text(.pretty) + "\n").utf8), to: folder.path + "/manifest.json")
         let final = try folder.moved(to: path)
         return Result(
@@ -110,6 +115,8 @@ public struct Run {
         switch outcome {
         case .finished: return imbalance(summary, statistics)
         case .interrupted: return nil
+        // What was open when somebody ended it does not count against it.
+        case .ended: return hasEnded(statistics) ? imbalance(summary, statistics) : tokenImbalance(statistics)
         case .failed(let reason):
             guard let node = layout.nodes.first(where: { reason.hasPrefix("node \($0.name) ") || reason.hasPrefix("node \($0.name):") }),
                 let log = try? Files.read(folder.log(of: node)), !log.isEmpty
@@ -119,11 +126,21 @@ public struct Run {
         }
     }
 
+    /// Whether every request offered has come to its end.
+    private func hasEnded(_ statistics: [NodeStatistics?]) -> Bool {
+        guard let client = statistics[ClusterLayout.client]?.client else { return false }
+        return client.offered == client.done + client.rejected + client.failed
+    }
+
     /// What does not add up at the end of a run that came to its end; `nil` when all does.
     private func imbalance(_ summary: Summary, _ statistics: [NodeStatistics?]) -> String? {
         let requests = summary.requests
         let ended = requests.done + requests.rejected + requests.failed
         if requests.offered != ended { return "the account does not balance: \(requests.offered) requests offered, \(ended) ended" }
+        return tokenImbalance(statistics)
+    }
+
+    private func tokenImbalance(_ statistics: [NodeStatistics?]) -> String? {
         let client = statistics[ClusterLayout.client]?.client
         if let client, client.duplicatedTokens + client.missingTokens > 0 {
             return "the account does not balance: \(client.duplicatedTokens) tokens duplicated, \(client.missingTokens) missing"

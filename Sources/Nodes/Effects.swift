@@ -21,6 +21,8 @@ public enum TimerKind: Int, Sendable, CaseIterable {
     case verdict
     /// Requests that wait for a worker to live have waited long enough.
     case patience
+    /// A gang gets other members.
+    case membership
 
     /// Whether only faults set it.
     @inline(__always)
@@ -49,6 +51,8 @@ struct Effects {
     }
 
     var sends: [Send] = []
+    /// How long after the event they leave: what the node takes to decide.
+    var delay: Nanoseconds = 0
     /// Messages within a gang, outside of the virtual clock.
     var layerSends: [LayerSend] = []
     /// What a gang's iteration sent, in messages and bytes.
@@ -83,6 +87,7 @@ struct TimerTable {
     private var ready: Instant = .never
     private var verdict: Instant = .never
     private var patience: Instant = .never
+    private var membership: Instant = .never
     /// The earliest of those that only faults set.
     private var rare: Instant = .never
 
@@ -98,6 +103,7 @@ struct TimerTable {
             case .ready: ready
             case .verdict: verdict
             case .patience: patience
+            case .membership: membership
             }
         }
         @inline(__always) set {
@@ -111,8 +117,9 @@ struct TimerTable {
             case .ready: ready = newValue
             case .verdict: verdict = newValue
             case .patience: patience = newValue
+            case .membership: membership = newValue
             }
-            if kind.isRare { rare = min(ready, min(verdict, patience)) }
+            if kind.isRare { rare = min(min(ready, membership), min(verdict, patience)) }
         }
     }
 
@@ -128,7 +135,7 @@ struct TimerTable {
         if decision < time { (kind, time) = (.decision, decision) }
         if rare < time {
             time = rare
-            kind = ready == rare ? .ready : verdict == rare ? .verdict : .patience
+            kind = ready == rare ? .ready : verdict == rare ? .verdict : patience == rare ? .patience : .membership
         }
         return (kind, time)
     }

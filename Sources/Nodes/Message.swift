@@ -1,3 +1,4 @@
+import Policies
 import Quantities
 
 /// The kinds of conversation between nodes. The timekeeper knows of each what it can set off, and how soon.
@@ -107,6 +108,9 @@ public struct Placement: Sendable, Equatable {
 
 /// A worker's load.
 public struct LoadReport: Sendable, Equatable {
+    /// Classes of requests that a report has at the most, see `WorkerView.endingClasses`.
+    public static let endingClasses = WorkerView.endingClasses
+
     public var waitingRequests: Int32 = 0
     public var runningRequests: Int32 = 0
     public var waitingTokens: Int64 = 0
@@ -114,6 +118,14 @@ public struct LoadReport: Sendable, Equatable {
     /// Requests that the controller had sent and that had arrived when the report was made, in all, and their prompt tokens.
     public var receivedRequests: Int64 = 0
     public var receivedTokens: Int64 = 0
+    /// Output tokens that the requests received were predicted to produce when they came, in all; 0 without a predictor.
+    public var receivedPredicted: Int64 = 0
+    /// Tokens of all requests that wait or run, and output tokens that they are predicted to produce yet.
+    public var contextTokens: Int64 = 0
+    public var predictedTokens: Int64 = 0
+    /// Requests that wait or run, and their tokens, by class; both empty without a predictor.
+    public var endingRequests: [Int32] = []
+    public var endingTokens: [Int64] = []
 
     public init() {}
 }
@@ -268,6 +280,12 @@ public enum MessageSize {
     public static let promptToken: ByteCount = 4
     /// A token in a stream: identifier, place and text.
     public static let streamToken: ByteCount = 16
+
+    /// A class of requests in a load report: how many, and their tokens.
+    static let endingClass: ByteCount = 12
+
+    /// A load report.
+    public static func report(_ load: LoadReport) -> ByteCount { header + endingClass * ByteCount(load.endingRequests.count) }
 
     /// A message that carries the prompt.
     public static func prompt(_ tokens: Int32) -> ByteCount { header + promptToken * ByteCount(tokens) }

@@ -22,7 +22,38 @@ extension NodeHost {
         state = fresh
         born = now
         effects.timers = TimerTable()
-        if case .worker(let box) = state { box.node.start(servingFrom: now, &effects) }
+        if case .worker(let box) = state {
+            effects.timers[.membership] = box.node.crew?.nextChange ?? .never
+            box.node.start(servingFrom: now, &effects)
+        }
+        followGang()
+    }
+
+    /// A message of a gang. It may be of one with other members than now: later ones wait, and nobody needs earlier ones.
+    func receiveLayer(_ message: LayerMessage) {
+        guard message.iteration >= 0 else { return }
+        let epoch = Int(message.iteration >> GangCrew.epochBits)
+        switch state {
+        case .client, .controller: return
+        case .worker(let box):
+            guard let crew = box.node.crew else { return }
+            if epoch == crew.epoch { gang?.receive(message) } else if epoch > crew.epoch { laterLayers.append(message) }
+        case .expert(let box):
+            if epoch > box.node.crew.epoch || gang == nil && epoch == box.node.crew.epoch {
+                box.node.enter(epoch, at: message.start)
+                gang = box.node.gang
+            }
+            if epoch == box.node.crew.epoch { gang?.receive(message) }
+        }
+    }
+
+    /// The node may have entered a gang with other members.
+    func followGang() {
+        guard case .worker(let box) = state, let crew = box.node.crew, gang !== box.node.gang else { return }
+        gang = box.node.gang
+        let waiting = laterLayers
+        laterLayers = []
+        for message in waiting where Int(message.iteration >> GangCrew.epochBits) >= crew.epoch { receiveLayer(message) }
     }
 
     /// Takes over what the present incarnation has counted. What it held is gone with it.
@@ -52,7 +83,12 @@ extension NodeHost {
 
     /// The table of faults has changed.
     public func faultsChanged() {
-        if case .controller(let box) = state { effects.timers[.verdict] = box.node.watch.nextVerdict() }
+        switch state {
+        case .controller(let box): effects.timers[.verdict] = box.node.watch.nextVerdict()
+        case .worker(let box): box.node.faultsChanged(&effects)
+        case .expert(let box): box.node.crew.refresh()
+        case .client: break
+        }
     }
 
     /// For the client: whether it has what it came for, or is gone for good, so that nothing that goes wrong at `time` is seen by anybody.

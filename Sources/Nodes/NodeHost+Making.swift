@@ -11,21 +11,23 @@ extension NodeHost {
     ///   - records: where the node's rows go.
     ///   - faults: what goes wrong in the run; the same table at every host.
     ///   - born: when the process begins to be; 0 for the one that is there from the start.
+    ///   - probe: what measures its decisions.
     ///   - source: where the client's requests come from; not used by other nodes.
     /// - Returns: `nil` when the plan names a policy that does not exist, which a checked plan never does.
     public static func make(
         _ node: NodePlan, of plan: ClusterPlan, layout: ClusterLayout, records: RecordBuffers, faults: FaultTable, born: Instant = 0,
-        source: @escaping () -> any RequestSource
+        probe: DecisionProbe? = nil, source: @escaping () -> any RequestSource
     ) -> NodeHost? {
-        let make = { (born: Instant) in makeState(node, of: plan, layout, faults, born: born, source: source) }
+        let make = { (born: Instant) in makeState(node, of: plan, layout, faults, born: born, probe, source: source) }
         guard let state = make(born) else { return nil }
         let host = NodeHost(
             plan: node, state: state, network: NodeNetwork(node: node.index, plan: plan, layout: layout, faults: faults), faults: faults, born: born,
-            recordsMessages: plan.records.messages, records: records, remake: make)
+            recordsMessages: plan.records.messages, records: records, probe: probe, remake: make)
         switch state {
         case .client(let box): box.node.start(&host.effects)
         case .controller(let box): box.node.start(&host.effects)
         case .worker(let box):
+            host.effects.timers[.membership] = box.node.crew?.nextChange ?? .never
             guard born > 0 else { break }
             box.node.start(servingFrom: StartUps(plan, layout).end(of: node.index, born: born, faults), &host.effects)
         case .expert: break
@@ -34,7 +36,8 @@ extension NodeHost {
     }
 
     private static func makeState(
-        _ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout, _ faults: FaultTable, born: Instant, source: () -> any RequestSource
+        _ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout, _ faults: FaultTable, born: Instant, _ probe: DecisionProbe?,
+        source: () -> any RequestSource
     ) -> State? {
         switch node.role {
         case .client:
@@ -43,14 +46,16 @@ extension NodeHost {
                     Client(
                         names: layout.nodes.map(\.name), plan: plan, source: source(), born: born,
                         incarnation: faults.outages[node.index].count { $0.until <= born })))
-        case .controller: makeController(plan, layout, WorkerWatch(plan, layout, table: faults, born: born)).map { .controller(Box($0)) }
-        case .prefill, .decode, .colocated, .ep, .attention: makeWorker(node, of: plan, layout).map { .worker(Box($0)) }
+        case .controller: makeController(plan, layout, WorkerWatch(plan, layout, table: faults, born: born), probe).map { .controller(Box($0)) }
+        case .prefill, .decode, .colocated, .ep, .attention: makeWorker(node, of: plan, layout, faults, born: born, probe).map { .worker(Box($0)) }
         case .expert:
-            makeGang(node, of: plan, layout).map { .expert(Box(ExpertNode(plan: node, records: plan.records, gang: $0))) }
+            makeCrew(node, of: plan, layout, faults).map { crew in
+                .expert(Box(ExpertNode(plan: node, records: plan.records, gang: crew.enter(at: born), crew: crew)))
+            }
         }
     }
 
-    private static func makeController(_ plan: ClusterPlan, _ layout: ClusterLayout, _ watch: WorkerWatch) -> Controller? {
+    private static func makeController(_ plan: ClusterPlan, _ layout: ClusterLayout, _ watch: WorkerWatch, _ probe: DecisionProbe?) -> Controller? {
         let shapes = plan.pools.map { WorkerShape($0, of: plan) }
         func workers(_ duties: Duty...) -> [(node: Int32, shape: WorkerShape)] {
             layout.nodes.compactMap { node in
@@ -63,10 +68,13 @@ extension NodeHost {
             let decodeRouting = RoutingRegistry.make(plan.controller.decodeRouting, random: random(RandomPurpose.decodeRouting))
         else { return nil }
         let entry = workers(.prefill, .colocated)
-        guard !entry.isEmpty, let predictor = makePredictor(plan) else { return nil }
+        guard !entry.isEmpty, let predictor = makePredictor(plan),
+            let admission = AdmissionRegistry.make(plan.controller.admission, firstTokenBound: plan.objective?.ttft)
+        else { return nil }
         return Controller(
-            entry: entry, decode: workers(.decode), routing: routing, decodeRouting: decodeRouting, predictor: predictor,
-            nodes: layout.nodes.count, watch: watch)
+            entry: entry, decode: workers(.decode), routing: routing, decodeRouting: decodeRouting,
+            admission: admission is AdmitAll ? nil : admission, predictor: predictor, nodes: layout.nodes.count,
+            watch: watch, decisionCost: plan.chargedDecisionCost, probe: probe)
     }
 
     /// The plan's predictor, the same at every node.
@@ -76,25 +84,26 @@ extension NodeHost {
         return OutputPredictor(plan.predictor, seed: plan.seed, lengthLimit: limit)
     }
 
-    private static func makeGang(_ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout) -> GangRank? {
-        guard let gang = layout.gang(of: node.index), let shape = GangShape(gang, plan: plan, layout: layout),
-            let member = gang.members.firstIndex(of: node.index)
-        else { return nil }
-        return GangRank(shape, member: member, nodes: layout.nodes.count, seed: plan.seed)
+    private static func makeCrew(_ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout, _ faults: FaultTable) -> GangCrew? {
+        layout.gang(of: node.index).map { GangCrew($0, node: node.index, plan, layout, faults) }
     }
 
-    private static func makeWorker(_ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout) -> Worker? {
+    private static func makeWorker(
+        _ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout, _ faults: FaultTable, born: Instant, _ probe: DecisionProbe?
+    ) -> Worker? {
         guard let poolIndex = node.pool, let duty = plan.duty(of: node.role) else { return nil }
         let pool = plan.pools[poolIndex]
         let random = RandomStream(seed: plan.seed, stream: RandomPurpose.worker(node.index))
         guard let scheduler = SchedulingRegistry.make(pool.engine.scheduling, random: random), let predictor = makePredictor(plan) else { return nil }
+        var crew: GangCrew?
         var gang: GangRank?
         if pool.mixture != nil {
-            gang = makeGang(node, of: plan, layout)
-            guard gang != nil else { return nil }
+            crew = makeCrew(node, of: plan, layout, faults)
+            gang = crew?.enter(at: born)
+            guard gang != nil || born > 0 else { return nil }
         }
         return Worker(
             plan: node, duty: duty, shape: WorkerShape(pool, of: plan), records: plan.records, scheduler: scheduler, predictor: predictor,
-            gang: gang)
+            gang: gang, crew: crew, decisionCost: plan.chargedDecisionCost, probe: probe)
     }
 }

@@ -62,11 +62,15 @@ public final class NodeHost {
     var counters = NodeStatistics()
     /// For a node that shares its layers with others.
     var gang: GangRank?
+    /// Messages of a gang with other members than this node knows of yet.
+    var laterLayers: [LayerMessage] = []
+    private let probe: DecisionProbe?
 
     init(
         plan: NodePlan, state: State, network: NodeNetwork, faults: FaultTable, born: Instant, recordsMessages: Bool, records: RecordBuffers,
-        remake: @escaping (Instant) -> State?
+        probe: DecisionProbe? = nil, remake: @escaping (Instant) -> State?
     ) {
+        self.probe = probe
         effects = Effects(records: records)
         self.plan = plan
         self.state = state
@@ -90,7 +94,7 @@ public final class NodeHost {
     @inline(__always)
     public func receive(_ envelope: Envelope) {
         if case .layer(let message) = envelope.message {
-            gang?.receive(message)
+            if faults.isEmpty { gang?.receive(message) } else { receiveLayer(message) }
             return
         }
         inbox.push(envelope, at: EventKey(time: envelope.head, source: envelope.source, sequence: envelope.sequence))
@@ -132,6 +136,13 @@ public final class NodeHost {
             counters.events += 1
             handle(.arrival, at: due, into: &out)
         }
+    }
+
+    /// Has the client offer more requests, each when it arrives. Does nothing for other nodes.
+    public func offer(_ requests: [RequestSpec]) {
+        guard case .client(let box) = state else { return }
+        box.node.add(requests)
+        effects.timers[.arrival] = box.node.nextArrival
     }
 
     /// The earliest head reaches the port. If nothing comes between it and its delivery, it is handled at once.
@@ -183,6 +194,7 @@ public final class NodeHost {
         case .expert(let box): box.node.handle(timer, &effects)
         }
         depart(at: now, into: &out)
+        if !faults.isEmpty { followGang() }
     }
 
     @inline(__always)
@@ -191,7 +203,7 @@ public final class NodeHost {
         for send in effects.sends {
             counters.messages += 1
             counters.bytes += send.bytes
-            if let envelope = network.depart(send, at: now, born: born) {
+            if let envelope = network.depart(send, at: now + effects.delay, born: born) {
                 out.append(Outgoing(target: send.target, envelope: envelope))
             } else {
                 counters.lostMessages += 1
@@ -290,6 +302,7 @@ extension NodeHost {
     /// What the node counted so far.
     public var statistics: NodeStatistics {
         var result = counters
+        result.decisions = probe?.times ?? []
         result.fencedMessages = effects.fenced
         switch state {
         case .client(let box): result.client = box.node.statistics

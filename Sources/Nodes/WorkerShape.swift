@@ -1,5 +1,6 @@
 import Cluster
 import Models
+import Policies
 import Quantities
 
 /// What a worker's engine is made of: the plan of its pool, turned into blocks, times and bytes.
@@ -28,6 +29,23 @@ public struct WorkerShape: Sendable {
         blocks = plan.memory(of: pool).cacheBlocks(of: pool.engine.blockSize)
         let held = Int(clamping: blocks) * pool.engine.blockSize
         lengthLimit = min(pool.engine.maxModelLength ?? pool.model.contextLimit, held)
+    }
+
+    /// What a controller knows of a worker of this shape, see `WorkerTraits`.
+    func traits(of node: Int32, _ duty: Duty) -> WorkerTraits {
+        let prompt: Int64 = 1024
+        var chunk = BatchShape()
+        chunk.addPrefill(tokens: prompt, context: 0)
+        let batch = Int64(min(engine.maxBatch, 32))
+        let context = blocks.multipliedReportingOverflow(by: Int64(engine.blockSize))
+        let round = BatchShape(
+            prefillTokens: 0, prefillPairs: 0, prefillRequests: 0, decodeRequests: batch,
+            decodeContext: context.overflow ? 0 : context.partialValue / 2)
+        let promptTime = max(cost.iterationTime(chunk), 1)
+        let roundTime = max(cost.iterationTime(round), 1)
+        return WorkerTraits(
+            node: node, prefills: duty != .decode, decodes: duty != .prefill, places: Int64(engine.maxBatch),
+            prefillRate: max(1, prompt * 1_000_000_000 / promptTime), decodeRate: max(1, batch * 1_000_000_000 / roundTime), roundTime: roundTime)
     }
 
     /// Bytes of the cache of `tokens` tokens.

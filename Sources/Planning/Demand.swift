@@ -65,7 +65,7 @@ public struct Demand: Sendable, Equatable {
             case .piecewise(let steps): steps.map(\.rate).max().map { $0 * workload.rateScale }
             // Arrivals of a trace are scaled as they are read.
             case .trace: last > 0 && count > 1 ? Double(count - 1) / seconds(last) : nil
-            case .closedLoop: nil
+            case .closedLoop, .nothing: nil
             }
         return rate.flatMap { $0 > 0 ? $0 : nil }
     }

@@ -41,10 +41,12 @@ public struct PolicyDescription: Sendable, Equatable {
     public var parameters: [ParameterDescription]
     /// Whether it decides on predicted output lengths, so that the topology must name a predictor.
     public var needsPrediction: Bool
+    /// The parameter that makes it do so when it is above 0, for a policy that may do without.
+    public var predictionParameter: String?
 
     public init(
         name: String, aliases: [String] = [], summary: String, source: String, parameters: [ParameterDescription] = [],
-        needsPrediction: Bool = false
+        needsPrediction: Bool = false, predictionParameter: String? = nil
     ) {
         self.name = name
         self.aliases = aliases
@@ -52,6 +54,12 @@ public struct PolicyDescription: Sendable, Equatable {
         self.source = source
         self.parameters = parameters
         self.needsPrediction = needsPrediction
+        self.predictionParameter = predictionParameter
+    }
+
+    /// Whether the policy with these parameters decides on predicted output lengths.
+    public func needsPrediction(_ choice: PolicyChoice) -> Bool {
+        needsPrediction || predictionParameter.map { PolicyParameters(choice, for: self)[$0] > 0 } == true
     }
 
     /// Whether a topology may mean this policy by `name`.
@@ -60,5 +68,5 @@ public struct PolicyDescription: Sendable, Equatable {
 
 /// The families of policies, as the keys of a topology name them.
 public enum PolicyFamily: String, Sendable, CaseIterable {
-    case routing, scheduling, balance, predictor
+    case routing, admission, scheduling, balance, predictor
 }

@@ -39,7 +39,7 @@ public struct BarrierStatistics: Sendable {
     var awaited: Nanoseconds { awaitingAttention.addingClamped(awaitingExperts).addingClamped(awaitingNetwork) }
 
     /// Adds what another rank counted. Sums stop at the largest number there is.
-    mutating func merge(_ other: BarrierStatistics) {
+    public mutating func merge(_ other: BarrierStatistics) {
         let sums: [WritableKeyPath<BarrierStatistics, Int64>] = [
             \.count, \.span, \.attention, \.experts, \.awaitingAttention, \.awaitingExperts, \.awaitingNetwork, \.routedTokens, \.droppedTokens,
             \.replans, \.fetchedBytes,

@@ -13,6 +13,8 @@ extension NodeStatistics {
         worker?.encode(into: &words)
         words.append(client == nil ? 0 : 1)
         client?.encode(into: &words)
+        words.append(Int64(decisions.count))
+        for times in decisions { times.encode(into: &words) }
         return words
     }
 
@@ -29,6 +31,7 @@ extension NodeStatistics {
         slip = LogLinearHistogram(decoding: &reader)
         if reader.next() == 1 { worker = WorkerStatistics(decoding: &reader) }
         if reader.next() == 1 { client = ClientStatistics(decoding: &reader) }
+        for _ in 0..<reader.amount(upTo: Int64(DecisionKind.allCases.count)) { decisions.append(LogLinearHistogram(decoding: &reader)) }
         guard reader.isComplete else { return nil }
     }
 }

@@ -91,6 +91,8 @@ public struct NodeStatistics: Sendable {
     public var slip = LogLinearHistogram()
     public var worker: WorkerStatistics?
     public var client: ClientStatistics?
+    /// What decisions took on the host, in nanoseconds, by `DecisionKind`; empty where nobody measured.
+    public var decisions: [LogLinearHistogram] = []
 
     public init() {}
 }

@@ -45,6 +45,7 @@ extension Summary {
                 "max": .number(slip.max),
                 "p99_share_of_median_iteration": .number(orNull: slip.shareOfMedianIteration),
             ],
+            "decisions": .object(decisions.map { JSONValue.Member($0.kind.name, $0.json) }),
             "median_iteration_s": .number(orNull: medianIteration),
             "digest": .string(digest),
         ]
@@ -60,6 +61,12 @@ extension Summary.Requests {
             "failed": .integer(Int64(failed)),
             "duplicated": .integer(Int64(duplicated)),
         ]
+    }
+}
+
+extension Summary.Decisions {
+    fileprivate var json: JSONValue {
+        ["policy": .string(policy), "count": .integer(Int64(count)), "p50_s": .number(orNull: p50), "p99_s": .number(orNull: p99)]
     }
 }
 

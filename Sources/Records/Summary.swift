@@ -125,6 +125,21 @@ public struct Summary: Sendable, Equatable {
         public init() {}
     }
 
+    /// What decisions of one kind took on the host, in seconds of processor time. Differs from run to run, like `wall`.
+    public struct Decisions: Sendable, Equatable {
+        public var kind: DecisionKind
+        public var policy: String
+        /// Decisions measured.
+        public var count = 0
+        public var p50: Double?
+        public var p99: Double?
+
+        public init(kind: DecisionKind, policy: String) {
+            self.kind = kind
+            self.policy = policy
+        }
+    }
+
     public var name: String
     public var clock: String
     public var seed: UInt64
@@ -151,6 +166,8 @@ public struct Summary: Sendable, Equatable {
     public var energy = 0.0
     public var energyPerOutputToken: Double?
     public var slip = Slip()
+    /// For each kind of decision that the cluster makes.
+    public var decisions: [Decisions] = []
     /// Median iteration of a worker in seconds.
     public var medianIteration: Double?
     /// Digest of the records.

@@ -41,11 +41,13 @@ public struct SummaryBuilder {
         var slip = LogLinearHistogram()
         var iterations = LogLinearHistogram()
         var barrier = BarrierStatistics()
+        var decisions = DecisionKind.allCases.map { _ in LogLinearHistogram() }
         for (node, counted) in zip(layout.nodes, statistics) {
             guard let counted else { continue }
             summary.network.messages = summary.network.messages.addingClamped(counted.messages)
             summary.network.bytesModelled = summary.network.bytesModelled.addingClamped(counted.bytes)
             slip.merge(counted.slip)
+            for (kind, times) in counted.decisions.enumerated() where kind < decisions.count { decisions[kind].merge(times) }
             guard let worker = counted.worker else { continue }
             iterations.merge(worker.iterationTimes)
             if let counted = worker.barrier { barrier.merge(counted) }
@@ -55,6 +57,7 @@ public struct SummaryBuilder {
         if client.outputTokens > 0 { summary.energyPerOutputToken = summary.energy / Double(client.outputTokens) }
         summary.medianIteration = iterations.summary()?.scaled(by: 1e-9).p50
         addSlip(slip, to: &summary)
+        summary.decisions = describe(decisions)
         if !layout.gangs.isEmpty {
             summary.barrier = describe(barrier)
             summary.experts = Summary.Experts(barrier)
@@ -115,12 +118,38 @@ public struct SummaryBuilder {
         return barrier
     }
 
+    private func describe(_ decisions: [LogLinearHistogram]) -> [Summary.Decisions] {
+        DecisionKind.allCases.compactMap { kind in
+            guard let policy = plan.policy(of: kind) else { return nil }
+            var described = Summary.Decisions(kind: kind, policy: policy)
+            guard let times = decisions[kind.rawValue].summary()?.scaled(by: 1e-9) else { return described }
+            described.count = times.count
+            (described.p50, described.p99) = (times.p50, times.p99)
+            return described
+        }
+    }
+
     private func addSlip(_ slip: LogLinearHistogram, to summary: inout Summary) {
         guard plan.clock == .wall, let distribution = slip.summary()?.scaled(by: 1e-9) else { return }
         summary.slip.p50 = distribution.p50
         summary.slip.p99 = distribution.p99
         summary.slip.max = distribution.max
         if let median = summary.medianIteration, median > 0 { summary.slip.shareOfMedianIteration = distribution.p99 / median }
+    }
+}
+
+extension ClusterPlan {
+    /// The policy that makes the decisions of a kind, pools' ones in the order of the pools; `nil` where none are made.
+    fileprivate func policy(of kind: DecisionKind) -> String? {
+        switch kind {
+        case .routing: return controller.routing.name
+        case .decodeRouting: return pools.contains { duty(of: $0.role) == .decode } ? controller.decodeRouting.name : nil
+        case .admission: return controller.admission.name == "none" ? nil : controller.admission.name
+        case .scheduling:
+            var names: [String] = []
+            for name in pools.filter(\.role.servesRequests).map(\.engine.scheduling.name) where !names.contains(name) { names.append(name) }
+            return names.joined(separator: ", ")
+        }
     }
 }
 

@@ -89,8 +89,15 @@ public struct SummaryTable: Sendable {
         let perToken = summary.energyPerOutputToken.map { ", \(Figures.energy($0)) per output token" } ?? ""
         table.add(["energy", Figures.energy(summary.energy) + perToken])
         if summary.clock == "wall" { table.add(["slip", slip]) }
+        for decisions in summary.decisions where decisions.count > 0 { table.add(["decisions", Self.line(decisions)]) }
         if !summary.digest.isEmpty { table.add(["digest", summary.digest]) }
         return table.lines()
+    }
+
+    private static func line(_ decisions: Summary.Decisions) -> String {
+        let kind = decisions.kind.name.map { $0 == "_" ? "-" : String($0) }.joined()
+        let times = [decisions.p50, decisions.p99].map { Figures.time($0 ?? 0) }
+        return "\(kind) by \(decisions.policy): p50 \(times[0]), p99 \(times[1]) of processor time"
     }
 
     private var requests: String {

@@ -26,7 +26,7 @@ public struct Departures: Sendable {
     ///
     /// - Parameter next: when the node acts next: nothing waits for a window that may never come.
     /// - Parameter faults: nobody gets a window past a time at which processes change, before everybody has come to it.
-    public mutating func sort(_ out: inout [Outgoing], next: Instant, faults: FaultTable) {
+    public mutating func sort(_ out: inout [Outgoing], next: Instant, faults: FaultTable, flushes: Bool = false) {
         guard holdsBack else { return }
         let client = Int32(ClusterLayout.client)
         if out.contains(where: { $0.target == client }) {
@@ -35,7 +35,7 @@ public struct Departures: Sendable {
         }
         guard let oldest = held.first else { return }
         let change = faults.isEmpty ? Instant.never : faults.nextTransition(after: oldest.envelope.sent)
-        if held.count >= Self.countLimit || next >= min(oldest.envelope.sent + Self.limit, change) {
+        if flushes || held.count >= Self.countLimit || next >= min(oldest.envelope.sent + Self.limit, change) {
             out.append(contentsOf: held)
             held.removeAll(keepingCapacity: true)
         }

@@ -57,8 +57,9 @@ public struct Lookahead: Sendable {
             stream: least(.prefill, .decode, .colocated),
             pushes: plan.pools.contains { plan.duty(of: $0.role) == .prefill && $0.engine.transfer == .layerwise })
         for answer in [Channel.assign, .place, .stream] { react(to: .submit, with: answer, after: 0) }
-        // The client is told where a request goes.
         for answer in [Channel.place, .stream] { react(to: .prefilled, with: answer, after: 0) }
+        // Requests that wait at the controller for room are sent when a report tells of it.
+        if plan.holdsRequests { for answer in [Channel.assign, .place, .stream] { react(to: .status, with: answer, after: 0) } }
 
         let prefill = least(.prefill, .colocated)
         for (cause, effects) in [

@@ -18,11 +18,12 @@ extension Timekeeper {
     public mutating func takeChanges() -> (time: Instant, changes: [Change]) {
         let time = nextChange
         guard !isOver, runningCount == 0, time < .never, pending.first >= time else { return (0, []) }
-        guard !isClientDone(at: time) else {
+        guard staysUp || !isClientDone(at: time) else {
             isOver = true
             return (0, [])
         }
         changedTo = time
+        reached = max(reached, time)
         nextChange = faults.nextTransition(after: time)
         var ends: [Change] = []
         var others: [Change] = []
@@ -51,6 +52,9 @@ extension Timekeeper {
     public var horizon: Instant {
         nodes.reduce(changedTo) { max($0, $1.grantedTo) } + 1
     }
+
+    /// The earliest time from `time` on at which a process may change, when nobody has come to `time`.
+    public func earliestChange(from time: Instant) -> Instant { max(time, changedTo + 1) }
 
     /// A process has ended that was not to. Nobody is granted a window before every node knows.
     public mutating func lose(_ node: Int) {
@@ -81,14 +85,17 @@ extension Timekeeper {
         nodes[node].isRunning = false
         nodes[node].isDead = true
         nodes[node].next = .never
+        nodes[node].arrival = .never
         nodes[node].earliest = ChannelTimes()
         update(node)
     }
 
     /// A new process owes its first report.
     private mutating func insert(_ node: Int, at time: Instant) {
+        if node == ClusterLayout.client { sentAhead = 0 }
         nodes[node] = Node(role: nodes[node].role)
         nodes[node].next = time
+        nodes[node].arrival = time
         nodes[node].version = Int64(faults.version)
         nodes[node].earliest = ChannelTimes(repeating: time)
         runningCount += 1

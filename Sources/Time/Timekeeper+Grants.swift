@@ -28,6 +28,14 @@ extension Timekeeper {
         grantWanted(bounds, into: &grants)
         if grants.count > before || runningCount > 0 { return }
         for node in nodes.indices { grant(node, bounds, into: &grants) }
+        if grants.count == before { grantFlushes(bounds, into: &grants) }
+    }
+
+    /// Nobody can go on because somebody may still send what it holds back: a stream's tokens that were sent before its next event. It is to send them.
+    private mutating func grantFlushes(_ bounds: [Instant], into grants: inout [Grant]) {
+        for node in nodes.indices where !nodes[node].isDead && nodes[node].earliest[.stream] < pending[node] {
+            grant(node, until: min(bounds[nodes[node].role.place], pending[node]), ahead: Grant.flush, into: &grants)
+        }
     }
 
     /// Whether a report is due that may change who can go on.
@@ -51,13 +59,16 @@ extension Timekeeper {
     /// An open loop's client: requests ahead of time when they are about to be needed, tokens when there are many.
     private mutating func grantClient(_ bounds: [Instant], into grants: inout [Grant]) {
         let client = nodes[ClusterLayout.client]
-        guard !client.isRunning else { return }
-        let arrival = client.earliest[.submit]
+        guard !client.isRunning, !client.isDead else { return }
+        let arrival = client.arrival
         let others = lively.reduce(Instant.never) { $1 == .submit ? $0 : min($0, sends[Int($1.rawValue)].first) }
         // What the client may have to send because a worker has failed is not overtaken.
         let fence = earliestSends()[.fence]
-        let limit = min(arrival + min(Self.aheadLimit, .never - arrival), isOver ? .never : nextChange, fence + min(latency[.fence], .never - fence))
-        if arrival < limit, arrival <= others + Self.aheadLimit / 2 {
+        let change = min(stop, isOver ? .never : nextChange)
+        let limit = min(arrival + min(Self.aheadLimit, .never - arrival), change, fence + min(latency[.fence], .never - fence))
+        // Telling it twice would change nothing: what it may send before `limit` is then no arrival but an answer.
+        if arrival < limit, limit > sentAhead, arrival <= others + Self.aheadLimit / 2 {
+            sentAhead = limit
             grant(ClusterLayout.client, bounds, ahead: limit, into: &grants)
         } else if client.awaitedCount >= Self.backlogLimit {
             grant(ClusterLayout.client, bounds, into: &grants)
@@ -102,6 +113,7 @@ extension Timekeeper {
         grants.append(Grant(node: Int32(node), until: until, ahead: ahead, awaited: nodes[node].awaited))
         self.grants += 1
         runningCount += 1
+        reached = max(reached, max(until, ahead))
         nodes[node].isRunning = true
         nodes[node].grantedTo = max(nodes[node].grantedTo, max(until, ahead))
         nodes[node].next = first
@@ -114,7 +126,7 @@ extension Timekeeper {
 
     /// Up to where the nodes of each role may go on.
     func bounds(_ sends: ChannelTimes) -> [Instant] {
-        let change = isOver ? Instant.never : nextChange
+        let change = min(stop, isOver ? Instant.never : nextChange)
         return receives.map { channels in
             channels.reduce(change) { min($0, sends[$1] + min(latency[$1], .never - sends[$1])) }
         }

@@ -24,6 +24,8 @@ public struct Timekeeper {
         var next: Instant = 0
         /// Per channel, when it may send at the earliest, messages that it holds or will hold on its next grant included.
         var earliest = ChannelTimes(repeating: 0)
+        /// When it next sends a request of its own accord: the client's next arrival.
+        var arrival: Instant = 0
         /// Per channel, the earliest message under way to it that its last report does not cover.
         var underWay = ChannelTimes()
         var underWayFirst: Instant = .never
@@ -76,11 +78,19 @@ public struct Timekeeper {
     var nextChange: Instant
     var changedTo: Instant = 0
     /// Whether nodes are being told of a fault.
-    var isSettling = false
+    public internal(set) var isSettling = false
     /// Whether there is nobody left who would see what changes.
     var isOver = false
     /// Windows granted.
     public internal(set) var grants: Int64 = 0
+    /// Up to where the client was told to send its requests ahead.
+    var sentAhead: Instant = 0
+    /// Whether the run goes on when the client has what it came for.
+    public var staysUp = false
+    /// No node goes on to this time: something that is told from outside happens then.
+    public var stop: Instant = .never
+    /// Up to where windows were granted: nothing has happened at this time or later.
+    public var reached: Instant = 0
     /// The client's latest word.
     public private(set) var progress = Progress(ended: 0, offered: 0, isFinished: false)
 
@@ -116,6 +126,17 @@ public struct Timekeeper {
     /// Whether nothing is left to happen.
     public var isQuiescent: Bool { runningCount == 0 && pending.first >= .never && (isOver || nextChange >= .never) }
 
+    /// Whether everything before the stop has happened.
+    public var isAtStop: Bool { runningCount == 0 && !isSettling && min(pending.first, isOver ? .never : nextChange) >= stop }
+
+    /// The client is to offer a request at this time, not before `reached`; it must not be running.
+    public mutating func note(arrivalAt time: Instant) {
+        sentAhead = min(sentAhead, time)
+        nodes[ClusterLayout.client].next = min(nodes[ClusterLayout.client].next, time)
+        nodes[ClusterLayout.client].earliest.lower(.submit, to: time)
+        update(ClusterLayout.client)
+    }
+
     /// Up to where every node has come, or will have when the windows granted are over.
     public var now: Instant { pending.first }
 
@@ -132,6 +153,7 @@ public struct Timekeeper {
         nodes[node].version = report.version
         nodes[node].next = report.next
         var earliest = report.earliest
+        nodes[node].arrival = earliest[.submit]
         for channel in receives[nodes[node].role.place] {
             // Messages that were sent to it while it ran may be held already; counting them twice is harmless.
             let arrival = min(report.held[channel], nodes[node].underWay[channel])
@@ -220,7 +242,7 @@ extension Timekeeper: CustomStringConvertible {
         return nodes.indices.map { index in
             let node = nodes[index]
             let channels = Channel.allCases.filter { node.earliest[$0] < .never }.map { "\($0.name)@\(node.earliest[$0])" }
-            return "node \(index): \(node.isRunning ? "running" : "idle") next \(node.next) under way \(node.underWayFirst) "
+            return "node \(index): \(node.isDead ? "dead" : node.isRunning ? "running" : "idle") next \(node.next) under way \(node.underWayFirst) "
                 + "bound \(bounds[node.role.place]) may send \(channels.joined(separator: " "))"
         }.joined(separator: "\n")
     }

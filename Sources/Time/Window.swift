@@ -91,9 +91,13 @@ public struct Grant: Sendable, Equatable {
 
     public var node: Int32
     public var until: Instant
-    /// For the client of an open loop: the requests that arrive before may be sent already; 0: none.
+    /// For the client of an open loop: the requests that arrive before may be sent already; 0: none. For others, other than 0: nothing may be
+    /// held back.
     public var ahead: Instant
     public var awaited: [Awaited]
+
+    /// Stands in `ahead` for: send what is held back.
+    public static let flush: Instant = -1
 
     public init(node: Int32, until: Instant, ahead: Instant = 0, awaited: [Awaited]) {
         self.node = node

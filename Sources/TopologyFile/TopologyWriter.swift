@@ -21,6 +21,7 @@ public enum TopologyWriter {
         draft.objective = plan.objective
         draft.records = plan.records
         draft.predictor = plan.predictor
+        draft.decisionCost = plan.decisionCost
         draft.faults = FaultsDraft(plan.faults)
         draft.recovery = plan.recovery
         share(&draft)

@@ -35,13 +35,19 @@ public final class ControlChannel {
     }
 
     /// Sends a packet. Answers `false` when the other end is closed.
-    public func send(_ message: ControlMessage) throws(SystemError) -> Bool {
+    public func send(_ message: ControlMessage) throws(SystemError) -> Bool { try send(message, flags: 0) ?? false }
+
+    /// Sends a packet, or answers `nil` when the other end has so much to read that it would have to wait.
+    public func offer(_ message: ControlMessage) throws(SystemError) -> Bool? { try send(message, flags: Int32(MSG_DONTWAIT)) }
+
+    private func send(_ message: ControlMessage, flags: Int32) throws(SystemError) -> Bool? {
         message.encode(into: &words)
         guard words.count <= Self.packetLimit else { throw SystemError("a control packet of \(words.count) words") }
         while true {
-            let sent = words.withUnsafeBytes { CSystem.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            let sent = words.withUnsafeBytes { CSystem.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | flags) }
             if sent >= 0 { return true }
             if errno == EPIPE || errno == ECONNRESET { return false }
+            if errno == EAGAIN { return nil }
             guard errno == EINTR else { throw SystemError("send to the other end", code: errno) }
         }
     }

@@ -1,6 +1,7 @@
 import Nodes
 import Quantities
 import Time
+import Workload
 
 /// What a node and its launcher say to each other, in packets of 64-bit words, little-endian.
 ///
@@ -21,6 +22,8 @@ public enum ControlMessage: Sendable, Equatable {
     case start(epoch: Int64)
     /// To the node: a window.
     case grant(until: Instant, ahead: Instant, awaited: [Grant.Awaited])
+    /// To the client: more requests, in order of arrival.
+    case offer([RequestSpec])
     /// To the node: write what there is and end.
     case stop
     /// To the node: its process is about to be killed. It writes what it has recorded, sees its messages off, and says `finished`.
@@ -29,7 +32,7 @@ public enum ControlMessage: Sendable, Equatable {
     case failure(UnplannedFault)
 
     private enum Tag: Int64 {
-        case ready = 1, report, progress, finished, failed, start, grant, stop, farewell, failure
+        case ready = 1, report, progress, finished, failed, start, grant, stop, farewell, failure, offer
     }
 
     /// The packet. `words` is emptied first and keeps its memory.
@@ -53,6 +56,12 @@ public enum ControlMessage: Sendable, Equatable {
             words.append(until)
             words.append(ahead)
             for item in awaited { words.append(Int64(item.source) << 32 | Int64(item.count)) }
+        case .offer(let requests):
+            words.append(Tag.offer.rawValue)
+            for request in requests {
+                let lengths = Int64(request.promptTokens) << 32 | Int64(UInt32(bitPattern: request.outputTokens))
+                words += [request.id, request.arrival, lengths, Int64(request.priority)]
+            }
         case .stop: words.append(Tag.stop.rawValue)
         case .farewell(let time): words += [Tag.farewell.rawValue, time]
         case .failure(let fault): words += [Tag.failure.rawValue] + fault.words
@@ -93,12 +102,21 @@ public enum ControlMessage: Sendable, Equatable {
             self = .grant(
                 until: words[1], ahead: words[2],
                 awaited: rest.dropFirst(2).map { Grant.Awaited(source: Int32(truncatingIfNeeded: $0 >> 32), count: UInt32(truncatingIfNeeded: $0)) })
+        case (.offer, let count) where count % 4 == 0: self = .offer(Self.requests(words))
         case (.progress, 3): self = .progress(Self.progress(words, from: 1))
         case (.failed, _): self = .failed(String(decoding: rest.map { UInt8(truncatingIfNeeded: $0) }, as: UTF8.self))
         case (.report, _):
             guard let report = Self.report(words) else { return nil }
             self = .report(report)
         default: return nil
+        }
+    }
+
+    private static func requests(_ words: UnsafeBufferPointer<Int64>) -> [RequestSpec] {
+        stride(from: 1, to: words.count, by: 4).map { place in
+            RequestSpec(
+                id: words[place], arrival: words[place + 1], promptTokens: Int32(truncatingIfNeeded: words[place + 2] >> 32),
+                outputTokens: Int32(truncatingIfNeeded: words[place + 2]), priority: Int32(truncatingIfNeeded: words[place + 3]))
         }
     }
 

@@ -76,7 +76,7 @@ public final class FrameDecoder {
         case TESTBED__ENVELOPE__BODY_ASSIGN: return .assign(try unpack(packed.assign.pointee))
         case TESTBED__ENVELOPE__BODY_PLACE: return .place(try unpack(packed.place.pointee))
         case TESTBED__ENVELOPE__BODY_PREFILLED: return .prefilled(try unpack(packed.prefilled.pointee))
-        case TESTBED__ENVELOPE__BODY_STATUS: return .status(unpack(packed.status.pointee))
+        case TESTBED__ENVELOPE__BODY_STATUS: return .status(try unpack(packed.status.pointee))
         case TESTBED__ENVELOPE__BODY_TOKENS: return .tokens(try unpack(packed.tokens.pointee))
         case TESTBED__ENVELOPE__BODY_MILESTONE: return .milestone(try unpack(packed.milestone.pointee))
         case TESTBED__ENVELOPE__BODY_REJECTED: return .rejected(id: packed.rejected.pointee.id, stream: packed.rejected.pointee.stream)
@@ -127,7 +127,11 @@ public final class FrameDecoder {
         return Placement(request: try unpack(request.pointee), prefillNode: packed.prefill_node, prefillSlot: packed.prefill_slot)
     }
 
-    private func unpack(_ packed: Testbed__Load) -> LoadReport {
+    private func unpack(_ packed: Testbed__Load) throws(FrameError) -> LoadReport {
+        let classes = packed.n_ending_requests
+        guard packed.n_ending_tokens == classes, classes <= LoadReport.endingClasses else {
+            throw FrameError(description: "a load with lists of \(classes) and \(packed.n_ending_tokens) classes")
+        }
         // Bounded, so that no policy can overflow on a sum or a product of them.
         let limit: Int64 = 1 << 30
         func bounded(_ number: Int64) -> Int64 { min(max(number, 0), limit) }
@@ -138,6 +142,13 @@ public final class FrameDecoder {
         load.usedBlocks = bounded(packed.used_blocks)
         load.receivedRequests = min(max(packed.received_requests, 0), 1 << 50)
         load.receivedTokens = min(max(packed.received_tokens, 0), 1 << 50)
+        load.receivedPredicted = min(max(packed.received_predicted, 0), 1 << 50)
+        load.contextTokens = bounded(packed.context_tokens)
+        load.predictedTokens = bounded(packed.predicted_tokens)
+        for place in 0..<classes {
+            load.endingRequests.append(min(max(packed.ending_requests[place], 0), 1 << 20))
+            load.endingTokens.append(bounded(packed.ending_tokens[place]))
+        }
         return load
     }
 

@@ -152,6 +152,17 @@ public final class FrameEncoder {
         packed.pointee.used_blocks = load.usedBlocks
         packed.pointee.received_requests = load.receivedRequests
         packed.pointee.received_tokens = load.receivedTokens
+        packed.pointee.received_predicted = load.receivedPredicted
+        packed.pointee.context_tokens = load.contextTokens
+        packed.pointee.predicted_tokens = load.predictedTokens
+        let classes = load.endingRequests.count
+        guard classes > 0 else { return packed }
+        guard load.endingTokens.count == classes, let requests = arena.array(Int32.self, count: classes),
+            let tokens = arena.array(Int64.self, count: classes)
+        else { return nil }
+        for place in 0..<classes { (requests[place], tokens[place]) = (load.endingRequests[place], load.endingTokens[place]) }
+        (packed.pointee.n_ending_requests, packed.pointee.n_ending_tokens) = (classes, classes)
+        (packed.pointee.ending_requests, packed.pointee.ending_tokens) = (requests, tokens)
         return packed
     }
 

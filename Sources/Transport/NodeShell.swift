@@ -81,16 +81,22 @@ public final class NodeShell {
                 guard try waitForMessages() else { return }
                 guard try advance(until: until) else { return }
                 if ahead > 0 { host.sendArrivals(before: ahead, into: &out) }
-                departures.sort(&out, next: host.next, faults: host.faults)
+                departures.sort(&out, next: host.next, faults: host.faults, flushes: ahead == Grant.flush)
                 notes.removeAll()
                 for outgoing in out { notes.add(outgoing) }
                 try sendAll()
                 try sink.drain(force: false)
                 guard try control.send(.report(WindowReport(of: host, sent: notes.notes, heldFrom: departures.heldFrom))) else { return }
+            case .message(.offer(let requests)): host.offer(requests)
             case .message(.stop), .closed: return
             case .message(.failure(let fault)):
                 learn(fault)
-                guard try control.send(.report(WindowReport(of: host, sent: [], heldFrom: departures.heldFrom))) else { return }
+                // What was sent before it must not be held back past it.
+                departures.sort(&out, next: .never, faults: host.faults)
+                notes.removeAll()
+                for outgoing in out { notes.add(outgoing) }
+                try sendAll()
+                guard try control.send(.report(WindowReport(of: host, sent: notes.notes, heldFrom: departures.heldFrom))) else { return }
             case .message(.farewell(let time)): return try takeLeave(at: time)
             case .message, .nothing: continue
             }
@@ -160,6 +166,7 @@ public final class NodeShell {
             case .message(.stop), .closed: return false
             case .message(.failure(let fault)): learn(fault)
             case .message(.farewell(let time)): leave = time
+            case .message(.offer(let requests)): host.offer(requests)
             case .message: break
             case .nothing: return true
             }
@@ -354,5 +361,12 @@ extension NodeShell {
 public func monotonicNow() -> Int64 {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
+    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+}
+
+/// Processor time of the calling thread in nanoseconds.
+public func processorTime() -> Int64 {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
     return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
 }

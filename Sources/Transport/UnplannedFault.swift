@@ -6,6 +6,8 @@ public struct UnplannedFault: Sendable, Equatable {
     /// What has happened.
     public enum Kind: Int64, Sendable {
         case kill = 1, hang, resume
+        /// A process is ended by command: unlike one that is gone already, it sees off what it has sent.
+        case end
     }
 
     public var kind: Kind
@@ -35,7 +37,7 @@ public struct UnplannedFault: Sendable, Equatable {
     public func apply(to table: FaultTable) {
         guard Int(node) < table.count else { return }
         switch kind {
-        case .kill: table.add(Fault(at: at, until: until, kind: .kill(restart: nil), nodes: [Int(node)]))
+        case .kill, .end: table.add(Fault(at: at, until: until, kind: .kill(restart: nil), nodes: [Int(node)]))
         case .hang: table.add(Fault(at: at, until: until, kind: .hang(until - at), nodes: [Int(node)]))
         case .resume: table.resume(Int(node), since: at, at: until)
         }

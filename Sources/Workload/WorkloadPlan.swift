@@ -16,6 +16,8 @@ public struct WorkloadPlan: Sendable, Equatable {
         case piecewise([RateStep])
         /// A fixed number of users, each of whom sends the next request `think` after the last one ended.
         case closedLoop(concurrency: Int, think: Nanoseconds)
+        /// None: requests are only those that a detached cluster is given while it runs.
+        case nothing
     }
 
     /// From `start` on, requests arrive at `rate` per second.

@@ -24,6 +24,9 @@ struct Measurements {
         for piece in Pieces(rounds: 5, calls: isQuick ? 50_000 : 400_000).measure() {
             findings.add("pieces of an event", piece.name, piece.nanoseconds, "ns")
         }
+        for decision in DecisionPieces(rounds: isQuick ? 20 : 100).measure() {
+            findings.add("a routing decision", decision.name, decision.microseconds, "us")
+        }
         for figure in GatePieces(batches: isQuick ? 512 : 2048).measure() {
             findings.add("a call of the gate", figure.name, figure.value, figure.unit)
         }

@@ -11,14 +11,17 @@ extension CommandTable {
             "A topology is looked up as given, then by its base name among those that come with the program.",
             "Results go to standard output, everything else to standard error.",
         ],
-        verbs: [up, plan, validate, policies, models, devices, topologies, help, version, completion, man, node],
+        verbs: [up] + clusterVerbs + [plan, bound, validate, policies, models, devices, topologies, help, version, completion, man, node],
         exitCodes: [
             Note("0", "Done."),
             Note("1", "The run failed, or a requirement does not hold."),
             Note("2", "The command line or an input makes no sense; standard error says what and where."),
             Note("130", "Interrupted. The records so far are kept, marked incomplete."),
         ],
-        environment: [Note("NO_COLOR", "When set and not empty, output has no colour.")])
+        environment: [
+            Note("NO_COLOR", "When set and not empty, output has no colour."),
+            Note("XDG_RUNTIME_DIR", "Where sockets and the list of clusters that are up lie; /tmp unless set."),
+        ])
 
     private static let endings = [".yaml", ".yml"]
     private static let json = Option("json", "Print the result as JSON.")
@@ -57,12 +60,17 @@ extension CommandTable {
                 "record", "Records to keep besides the summary and the requests.",
                 value: .init(
                     "LIST", .list(["iterations", "messages", "timeline", "layers", "none"]), fallback: "the topology's, else iterations,timeline")),
+            Option("detach", "Leave the cluster up in the background; end it with 'down'.", short: "d"),
+            Option("cluster", "With --detach: what to call it.", value: .init("NAME", .checked(nameProblem), fallback: "the topology's name")),
+            Option("idle", "With --detach: offer no requests but those of 'submit'."),
+            Option("hold", "With --detach: have the virtual clock stand still until a command comes without --hold."),
             Option("dry-run", "Check the topology, print what would run, and start nothing.", short: "n"),
             json,
             Option("quiet", "Show no progress.", short: "q"),
         ],
         examples: [
             Note("testbed up pd-4x8", "Run the bundled cluster of four prefill and eight decode workers"),
+            Note("testbed up pd-4x8 --detach --idle", "Leave the cluster up, to be given requests and faults"),
             Note("testbed up pd-4x8 --set workload.rate-scale=2 --require 'ttft_s.p99<0.5'", "Double the load and judge the result"),
         ])
 
@@ -93,6 +101,31 @@ extension CommandTable {
         examples: [
             Note("testbed plan pd-4x8 --rate 20 --write larger.yaml", "Split a cluster for 20 requests a second, and save it"),
             Note("testbed plan afd-4a4e --procedure janus --devices 32", "The fewest attention and expert nodes that carry the rate"),
+        ])
+
+    private static let bound = Verb(
+        "bound", "Print what no policy can beat: for a topology's workload, or beside what a run measured",
+        description: [
+            "Bounds on the mean times to the first and the last token, on the duration, on the rate that the cluster can carry, and on the time in "
+                + "iterations where ranks wait for each other. They hold for every policy. For a run's folder, each stands beside the measured figure "
+                + "with the ratio: 1 is optimal. Exits with 1 when a run beats a bound, which means that one of both is wrong.",
+            "With --instance, the least total latency of one worker in rounds of equal length whose caches grow by a token a round, as an integer "
+                + "programme: the file has the columns arrival,prompt,output. At the limit of nodes the answer is a bound with its gap.",
+        ],
+        positionals: [
+            Positional("FILE|RUN", "The topology, or a run's folder.", completion: .command("topologies --names", files: endings))
+        ],
+        options: [
+            Option("instance", "Solve one worker's requests instead.", value: .init("CSV", completion: .files([".csv"])), standsAlone: true),
+            Option("memory", "Tokens that the worker of the instance holds.", value: .init("M", .integer(1...1_000_000))),
+            Option("nodes", "Nodes of the search for the instance's optimum.", value: .init("N", .integer(0...10_000_000), fallback: "2000")),
+            set,
+            json,
+        ],
+        examples: [
+            Note("testbed bound pd-4x8", "What the cluster can reach with its workload"),
+            Note("testbed bound runs/pd-4x8-1-0123456789ab", "How far a run is from that"),
+            Note("testbed bound --instance requests.csv --memory 40", "The optimum of one worker"),
         ])
 
     private static let validate = Verb(

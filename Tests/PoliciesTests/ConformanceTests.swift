@@ -58,7 +58,9 @@ struct RoutingConformanceTests {
 
 @Suite("The registries")
 struct RegistryTests {
-    static let families = [RoutingRegistry.descriptions, SchedulingRegistry.descriptions, PredictorRegistry.descriptions]
+    static let families = [
+        RoutingRegistry.descriptions, AdmissionRegistry.descriptions, SchedulingRegistry.descriptions, PredictorRegistry.descriptions,
+    ]
 
     @Test("hold names and aliases that are unique in their family", arguments: families)
     func unique(family: [PolicyDescription]) {

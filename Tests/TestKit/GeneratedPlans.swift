@@ -28,16 +28,34 @@ public func generatedPlan(_ number: UInt64) -> ClusterPlan {
         ? [pool("mixed", .colocated, 1 + random.below(6))]
         : [pool("prefill", .prefill, 1 + random.below(4)), pool("decode", .decode, 1 + random.below(6))]
     for place in pools.indices { pools[place].engine.scheduling = generatedScheduling(number, pool: place, isLayerwise: isLayerwise) }
+    // In turns, so that few plans have all of them.
     let policies = RoutingRegistry.descriptions.map { PolicyChoice($0.name) }
     var links = LinkPlan()
     if random.below(2) == 0 { links.control.latency = 1_000 * Int64(1 + random.below(2000)) }
     if random.below(3) == 0 { links.interNode.bandwidth = 1_000_000_000 }
+    var extra = RandomStream(seed: number, stream: 79)
+    func withHorizon(_ policy: PolicyChoice) -> PolicyChoice {
+        var choice = policy
+        if extra.below(2) == 0, RoutingRegistry.isBatched(choice) { choice.parameters["horizon"] = 40 }
+        return choice
+    }
+    let admissions = AdmissionRegistry.descriptions.filter { $0.name != "none" }
+    var admission = PolicyChoice(admissions[extra.below(admissions.count)].name)
+    // Limits that are reached.
+    if admission.name == "queue-limit" { admission.parameters["requests"] = 1 }
+    if admission.name == "bid-price" { admission.parameters["reward"] = 0.0005 }
+    let costs: [DecisionCost] = [.free, .fixed(20_000), .fixed(3_000_000), .modelled]
+    let cost = costs[extra.below(costs.count)]
+    _ = random.below(policies.count)
+    let controller = ControllerPlan(
+        routing: withHorizon(policies[Int(number % UInt64(policies.count))]), decodeRouting: withHorizon(policies[random.below(policies.count)]),
+        admission: !isTight && extra.below(3) != 0 ? admission : PolicyChoice("none"))
     return ClusterPlan(
         name: "generated-\(number)", seed: number, pools: pools,
-        controller: ControllerPlan(routing: policies[random.below(policies.count)], decodeRouting: policies[random.below(policies.count)]),
+        controller: controller,
         links: links, hosts: HostPlan(devicesPerHost: 8, hostsPerRack: 1 + random.below(3)), workload: workload(&random, isTight: isTight),
         objective: ServiceObjective(ttft: 500_000_000, tbt: 50_000_000), records: RecordPlan(messages: true),
-        predictor: generatedPredictor(number))
+        predictor: generatedPredictor(number), decisionCost: cost)
 }
 
 /// Scheduling policies from a stream of their own, of which the plans that tests use have each at least three times.

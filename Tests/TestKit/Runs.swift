@@ -108,8 +108,10 @@ public func runInProcess(_ plan: ClusterPlan) -> FinishedRun {
 
 /// Runs a plan under the timekeeper, over a network of queues in memory. `order` decides who goes first among the nodes that hold
 /// a grant and how fast each queue moves, as a host's scheduler would: a message arrives when its receiver must wait for it, or
-/// at random before that.
-public func runInWindows(_ plan: ClusterPlan, order: UInt64) -> (run: FinishedRun, grants: Int64) {
+/// at random before that. The clock stops at each of `stops`, in order, and there the client is given the requests that come with it.
+public func runInWindows(
+    _ plan: ClusterPlan, order: UInt64, stops: [(time: Instant, requests: [RequestSpec])] = []
+) -> (run: FinishedRun, grants: Int64) {
     let layout = ClusterLayout(plan)
     let buffers = layout.nodes.map { _ in RecordBuffers() }
     let faults = FaultTable(plan, layout)
@@ -140,7 +142,7 @@ public func runInWindows(_ plan: ClusterPlan, order: UInt64) -> (run: FinishedRu
             return
         }
         if grant.ahead > 0 { hosts[node].sendArrivals(before: grant.ahead, into: &out) }
-        departures[node].sort(&out, next: hosts[node].next, faults: faults)
+        departures[node].sort(&out, next: hosts[node].next, faults: faults, flushes: grant.ahead == Grant.flush)
         var notes = SentNotes()
         for outgoing in out {
             queues[Int(outgoing.target)][node].append(outgoing.envelope)
@@ -150,6 +152,20 @@ public func runInWindows(_ plan: ClusterPlan, order: UInt64) -> (run: FinishedRu
         keeper.take(WindowReport(of: hosts[node], sent: notes.notes, heldFrom: departures[node].heldFrom), from: node)
         keeper.grant(into: &granted)
     }
+    var stops = stops[...]
+    /// Goes on where the clock stops, if it does; whether there is something to do then.
+    func passStop() -> Bool {
+        while granted.isEmpty, let stop = stops.popFirst() {
+            precondition(keeper.isAtStop, "plan \(plan.name): no grant is out and something is left before the stop at \(stop.time):\n\(keeper)")
+            keeper.reached = max(keeper.reached, stop.time)
+            hosts[ClusterLayout.client].offer(stop.requests)
+            if let first = stop.requests.first { keeper.note(arrivalAt: first.arrival) }
+            keeper.stop = stops.first?.time ?? .never
+            keeper.grant(into: &granted)
+        }
+        return !granted.isEmpty
+    }
+    keeper.stop = stops.first?.time ?? .never
     for host in hosts { keeper.take(WindowReport(of: host, sent: []), from: host.plan.index) }
     keeper.grant(into: &granted)
     func change(_ change: Timekeeper.Change, at time: Instant) {
@@ -174,7 +190,7 @@ public func runInWindows(_ plan: ClusterPlan, order: UInt64) -> (run: FinishedRu
             let (time, changes) = keeper.takeChanges()
             for item in changes { change(item, at: time) }
             keeper.grant(into: &granted)
-            if granted.isEmpty, changes.isEmpty { break }
+            if granted.isEmpty, changes.isEmpty, !passStop() { break }
             continue
         }
         if !layers.isEmpty, granted.isEmpty || random.below(2) == 0 {

@@ -1,4 +1,5 @@
 import Cluster
+import Nodes
 import Policies
 import Records
 import TestKit
@@ -51,6 +52,9 @@ struct ClockEqualityTests {
         #expect(count { run in run.plan.pools.contains { $0.pipelineParallel > 1 } } >= 10)
         #expect(count { run in run.plan.pools.contains { !$0.engine.chunkedPrefill } } >= 5)
         #expect(count { $0.plan.pools[0].role == .colocated } >= 5)
+        #expect(count { $0.plan.holdsRequests } >= 10)
+        #expect(count { $0.plan.decisionCost != .free } >= 20)
+        #expect(count { $0.plan.controller.admission.name != "none" && $0.client.rejected > 0 } >= 3)
         for policy in Set(Self.exact.map(\.plan.controller.routing.name)) {
             #expect(count { $0.plan.controller.routing.name == policy } >= 3, "\(policy)")
         }

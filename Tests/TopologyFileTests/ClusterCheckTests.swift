@@ -33,6 +33,31 @@ struct ClusterCheckTests {
         #expect(found("pools: {a: {role: colocated, count: 11}, a-11: {role: colocated}}") == [])
     }
 
+    @Test("when a policy lacks what it decides on: a predictor, or a bound")
+    func needs() {
+        func controller(_ text: String, _ rest: String = "") -> [String] { found("pools: {a: {role: colocated}}\n\(rest)controller: {\(text)}") }
+        for policy in ["least-work", "online-lp", "{policy: bf-io, horizon: 8}", "{policy: balance-route, horizon: 8}"] {
+            let mistakes = controller("routing: \(policy)")
+            #expect(mistakes.count == 1 && mistakes[0].hasPrefix("5:23: the policy '") && mistakes[0].contains("expected the key 'predictor'"))
+            #expect(controller("routing: \(policy)", "predictor: oracle\n") == [])
+        }
+        #expect(controller("routing: bf-io, decode-routing: balance-route") == [])
+        #expect(controller("admission: bid-price").first?.hasPrefix("5:25: the policy 'bid-price' decides on predicted output lengths") == true)
+        #expect(
+            controller("admission: slo-early-reject") == [
+                "5:25: the policy 'slo-early-reject' decides on the bound on the time to the first token, which is not given here, "
+                    + "expected the key 'ttft' in 'slo'"
+            ])
+        #expect(controller("admission: slo-early-reject", "slo: {ttft: 1s}\n") == [])
+    }
+
+    @Test("when what a decision takes is no time, 0 or model")
+    func decisionCost() {
+        func cost(_ text: String) -> [String] { found("pools: {a: {role: colocated}}\ndecision-cost: \(text)") }
+        for right in ["0", "model", "20us", "0s"] { #expect(cost(right) == []) }
+        for wrong in ["free", "-1us", "5", "[]", "20 parsecs", "11s"] { #expect(cost(wrong).first?.hasPrefix("5:16: ") == true, "\(wrong)") }
+    }
+
     @Test("when its parallelism does not divide the model or the hosts")
     func parallelism() {
         #expect(

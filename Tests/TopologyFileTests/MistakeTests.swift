@@ -172,7 +172,7 @@ struct WorkloadMistakeTests {
         expectWorkload("{}", [("{}", "found a workload without requests, expected the key 'trace' or 'arrivals'")])
         expectWorkload(
             "{requests: 0, duration: 5}", [("0,", "found '0', expected a number of requests"), ("5}", "found '5' without a unit")])
-        expectWorkload("{arrivals: 5/s, requests: 1}", [("5/s", "found '5/s', expected arrivals: a mapping with one key of poisson")])
+        expectWorkload("{arrivals: 5/s, requests: 1}", [("5/s", "found '5/s', expected none or a mapping with one key of poisson")])
         expectWorkload("{arrivals: {poisson: 5/s}}", [("{poisson", "found arrivals without end, expected the key 'requests' or 'duration'")])
         expectWorkload("{arrivals: {poisson: 0/s}, requests: 5}", [("0/s", "found '0/s', expected a rate above 0")])
         expectWorkload(

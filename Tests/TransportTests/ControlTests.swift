@@ -3,6 +3,7 @@ import Quantities
 import Testing
 import Time
 import Transport
+import Workload
 
 @Suite("Control messages")
 struct ControlMessageTests {
@@ -27,7 +28,7 @@ struct ControlMessageTests {
     }
 
     private func randomMessage(_ random: inout RandomStream) -> ControlMessage {
-        switch random.below(8) {
+        switch random.below(9) {
         case 0: .ready
         case 1: .report(randomReport(&random))
         case 2: .progress(randomProgress(&random))
@@ -39,6 +40,14 @@ struct ControlMessageTests {
                 until: edgy(0...Instant.never, &random), ahead: edgy(0...Instant.never, &random),
                 awaited: (0..<random.below(40)).map { _ in
                     Grant.Awaited(source: Int32(random.below(4096)), count: UInt32(truncatingIfNeeded: random.next()))
+                })
+        case 7:
+            .offer(
+                (0..<random.below(40)).map { _ in
+                    RequestSpec(
+                        id: edgy(0...(1 << 60), &random), arrival: edgy(0...Instant.never, &random),
+                        promptTokens: Int32(edgy(0...Int64(Int32.max), &random)),
+                        outputTokens: Int32(edgy(0...Int64(Int32.max), &random)), priority: Int32(random.below(2000)) - 1000)
                 })
         default: .stop
         }

@@ -45,6 +45,13 @@ private func randomLoad(_ random: inout RandomStream) -> LoadReport {
     load.usedBlocks = edgy(0...(1 << 30), &random)
     load.receivedRequests = edgy(0...(1 << 50), &random)
     load.receivedTokens = edgy(0...(1 << 50), &random)
+    load.receivedPredicted = edgy(0...(1 << 50), &random)
+    load.contextTokens = edgy(0...(1 << 30), &random)
+    load.predictedTokens = edgy(0...(1 << 30), &random)
+    for _ in 0..<random.below(LoadReport.endingClasses + 1) {
+        load.endingRequests.append(Int32(edgy(0...(1 << 20), &random)))
+        load.endingTokens.append(edgy(0...(1 << 30), &random))
+    }
     return load
 }
 

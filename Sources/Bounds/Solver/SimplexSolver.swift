@@ -63,12 +63,12 @@ public enum SimplexSolver {
     }
 
     /// CLP's infinity is the largest finite number.
-    private static func clipped(_ bound: Double) -> Double {
+    static func clipped(_ bound: Double) -> Double {
         min(max(bound, -Double.greatestFiniteMagnitude), Double.greatestFiniteMagnitude)
     }
 
     /// The coefficients with those of one row and column added up, which CLP requires.
-    private static func merged(_ program: LinearProgram) -> (starts: [Int32], columns: [Int32], coefficients: [Double]) {
+    static func merged(_ program: LinearProgram) -> (starts: [Int32], columns: [Int32], coefficients: [Double]) {
         var lastRow = [Int32](repeating: -1, count: program.columnCount)
         var place = [Int](repeating: 0, count: program.columnCount)
         var starts: [Int32] = [0]
@@ -118,7 +118,7 @@ public enum SimplexSolver {
         return LinearSolution(objective: 0, values: [], rowPrices: [Double](repeating: 0, count: program.rowCount), iterations: 0)
     }
 
-    private static func check(_ program: LinearProgram) throws(SolverError) {
+    static func check(_ program: LinearProgram) throws(SolverError) {
         guard program.columnCount < Int(Int32.max), program.rowCount < Int(Int32.max), program.columns.count < Int(Int32.max) else {
             throw .malformed("more columns, rows or coefficients than a 32-bit number counts")
         }

@@ -31,6 +31,22 @@ int testbed_die_with_parent(int signal);
 /// Whether this process ignores the signal.
 int testbed_is_ignored(int signal);
 
+/// Forks. The child gets a session of its own, so that no terminal's signals reach it, nothing on standard input, and keeps no descriptor but
+/// its standard streams and `kept`, which becomes 3. Answers as fork does; the child ends at once when it cannot do so.
+pid_t testbed_fork_session(int kept);
+
+/// A stream socket that listens at `path`, for this user alone, and does not block; -1 and errno on failure.
+int testbed_listen(const char *path);
+
+/// A connection to the stream socket at `path`; -1 and errno on failure.
+int testbed_connect(const char *path);
+
+/// The next connection to a socket that listens, which does not block; -1 and errno on failure.
+int testbed_accept(int listener);
+
+/// The process at the other end of a connection; -1 when it cannot be told or belongs to another user.
+pid_t testbed_peer(int connection);
+
 /// Columns of the terminal at `fd`, or 0 when it is none.
 int testbed_terminal_columns(int fd);
 

@@ -249,10 +249,27 @@ struct  Testbed__Load
    */
   int64_t received_requests;
   int64_t received_tokens;
+  /*
+   * Output tokens that these were predicted to produce when they came.
+   */
+  int64_t received_predicted;
+  /*
+   * Tokens of the requests that wait or run, and output tokens that they are predicted to produce yet.
+   */
+  int64_t context_tokens;
+  int64_t predicted_tokens;
+  /*
+   * Requests that wait or run, and their tokens, by how many tokens they are predicted to produce yet: 1, 2-3, 4-7, and so on. Two lists of one
+   * length, at most 12.
+   */
+  size_t n_ending_requests;
+  int32_t *ending_requests;
+  size_t n_ending_tokens;
+  int64_t *ending_tokens;
 };
 #define TESTBED__LOAD__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&testbed__load__descriptor) \
-    , 0, 0, 0, 0, 0, 0 }
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,NULL, 0,NULL }
 
 
 /*

@@ -222,6 +222,24 @@ extension FaultTable {
         return (opens, faults)
     }
 
+    /// When some of these nodes cannot reach others of them.
+    func cuts(among nodes: [Int]) -> [TimeSpan] {
+        worsenings.compactMap { item in
+            let isCut = item.fault == nil && nodes.contains { left in nodes.contains { item.covers(left, $0) } }
+            return isCut ? item.span : nil
+        }
+    }
+
+    /// How much longer the links between these nodes take at a time.
+    public func delay(among nodes: [Int], at time: Instant) -> Nanoseconds {
+        worsenings.reduce(0) { delay, item in
+            guard let fault = item.fault, item.span.contains(time), nodes.contains(where: { left in nodes.contains { item.covers(left, $0) } }) else {
+                return delay
+            }
+            return max(delay, fault.latency)
+        }
+    }
+
     /// Whether any link is ever worse.
     public var hasLinkFaults: Bool { !worsenings.isEmpty }
 

@@ -11,8 +11,8 @@ public struct CostModel: Sendable {
     /// one decoding request without context. A table's phase is bounded by its own least time (`MeasuredLookup`).
     public let minimumIterationTime: Nanoseconds
 
-    private let roofline: Roofline
-    private let measured: MeasuredLookup?
+    let roofline: Roofline
+    let measured: MeasuredLookup?
 
     /// - Parameters:
     ///   - tensorParallel: devices that divide each layer, on one host up to eight, else over its network cards.

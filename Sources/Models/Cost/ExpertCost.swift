@@ -10,20 +10,20 @@ public struct ExpertCost: Sendable {
     /// Fixed cost in kernels of the router: its product, scores, top-k.
     static let routerKernels = Roofline.expertKernels - groupedKernels
 
-    private let attention: Roofline
-    private let whole: Roofline
+    let attention: Roofline
+    let whole: Roofline
     private let layers: Double
     private let denseLayers: Double
-    private let expertLayers: Double
+    let expertLayers: Double
     private let router: Roofline.Product
-    private let launch: Double
+    let launch: Double
     /// Nanoseconds of a layer's attention that do not depend on the batch, and for each token.
     private let attentionFixed: Double
     private let attentionPerToken: Double
     /// Nanoseconds of one expert's weights, and of the products and activations of one token in one expert.
     private let expertWeights: Double
-    private let expertCompute: Double
-    private let expertActivations: Double
+    let expertCompute: Double
+    let expertActivations: Double
 
     /// - Parameters:
     ///   - device: the device of the ranks that are asked about; make one of these for each kind of rank where they differ.

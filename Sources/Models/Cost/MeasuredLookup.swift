@@ -31,6 +31,22 @@ struct MeasuredLookup: Sendable {
         decode.map { nanoseconds(fromNanoseconds: $0.value(size: Double(requests), context: Double(context) / Double(requests))) }
     }
 
+    /// The least time a token of a prefill of up to `limit` tokens, in nanoseconds; `nil` when the table has none.
+    ///
+    /// Between two rows time is linear in the size, so that time by size is least at one of them, or at the limit.
+    func leastPrefillRate(limit: Int64) -> Double? {
+        guard let prompt else { return nil }
+        let sizes = prompt.size.filter { $0 >= 1 && $0 <= Double(limit) } + [Double(max(1, limit))]
+        return sizes.map { max(0, prompt.value($0) - 0.5) / $0 }.min()
+    }
+
+    /// The least time a request of a decode of up to `limit` requests, in nanoseconds; `nil` when the table has none.
+    func leastDecodeRate(limit: Int64) -> Double? {
+        guard let decode else { return nil }
+        let sizes = decode.sizes.filter { $0 >= 1 && $0 <= Double(limit) } + [1, Double(max(1, limit))]
+        return sizes.map { max(0, decode.value(size: $0, context: 0) - 0.5) / $0 }.min()
+    }
+
     /// Time against batch size.
     private struct Curve {
         let size: [Double]

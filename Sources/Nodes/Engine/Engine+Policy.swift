@@ -5,20 +5,23 @@ import Quantities
 extension Engine {
     /// A request as it waits, with what is predicted of it.
     mutating func predicted(_ slot: Int32) -> QueuedRequest {
-        if requests[slot].prediction == .unknown { requests[slot].prediction = prediction(of: requests[slot], generated: 0) }
+        if requests[slot].prediction == .unknown { requests[slot].prediction = prediction(of: requests[slot], after: 0) }
         let entry = requests[slot]
         var item = queued(slot, entry)
         item.prediction = currentPrediction(of: entry)
         return item
     }
 
-    private func prediction(of entry: EngineRequest, generated: Int32) -> Prediction {
+    /// What is predicted of a request's output length now, or was when it had produced `generated` tokens.
+    func prediction(of entry: EngineRequest, after generated: Int32? = nil) -> Prediction {
         predictor.predict(
-            id: entry.request.id, promptTokens: entry.request.promptTokens, truth: entry.request.outputTokens, generated: generated)
+            id: entry.request.id, promptTokens: entry.request.promptTokens, truth: entry.request.outputTokens,
+            generated: generated ?? entry.generated)
     }
 
+    /// The same for a request of the table, whose first prediction is at hand.
     private func currentPrediction(of entry: EngineRequest) -> Prediction {
-        predictor.isRefined ? prediction(of: entry, generated: entry.generated) : entry.prediction.after(entry.generated)
+        predictor.isRefined ? prediction(of: entry) : entry.prediction.after(entry.generated)
     }
 
     private func seen(_ slot: Int32) -> RunningRequest {

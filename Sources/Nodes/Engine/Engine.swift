@@ -55,6 +55,9 @@ struct Engine {
     var admitted: [QueuedRequest] = []
     /// When an iteration is to be formed although nothing has happened; `Instant.never` unless the scheduler lets somebody wait.
     var decidesAgain: Instant = .never
+    /// What a decision of the scheduler takes on the emulated clock, and what measures it on the host.
+    var decisionCost = DecisionCost.free
+    var probe: DecisionProbe?
     /// Tokens of waiting requests still to be computed.
     var waitingTokens: Int64 = 0
     var iterations: Int64 = 0
@@ -143,16 +146,33 @@ struct Engine {
         ring[place].shape = BatchShape()
         ring[place].preemptions = 0
         ring[place].waiting = Int64(waiting.count)
-        form(place, at: now)
+        let decision = decisionTime
+        formMeasured(place, at: now)
         guard !ring[place].shape.isEmpty else { return nil }
         ring[place].number = iterations
         iterations += 1
         ring[place].usedBlocks = pool.used
         ring[place].start = now
-        ring[place].end = isOpen ? .never : passThroughStages(stretch(cost.iterationTime(ring[place].shape)), from: now)
+        ring[place].end = isOpen ? .never : passThroughStages(stretch(cost.iterationTime(ring[place].shape)) + decision, from: now)
         if stages > 1 { for chunk in ring[place].chunks { requests[chunk.slot].isInFlight = true } }
         inFlight += 1
         return place
+    }
+
+    /// What the next decision of the scheduler takes: nothing when there is nobody to choose.
+    private var decisionTime: Nanoseconds {
+        guard !waiting.isEmpty else { return 0 }
+        switch decisionCost {
+        case .free: return 0
+        case .fixed(let time): return time
+        case .modelled: return 1_000 + 20 * Nanoseconds(waiting.count)
+        }
+    }
+
+    /// Forms a batch, measured one time in sixteen where requests wait: the clock that measures costs as much as a short decision.
+    private mutating func formMeasured(_ place: Int, at now: Instant) {
+        guard let probe, !waiting.isEmpty, iterations & 15 == 0 else { return form(place, at: now) }
+        probe.measure(.scheduling) { form(place, at: now) }
     }
 
     @inline(__always)

@@ -17,8 +17,9 @@ extension GangRank {
         tally.statistics.droppedTokens += exact.dropped
         exact.dropped = 0
         guard hasAttention else {
-            let finish = close(exact.notes, lastFinish: 0, isEmpty: false, counters: [])
-            return Outcome(finish: finish, traffic: exact.traffic)
+            var outcome = close(exact.notes, lastFinish: 0, isEmpty: false, counters: [])
+            outcome.traffic = exact.traffic
+            return outcome
         }
         if !endSent {
             endSent = true
@@ -28,10 +29,11 @@ extension GangRank {
         var traffic = exact.traffic
         addEndTraffic(to: &traffic)
         for imbalance in exact.imbalances { tally.statistics.imbalance.add(imbalance) }
-        let finish = close(
+        var outcome = close(
             exact.notes, lastFinish: ends.reduce(start) { max($0, $1.finish) }, isEmpty: ends.allSatisfy(\.isEmpty),
             counters: Self.sum(ends.map(\.counters)))
-        return Outcome(finish: finish, traffic: traffic)
+        outcome.traffic = traffic
+        return outcome
     }
 
     /// What expert ranks need before the first iteration with a new plan.

@@ -104,7 +104,8 @@ extension GangRank {
             for imbalance in verdict.imbalances { tally.statistics.imbalance.add(imbalance) }
         }
         exact.notes = verdict.notes
-        let finish = close(verdict.notes, lastFinish: verdict.lastFinish, isEmpty: verdict.isEmpty, counters: verdict.counters)
-        return Outcome(finish: finish, traffic: verdict.traffic)
+        var outcome = close(verdict.notes, lastFinish: verdict.lastFinish, isEmpty: verdict.isEmpty, counters: verdict.counters)
+        outcome.traffic = verdict.traffic
+        return outcome
     }
 }

@@ -15,7 +15,16 @@ final class GangRank {
         /// When the rank was done.
         var finish: Instant
         var traffic: Traffic
+        /// Whether a rank died before it was over: nothing came of it.
+        var isLost = false
     }
+
+    /// What goes wrong meanwhile; `nil` in a run in which nothing does.
+    var weather: GangWeather?
+    /// Whether an iteration will not end, or cannot begin: nothing happens before the gang has other members.
+    private(set) var isStalled = false
+    /// Whether the rank is new to the gang, and waits to be told when it begins.
+    private var awaitsStart = false
 
     let shape: GangShape
     let member: Int
@@ -110,15 +119,21 @@ extension GangRank {
     }
 
     private func wake(at now: Instant) -> Instant? {
-        guard !isUnderWay, nextStart == .never else { return nil }
+        guard !isUnderWay, nextStart == .never, !isStalled else { return nil }
         nextStart = now + shape.wakeLatency
         nextFollows = false
         return nextStart
     }
 
     /// Another rank has woken the gang: it begins at the earliest time that any rank says.
-    func wake(for start: Instant) {
-        guard !isUnderWay, nextStart == .never || (!nextFollows && start < nextStart) else { return }
+    func wake(for start: Instant, at now: Instant) {
+        if awaitsStart {
+            awaitsStart = false
+            isStalled = false
+            nextStart = max(start, now)
+            return
+        }
+        guard !isUnderWay, !isStalled, nextStart == .never || (!nextFollows && start < nextStart) else { return }
         nextStart = start
         nextFollows = false
     }
@@ -161,11 +176,57 @@ extension GangRank {
         if isExact { exact.begin(iteration, at: now, parts: parts) }
     }
 
+    /// The rank enters an epoch of its gang.
+    /// - Parameter start: of the first iteration; `nil` for a rank that another one tells.
+    func enter(_ epoch: Int, from start: Instant?) {
+        iteration = Int64(epoch) << GangCrew.epochBits - 1
+        nextStart = hasAttention ? start ?? .never : .never
+        nextFollows = true
+        isStalled = start == nil
+        awaitsStart = start == nil
+    }
+
+    /// The next iteration begins later.
+    func put(off start: Instant) { nextStart = start }
+
+    /// Nothing comes of the present iteration, or of the next one.
+    func stall() {
+        isUnderWay = false
+        isReady = false
+        isStalled = true
+        nextStart = .never
+    }
+
+    /// Number of the last iteration begun, among those with the same members.
+    var number: Int64 { iteration & (1 << GangCrew.epochBits - 1) }
+
+    /// Whether the next iteration's start is known to all ranks.
+    var isScheduled: Bool { nextStart < .never && nextFollows }
+
     /// The outcome is known.
-    func close(_ notes: [StepNote], lastFinish: Instant, isEmpty: Bool, counters: [Int64]) -> Instant {
+    func close(_ notes: [StepNote], lastFinish: Instant, isEmpty: Bool, counters: [Int64]) -> Outcome {
+        var finish = notes.last?.end ?? start
+        var lastFinish = lastFinish
+        if let weather {
+            finish = weather.map(finish, start: start, layers: shape.layers)
+            lastFinish = weather.map(lastFinish, start: start, layers: shape.layers)
+            if max(finish, lastFinish) > weather.doom {
+                stall()
+                // Experts go on with whatever comes: they hear of the gang's other members by its messages.
+                if !hasAttention {
+                    isStalled = false
+                    isReady = true
+                }
+                return Outcome(finish: finish, traffic: Traffic(), isLost: true)
+            }
+        }
+        let end = close(notes, finish: finish, lastFinish: lastFinish, isEmpty: isEmpty, counters: counters)
+        return Outcome(finish: end, traffic: Traffic())
+    }
+
+    private func close(_ notes: [StepNote], finish: Instant, lastFinish: Instant, isEmpty: Bool, counters: [Int64]) -> Instant {
         isUnderWay = false
         tally.add(notes)
-        let finish = notes.last?.end ?? start
         guard hasAttention else {
             openTail = finish
             // Messages of the next iteration may have come already.

@@ -56,7 +56,7 @@ final class GangShape: Sendable {
         let pool = plan.pools[gang.pool]
         let expertPool = plan.pools[gang.expertPool]
         guard let mixture = pool.mixture, let shape = pool.model.experts, shape.count > 0, pool.model.expertLayers > 0,
-            let fleet = plan.expertFleet(of: pool, in: layout)
+            let fleet = plan.expertFleet(of: gang, in: layout)
         else { return nil }
         self.gang = gang
         self.mixture = mixture

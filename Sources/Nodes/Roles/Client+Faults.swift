@@ -21,7 +21,7 @@ extension Client {
         guard fence.node >= 0, Int(fence.node) < believedFrom.count else { return }
         believedFrom[Int(fence.node)] = max(believedFrom[Int(fence.node)], fence.before)
         var loss = ClientStatistics.Loss(node: Int64(fence.node), at: now, requests: 0, recomputedTokens: 0)
-        for place in streams.indices where streams[place].isOpen && depends(streams[place], on: fence.node) {
+        for place in open(where: { depends($0, on: fence.node) }) {
             loss.requests += 1
             loss.recomputedTokens += beginAgain(place, after: fence.node, at: now, &effects)
         }
@@ -29,35 +29,43 @@ extension Client {
         statistics.losses.append(loss)
     }
 
+    /// Places of open streams, in the order of their requests: which handle a request has depends on how far ahead of the clock it was sent.
+    private func open(where isMeant: (Stream) -> Bool) -> [Int] {
+        streams.indices.filter { streams[$0].isOpen && isMeant(streams[$0]) }.sorted { streams[$0].spec.id < streams[$1].spec.id }
+    }
+
     private func depends(_ stream: Stream, on node: Int32) -> Bool {
         // A prefill worker is done with a request when the decode worker has its cache, and the client the first token.
         stream.decodeRoute == node || stream.prefillRoute == node && !(stream.decodeRoute >= 0 && stream.decodes && stream.hasBegun)
     }
 
-    /// A new controller knows nothing: what the old one has not answered is asked again.
+    /// A new controller knows nothing, and what the old one sent last may not have got through: what has not begun is asked for again. That does not
+    /// count as a new beginning.
     mutating func askAgain(at now: Instant, _ effects: inout Effects) {
-        for place in streams.indices where streams[place].isOpen && streams[place].prefillRoute < 0 {
-            _ = beginAgain(place, after: Int32(ClusterLayout.controller), at: now, &effects)
+        for place in open(where: { !$0.hasBegun }) {
+            _ = beginAgain(place, after: Int32(ClusterLayout.controller), counts: false, at: now, &effects)
         }
     }
 
     /// Answers the tokens that have to be computed again.
-    private mutating func beginAgain(_ place: Int, after node: Int32, at now: Instant, _ effects: inout Effects) -> Int64 {
+    private mutating func beginAgain(
+        _ place: Int, after node: Int32, counts: Bool = true, at now: Instant, _ effects: inout Effects
+    ) -> Int64 {
         var stream = streams[place]
         for route in [stream.prefillRoute, stream.decodeRoute] where route >= 0 {
             effects.send(.cancel(id: stream.spec.id, stream: Int32(place)), to: route, bytes: MessageSize.header)
         }
-        guard stream.restarts < Int32(clamping: retries) else {
+        guard !counts || stream.restarts < Int32(clamping: retries) else {
             superseded[stream.spec.id, default: []] += []
             fail(place, at: now, &effects)
             return 0
         }
-        statistics.restarts += 1
+        if counts { statistics.restarts += 1 }
         // The handle stays taken until the request ends, so that no other request is mistaken for this one.
         streams[place].isOpen = false
         superseded[stream.spec.id, default: []].append(Int32(place))
         let recomputed = stream.nextIndex > 0 ? Int64(stream.spec.promptTokens) + Int64(stream.nextIndex) : 0
-        stream.restarts += 1
+        if counts { stream.restarts += 1 }
         stream.base = stream.nextIndex
         stream.hasBegun = false
         stream.early = 0
@@ -101,7 +109,7 @@ extension Client {
 
     /// The client ends, or the run does: what is open fails.
     mutating func abandon(at now: Instant, _ effects: inout Effects) {
-        for place in streams.indices where streams[place].isOpen { fail(place, at: now, &effects) }
+        for place in open(where: { _ in true }) { fail(place, at: now, &effects) }
     }
 
     /// Something of a process that counts as dead.

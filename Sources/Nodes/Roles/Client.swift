@@ -9,6 +9,8 @@ struct Client {
     struct Stream {
         var spec: RequestSpec
         var isOpen: Bool
+        /// Closed loop: whether one of its users sent it, and will send another.
+        var isOfUser = false
         /// Place of the next token that is due.
         var nextIndex: Int32 = 0
         var lastToken: Instant = -1
@@ -53,6 +55,9 @@ struct Client {
     /// When the latest event was handled.
     private(set) var lastEvent: Instant = 0
     private var upcoming: RequestSpec?
+    /// Requests that came while the run went on.
+    private let added = AddedRequests()
+    private var lastOffer: Instant = 0
     /// Closed loop: when users who think will send their next request, in order.
     private var thinking: [Instant] = []
 
@@ -86,7 +91,9 @@ struct Client {
     var isFinished: Bool { open == 0 && nextArrival == .never }
 
     /// When the next request is sent if nothing more arrives.
-    var nextArrival: Instant {
+    var nextArrival: Instant { min(nextPlanned, added.nextArrival) }
+
+    private var nextPlanned: Instant {
         guard let upcoming else { return .never }
         guard closedLoop != nil else { return upcoming.arrival }
         guard let next = thinking.first, next <= lastArrival else { return .never }
@@ -97,21 +104,30 @@ struct Client {
 
     mutating func handle(_ timer: TimerKind, at now: Instant, _ effects: inout Effects) {
         lastEvent = max(lastEvent, now)
-        while nextArrival <= now, var spec = upcoming {
+        while nextArrival <= now {
+            if added.nextArrival < nextPlanned, let spec = added.next() {
+                offer(spec, isOfUser: false, &effects)
+                continue
+            }
+            guard var spec = upcoming else { break }
             if closedLoop != nil {
                 spec.id += idOffset
                 spec.arrival = now
                 thinking.removeFirst()
             }
-            offer(spec, &effects)
+            offer(spec, isOfUser: closedLoop != nil, &effects)
             upcoming = source.next()
         }
         effects.timers[.arrival] = nextArrival
     }
 
-    private mutating func offer(_ spec: RequestSpec, _ effects: inout Effects) {
+    /// Takes requests to be offered beside the source's. None is offered before one that has been offered already.
+    func add(_ requests: [RequestSpec]) { for request in requests { added.add(request, notBefore: lastOffer) } }
+
+    private mutating func offer(_ spec: RequestSpec, isOfUser: Bool, _ effects: inout Effects) {
+        lastOffer = spec.arrival
         statistics.offered += 1
-        submit(Stream(spec: spec, isOpen: true), &effects)
+        submit(Stream(spec: spec, isOpen: true, isOfUser: isOfUser), &effects)
     }
 
     /// Opens a stream and sends its request to the controller.
@@ -269,12 +285,12 @@ struct Client {
         streams[Int(handle)].isOpen = false
         freeStreams.append(handle)
         let id = streams[Int(handle)].spec.id
-        if streams[Int(handle)].restarts > 0, let earlier = superseded[id] {
+        if !superseded.isEmpty, let earlier = superseded[id] {
             freeStreams.append(contentsOf: earlier)
             superseded[id] = []
         }
         statistics.lastEnd = now
-        guard let closedLoop else { return }
+        guard let closedLoop, streams[Int(handle)].isOfUser else { return }
         thinking.append(now + closedLoop.think)
         effects.timers[.arrival] = nextArrival
     }

@@ -125,7 +125,7 @@ extension Controller {
         case .ready: takeOver(&effects)
         case .verdict:
             for verdict in watch.takeVerdicts(at: now) {
-                if verdict.isSilent { bury(verdict.node, &effects) } else { fence(verdict.node, &effects) }
+                if verdict.isSilent { bury(verdict.node, at: now, &effects) } else { fence(verdict.node, &effects) }
             }
             effects.timers[.verdict] = watch.nextVerdict()
         case .patience:
@@ -136,8 +136,9 @@ extension Controller {
                 }
             }
             effects.timers[.patience] = watch.held.first?.until ?? .never
-        case .iterationEnd, .stageFree, .report, .arrival, .gangStart, .decision: break
+        case .iterationEnd, .stageFree, .report, .arrival, .gangStart, .membership, .decision: break
         }
+        effects.delay = max(0, busyUntil - now)
     }
 
     /// A new controller tells everybody that the old one is gone. Workers answer with their load and what waits to be placed, the client with what
@@ -147,13 +148,15 @@ extension Controller {
         for node in entry.nodes + (decode?.nodes ?? []) { effects.send(.takeover, to: node, bytes: MessageSize.header) }
     }
 
-    private mutating func bury(_ node: Int, _ effects: inout Effects) {
+    private mutating func bury(_ node: Int, at now: Instant, _ effects: inout Effects) {
         guard let fence = watch.bury(node) else { return }
         let place = Int(places[node])
         if place > 0 { entry.lose(place - 1) }
         if place < 0 { decode?.lose(-place - 1) }
         // The client begins anew what its process had prefilled.
         watch.forget(prefilledAt: Int32(node))
+        decode?.held.remove(prefilledAt: Int32(node))
+        holdWithoutWorkers(at: now, &effects)
         effects.timers[.patience] = watch.held.first?.until ?? .never
         effects.send(.fence(fence), to: Int32(ClusterLayout.client), bytes: MessageSize.header)
     }
@@ -169,16 +172,17 @@ extension Controller {
         let place = Int(places[Int(node)])
         guard place != 0 else { return }
         // It is back before anybody has missed the old one.
-        bury(Int(node), &effects)
+        bury(Int(node), at: now, &effects)
         watch.meet(Int(node), born: born)
         if place > 0 { entry.gain(place - 1) } else { decode?.gain(-place - 1) }
         for item in watch.takeHeld() {
             switch item {
-            case .assign(let request): route(request, at: now, &effects)
+            case .assign(let request): dispatch(request, view(of: request, at: now), isNew: false, at: now, &effects)
             case .place(let placement): self.place(placement, at: now, &effects)
             }
         }
         effects.timers[.patience] = watch.held.first?.until ?? .never
+        if place > 0 { sendHeld(at: now, &effects) } else { placeHeld(at: now, &effects) }
     }
 
     func earliestSend(on channel: Channel, _ timers: TimerTable) -> Instant {

@@ -6,25 +6,36 @@ import Quantities
 struct Controller {
     var entry: WorkerGroup
     var decode: WorkerGroup?
+    var admission: (any AdmissionPolicy)?
     /// For each entry worker, whether its caches are pushed by layers, so that the decode worker is chosen beforehand.
     private let choosesBeforehand: [Bool]
     /// Longest prompt plus output that every worker can hold.
     private let lengthLimit: Int64
-    private let predictor: OutputPredictor
     /// Where in a group each node is: positive in `entry`, negative in `decode`, both shifted by one; 0 for the others.
     let places: [Int32]
     var watch: WorkerWatch
+    private let predictor: OutputPredictor
+    /// What decisions take on the emulated clock, and until when the controller is busy with those made so far.
+    let decisionCost: DecisionCost
+    var busyUntil: Instant = 0
+    /// What they take on the host.
+    let probe: DecisionProbe?
 
     /// - Parameters:
     ///   - entry: workers that take new requests; never empty.
     ///   - decode: workers that take prefilled ones; empty for colocated clusters.
+    ///   - admission: `nil`: every request is taken, and nothing decided.
     init(
         entry: [(node: Int32, shape: WorkerShape)], decode: [(node: Int32, shape: WorkerShape)], routing: any RoutingPolicy,
-        decodeRouting: any RoutingPolicy, predictor: OutputPredictor = .none, nodes: Int, watch: WorkerWatch
+        decodeRouting: any RoutingPolicy, admission: (any AdmissionPolicy)? = nil, predictor: OutputPredictor = .none, nodes: Int,
+        watch: WorkerWatch, decisionCost: DecisionCost = .free, probe: DecisionProbe? = nil
     ) {
         self.predictor = predictor
-        self.entry = WorkerGroup(entry, policy: routing)
-        self.decode = decode.isEmpty ? nil : WorkerGroup(decode, policy: decodeRouting)
+        self.admission = admission
+        self.decisionCost = decisionCost
+        self.probe = probe
+        self.entry = WorkerGroup(entry, decode.isEmpty ? .colocated : .prefill, policy: routing)
+        self.decode = decode.isEmpty ? nil : WorkerGroup(decode, .decode, policy: decodeRouting)
         self.watch = watch
         choosesBeforehand = entry.map { !decode.isEmpty && $0.shape.engine.transfer == .layerwise }
         lengthLimit = (entry + decode).map { Int64($0.shape.lengthLimit) }.min() ?? 0
@@ -35,6 +46,7 @@ struct Controller {
     }
 
     mutating func handle(_ envelope: Envelope, at now: Instant, _ effects: inout Effects) {
+        guard envelope.source >= 0, Int(envelope.source) < places.count else { return }
         guard watch.believes(envelope) else {
             effects.fenced += 1
             return
@@ -42,29 +54,55 @@ struct Controller {
         switch envelope.message {
         case .submit(let request): route(request, at: now, &effects)
         case .prefilled(let placement): place(placement, at: now, &effects)
-        case .status(let load): update(envelope.source, with: load, sent: envelope.sent)
+        case .status(let load): update(envelope.source, with: load, sent: envelope.sent, at: now, &effects)
         case .hello: welcome(envelope.source, born: envelope.born, at: now, &effects)
         case .assign, .place, .tokens, .milestone, .rejected, .routed, .pull, .cache, .release, .wake, .fence, .fenced, .takeover, .cancel, .layer:
             break
         }
+        // What is decided leaves when the decisions are made, one after the other.
+        effects.delay = max(0, busyUntil - now)
     }
 
-    private mutating func update(_ source: Int32, with load: LoadReport, sent: Instant) {
+    private mutating func update(_ source: Int32, with load: LoadReport, sent: Instant, at now: Instant, _ effects: inout Effects) {
         guard source >= 0, Int(source) < places.count else { return }
         let place = Int(places[Int(source)])
-        if place > 0 { entry.update(place - 1, with: load, sent: sent) }
-        if place < 0 { decode?.update(-place - 1, with: load, sent: sent) }
+        if place > 0 {
+            entry.update(place - 1, with: load, sent: sent)
+            sendHeld(at: now, &effects)
+        }
+        if place < 0 {
+            decode?.update(-place - 1, with: load, sent: sent)
+            placeHeld(at: now, &effects)
+        }
     }
 
-    mutating func route(_ request: Assignment, at now: Instant, _ effects: inout Effects) {
+    private mutating func route(_ request: Assignment, at now: Instant, _ effects: inout Effects) {
         guard Int64(request.promptTokens) + Int64(request.outputTokens) <= lengthLimit else { return reject(request, &effects) }
+        let view = view(of: request, at: now)
+        // What has begun once is not refused for what happened to it since.
+        guard request.produced > 0 || admits(view, at: now) else { return reject(request, &effects) }
+        dispatch(request, view, isNew: request.produced == 0, at: now, &effects)
+    }
+
+    /// Finds a worker for a request that is taken; one that is not new cannot be refused any more.
+    mutating func dispatch(_ request: Assignment, _ view: RequestView, isNew: Bool, at now: Instant, _ effects: inout Effects) {
+        guard !entry.live.isEmpty else { return watch.hold(.assign(request), at: now, &effects) }
+        if entry.isBatched {
+            entry.held.append(Placement(request: request, prefillNode: -1, prefillSlot: -1), view)
+            return sendHeld(at: now, &effects)
+        }
+        busyUntil = decided(at: now, entry.decisionTime)
+        guard let choice = chooseEntry(for: view, mayRefuse: isNew) else { return reject(request, &effects) }
+        send(request, view, to: choice, at: now, &effects)
+    }
+
+    /// Sends a request to a worker of the entry group that it counts for already.
+    mutating func send(_ request: Assignment, _ view: RequestView, to choice: Int, at now: Instant, _ effects: inout Effects) {
         var request = request
-        let prediction = prediction(of: request)
-        guard let choice = entry.choose(for: request, prediction) else { return watch.hold(.assign(request), at: now, &effects) }
         let worker = entry.nodes[choice]
         if choosesBeforehand[choice] {
-            guard let decodeNode = chooseDecode(for: request) else {
-                entry.takeBack(request, from: choice)
+            guard let decodeNode = chooseDecode(for: view, at: now) else {
+                entry.note(view, sentTo: choice, times: -1)
                 return watch.hold(.assign(request), at: now, &effects)
             }
             request.decodeNode = decodeNode
@@ -75,11 +113,16 @@ struct Controller {
     }
 
     mutating func place(_ placement: Placement, at now: Instant, _ effects: inout Effects) {
-        guard let node = chooseDecode(for: placement.request) else { return watch.hold(.place(placement), at: now, &effects) }
+        let view = view(of: placement.request, at: now)
+        if decode?.isBatched == true, decode?.live.isEmpty == false {
+            decode?.held.append(placement, view)
+            return placeHeld(at: now, &effects)
+        }
+        guard let node = chooseDecode(for: view, at: now) else { return watch.hold(.place(placement), at: now, &effects) }
         send(placement, to: node, &effects)
     }
 
-    private func send(_ placement: Placement, to node: Int32, _ effects: inout Effects) {
+    func send(_ placement: Placement, to node: Int32, _ effects: inout Effects) {
         effects.send(.place(placement), to: node, bytes: MessageSize.header)
         tellClient(placement.request, sentTo: node, decodes: true, &effects)
     }
@@ -93,14 +136,22 @@ struct Controller {
         effects.send(.rejected(id: request.id, stream: request.stream), to: Int32(ClusterLayout.client), bytes: MessageSize.header)
     }
 
-    private mutating func chooseDecode(for request: Assignment) -> Int32? {
-        let prediction = prediction(of: request)
-        guard let choice = decode?.choose(for: request, prediction) else { return nil }
+    private mutating func chooseDecode(for view: RequestView, at now: Instant) -> Int32? {
+        guard decode?.live.isEmpty == false else { return nil }
+        busyUntil = decided(at: now, decode?.decisionTime ?? 0)
+        let probe = probe
+        guard let choice = probe.measure(.decodeRouting, { self.decode?.choose(for: view) }) ?? nil else { return nil }
         return decode?.nodes[choice]
     }
 
-    /// What is predicted of a request as the controller knows it: with the tokens that it had produced when a worker failed.
-    private func prediction(of request: Assignment) -> Prediction {
-        predictor.predict(id: request.id, promptTokens: request.promptTokens, truth: request.outputTokens, generated: request.produced)
+    /// A request as policies may see it, with what is predicted of it before it has produced anything that the controller has seen.
+    func view(of request: Assignment, at now: Instant) -> RequestView {
+        let prediction = predictor.predict(
+            id: request.id, promptTokens: request.promptTokens, truth: request.outputTokens, generated: request.produced)
+        var view = RequestView(id: request.id, promptTokens: request.knownTokens, priority: request.priority, prediction: prediction)
+        view.generated = request.produced
+        view.arrival = request.arrival
+        view.now = now
+        return view
     }
 }

@@ -6,8 +6,7 @@ import Records
 extension Worker {
     mutating func accept(_ placement: Placement) {
         guard duty == .decode else { return }
-        reporting.receivedRequests += 1
-        reporting.receivedTokens += Int64(placement.request.knownTokens)
+        reporting.count(placement.request, engine)
         var entry = EngineRequest(placement.request, phase: .placed)
         entry.prefillNode = placement.prefillNode
         entry.peerSlot = placement.prefillSlot

@@ -37,3 +37,79 @@ extension Worker {
         effects.timers[.ready] = time
     }
 }
+
+// MARK: - A gang whose members change
+
+extension Worker {
+    /// When the gang gets other members; `Instant.never` where it does not, or the worker has none.
+    var nextMembership: Instant {
+        guard let crew, crew.nextChange < .never else { return .never }
+        // An iteration whose end all ranks know ends first.
+        guard let gang, gang.isScheduled else { return crew.nextChange }
+        return max(crew.nextChange, gang.nextStart)
+    }
+
+    /// The gang has other members from now on. An iteration whose end all ranks know ends first.
+    mutating func noteMembership(at now: Instant, _ effects: inout Effects) {
+        if let gang, gang.isScheduled || gang.isUnderWay { effects.timers[.membership] = .never } else { changeGang(at: now, &effects) }
+    }
+
+    private mutating func changeGang(at now: Instant, _ effects: inout Effects) {
+        guard let crew else { return }
+        if let counted = gang?.tally.statistics {
+            if earlierBarriers == nil { earlierBarriers = counted } else { earlierBarriers?.merge(counted) }
+        }
+        gang = crew.enter(at: now)
+        if !engine.waiting.isEmpty || !engine.running.isEmpty { _ = gang?.noteWork(at: now) }
+        if let start = gang?.nextStart {
+            for other in crew.newcomers { effects.send(.wake(start), to: Int32(other), bytes: MessageSize.header) }
+        }
+        effects.timers[.gangStart] = gang?.nextStart ?? .never
+        effects.timers[.membership] = crew.nextChange
+    }
+
+    /// Whether the gang's iteration that is due can begin: not with other members than those that are there, and not while one stands still.
+    mutating func isReadyToBegin(at now: Instant, _ effects: inout Effects) -> Bool {
+        guard let crew else { return false }
+        if crew.nextChange <= now { changeGang(at: now, &effects) }
+        guard let gang, let weather = crew.weather else { return gang != nil }
+        guard weather.doom > now else {
+            gang.stall()
+            effects.timers[.gangStart] = .never
+            effects.timers[.membership] = crew.nextChange
+            return false
+        }
+        let start = max(gang.nextStart, weather.begin(at: max(now, gang.nextStart)))
+        guard start > now else { return true }
+        gang.put(off: start)
+        effects.timers[.gangStart] = start
+        return false
+    }
+
+    /// A rank died before the iteration was over: what it computed is lost, and computed again when the gang has other members.
+    mutating func loseIteration(_ effects: inout Effects) {
+        if let place = openPlace {
+            engine.abort(place)
+            openPlace = nil
+            for chunk in engine.ring[place].chunks where engine.requests[chunk.slot].isCancelled {
+                engine.requests[chunk.slot].isCancelled = false
+                engine.cancel(chunk.slot)
+            }
+        }
+        effects.timers[.iterationEnd] = engine.nextEnd
+        effects.timers[.gangStart] = .never
+        effects.timers[.membership] = crew?.nextChange ?? .never
+    }
+
+    /// A rank has died that nobody expected to: an iteration that waits for it is lost.
+    mutating func faultsChanged(_ effects: inout Effects) {
+        guard let crew else { return }
+        crew.refresh()
+        gang?.weather = crew.weather
+        if let gang, gang.isUnderWay, let weather = crew.weather, weather.doom < .never {
+            gang.stall()
+            loseIteration(&effects)
+        }
+        effects.timers[.membership] = crew.nextChange
+    }
+}

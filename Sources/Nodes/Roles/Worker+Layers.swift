@@ -21,7 +21,7 @@ extension Worker {
 
     /// The gang's next iteration begins, or its sleep.
     mutating func startLayers(at now: Instant, _ effects: inout Effects) {
-        guard let reached = gang?.reachStart(at: now) else { return }
+        guard isReadyToBegin(at: now, &effects), let reached = gang?.reachStart(at: now) else { return }
         guard reached.begins else {
             if let start = reached.wakes { sendWake(for: start, &effects) }
             return
@@ -36,6 +36,7 @@ extension Worker {
     /// Goes on with the layers of the present iteration as far as messages of other ranks allow. When its end is known: sets the timers.
     mutating func runLayers(_ effects: inout Effects) {
         guard let outcome = gang?.run(&effects.layerSends), let gang else { return }
+        guard !outcome.isLost else { return loseIteration(&effects) }
         effects.traffic.add(messages: Int(outcome.traffic.messages), bytes: outcome.traffic.bytes)
         gang.writeLayers(to: effects.records, node: name, isRecorded: records.layers)
         if let place = openPlace {
@@ -49,8 +50,9 @@ extension Worker {
 
     /// When an iteration of the gang may end that this rank has a part in.
     var nextGangEnd: Instant {
-        guard let gang, gang.nextStart < .never, !gang.sleepsNext, !engine.running.isEmpty || !engine.waiting.isEmpty else { return engine.nextEnd }
-        return min(engine.nextEnd, gang.nextStart + gang.shape.leastIteration)
+        let end = min(engine.nextEnd, nextMembership)
+        guard let gang, gang.nextStart < .never, !gang.sleepsNext, !engine.running.isEmpty || !engine.waiting.isEmpty else { return end }
+        return min(end, gang.nextStart + gang.shape.leastIteration)
     }
 }
 
@@ -58,7 +60,7 @@ extension GangRank {
     /// Writes the rows of the iteration whose outcome has just come.
     func writeLayers(to records: RecordBuffers, node: [UInt8], isRecorded: Bool) {
         guard isRecorded else { return }
-        for note in exact.notes { LayerRow(note, iteration: iteration, shape).write(to: &records.layers, node: node) }
+        for note in exact.notes { LayerRow(note, iteration: number, shape).write(to: &records.layers, node: node) }
     }
 }
 
@@ -66,12 +68,15 @@ extension GangRank {
 struct ExpertNode {
     let name: [UInt8]
     let records: RecordPlan
-    let gang: GangRank
+    private(set) var gang: GangRank?
+    let crew: GangCrew
+    private var earlierBarriers: BarrierStatistics?
     private var statistics = WorkerStatistics()
     /// The row of the iteration whose end has not come.
     private var row: IterationRow?
 
-    init(plan: NodePlan, records: RecordPlan, gang: GangRank) {
+    init(plan: NodePlan, records: RecordPlan, gang: GangRank?, crew: GangCrew) {
+        self.crew = crew
         name = Array(plan.name.utf8)
         self.records = records
         self.gang = gang
@@ -80,18 +85,19 @@ struct ExpertNode {
     /// Goes on as far as messages allow, or to the end of an iteration in which it had something to compute. What comes after one in which it had
     /// nothing may be there already, and no timer would ask for it.
     mutating func runLayers(_ effects: inout Effects) {
-        while let outcome = gang.run(&effects.layerSends) {
+        while let outcome = gang?.run(&effects.layerSends) {
             end(outcome, &effects)
             if row != nil { return }
         }
     }
 
     private mutating func end(_ outcome: GangRank.Outcome, _ effects: inout Effects) {
+        guard let gang, !outcome.isLost else { return }
         effects.traffic.add(messages: Int(outcome.traffic.messages), bytes: outcome.traffic.bytes)
         gang.writeLayers(to: effects.records, node: name, isRecorded: records.layers)
         guard gang.tally.shares.routedTokens > 0 else { return }
         var row = IterationRow(
-            iteration: gang.iteration, start: gang.start, end: outcome.finish, prefillTokens: 0, decodeTokens: 0, requests: 0, waiting: 0,
+            iteration: gang.number, start: gang.start, end: outcome.finish, prefillTokens: 0, decodeTokens: 0, requests: 0, waiting: 0,
             kvBlocks: 0, kvBlocksTotal: 0, preemptions: 0)
         row.shares = gang.tally.shares
         self.row = row
@@ -108,7 +114,18 @@ struct ExpertNode {
     /// What the node counted so far.
     var finalStatistics: WorkerStatistics {
         var result = statistics
-        result.barrier = gang.tally.statistics
+        result.barrier = gang?.tally.statistics
+        if let earlierBarriers {
+            if result.barrier == nil { result.barrier = earlierBarriers } else { result.barrier?.merge(earlierBarriers) }
+        }
         return result
+    }
+
+    /// A message tells of an epoch of the gang that the node does not know of.
+    mutating func enter(_ epoch: Int, at time: Instant) {
+        if let counted = gang?.tally.statistics {
+            if earlierBarriers == nil { earlierBarriers = counted } else { earlierBarriers?.merge(counted) }
+        }
+        gang = crew.enter(epoch: epoch, at: time)
     }
 }

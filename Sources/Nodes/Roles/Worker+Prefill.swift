@@ -7,8 +7,7 @@ import Quantities
 /// not pulled is not there for new prompts, which is the back-pressure between the phases.
 extension Worker {
     mutating func accept(_ request: Assignment) {
-        reporting.receivedRequests += 1
-        reporting.receivedTokens += Int64(request.knownTokens)
+        reporting.count(request, engine)
         let slot = engine.requests.insert(EngineRequest(request, phase: .waiting))
         if request.decodeNode >= 0 {
             slots[request.id] = slot

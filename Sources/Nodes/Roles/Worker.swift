@@ -28,7 +28,10 @@ struct Worker {
     var slots: [Int64: Int32] = [:]
     var earlyPulls: [Int64: CacheMessage] = [:]
     /// For a worker that shares its layers with others.
-    let gang: GangRank?
+    var gang: GangRank?
+    let crew: GangCrew?
+    /// What it counted in gangs with other members.
+    var earlierBarriers: BarrierStatistics?
     /// The iteration that its gang computes at present, by its place in the engine's ring; `nil` for an empty batch.
     var openPlace: Int?
     /// Whether weights are still being loaded: requests wait.
@@ -38,16 +41,19 @@ struct Worker {
 
     init(
         plan: NodePlan, duty: Duty, shape: WorkerShape, records: RecordPlan, scheduler: any SchedulingPolicy,
-        predictor: OutputPredictor = .none, gang: GangRank?
+        predictor: OutputPredictor = .none, gang: GangRank?, crew: GangCrew?, decisionCost: DecisionCost = .free, probe: DecisionProbe? = nil
     ) {
         node = Int32(plan.index)
         self.duty = duty
         self.gang = gang
+        self.crew = crew
         self.shape = shape
         self.records = records
         name = Array(plan.name.utf8)
         engine = Engine(
             plan: shape.engine, cost: shape.cost, stages: shape.stages, blocks: shape.blocks, scheduler: scheduler, predictor: predictor, duty: duty)
+        engine.decisionCost = decisionCost
+        engine.probe = probe
         reporting = Reporting(interval: shape.engine.reportInterval)
         statistics.kvTotalBlocks = shape.blocks
     }
@@ -67,13 +73,13 @@ struct Worker {
             effects.wantsReset = true
             return
         case .wake(let start):
-            gang?.wake(for: start)
+            gang?.wake(for: start, at: now)
             effects.timers[.gangStart] = gang?.nextStart ?? .never
             return
         case .submit, .prefilled, .status, .tokens, .milestone, .rejected, .routed, .fence, .hello, .layer: return
         }
         guard !isLoading else { return }
-        if gang != nil, [.assign, .cache, .release, .cancel].contains(envelope.message.channel) { noteWork(at: now, &effects) }
+        if crew != nil, [.assign, .cache, .release, .cancel].contains(envelope.message.channel) { noteWork(at: now, &effects) }
         run(at: now, &effects)
         report(at: now, &effects)
     }
@@ -93,6 +99,9 @@ struct Worker {
         case .decision:
             engine.decidesAgain = .never
             if gang != nil { noteWork(at: now, &effects) }
+        case .membership:
+            noteMembership(at: now, &effects)
+            return
         case .stageFree, .arrival, .verdict, .patience: break
         }
         run(at: now, &effects)
@@ -102,7 +111,7 @@ struct Worker {
     /// Starts what can be started and sets the timers.
     private mutating func run(at now: Instant, _ effects: inout Effects) {
         if duty == .decode { pullCaches(at: now, &effects) }
-        if gang != nil {
+        if crew != nil {
             effects.timers[.iterationEnd] = engine.nextEnd
             return
         }
@@ -187,6 +196,9 @@ struct Worker {
         result.preemptions = engine.preemptions
         result.blocksAtEnd = engine.pool.used
         result.barrier = gang?.tally.statistics
+        if let earlierBarriers {
+            if result.barrier == nil { result.barrier = earlierBarriers } else { result.barrier?.merge(earlierBarriers) }
+        }
         return result
     }
 }
@@ -198,8 +210,18 @@ struct Reporting {
     var isDirty = false
     var receivedRequests: Int64 = 0
     var receivedTokens: Int64 = 0
+    var receivedPredicted: Int64 = 0
 
     init(interval: Nanoseconds) { self.interval = interval }
+
+    /// Counts a request that the controller sent.
+    mutating func count(_ request: Assignment, _ engine: Engine) {
+        receivedRequests += 1
+        receivedTokens += Int64(request.knownTokens)
+        guard engine.predictor.isPresent else { return }
+        let expected = engine.prediction(of: EngineRequest(request, phase: .waiting)).expected
+        receivedPredicted += Int64(max(1, expected - request.produced))
+    }
 
     /// The earliest time of the next report.
     var due: Instant { last.map { $0 + interval } ?? 0 }
@@ -226,7 +248,9 @@ extension Worker {
         load.usedBlocks = engine.pool.used
         load.receivedRequests = reporting.receivedRequests
         load.receivedTokens = reporting.receivedTokens
-        effects.send(.status(load), to: Int32(ClusterLayout.controller), bytes: MessageSize.header)
+        load.receivedPredicted = reporting.receivedPredicted
+        engine.addContexts(to: &load, predicts: duty != .prefill)
+        effects.send(.status(load), to: Int32(ClusterLayout.controller), bytes: MessageSize.report(load))
         reporting.last = now
         reporting.isDirty = false
         effects.timers[.report] = .never
@@ -236,9 +260,10 @@ extension Worker {
     func earliestSend(on channel: Channel) -> Instant {
         // What a scheduler does that decides again may be anything.
         let decision = engine.decidesAgain
-        let iterationEnd = min(gang == nil ? engine.nextEnd : nextGangEnd, decision)
+        let iterationEnd = min(crew == nil ? engine.nextEnd : nextGangEnd, decision)
         if isLoading { return channel == .hello ? loadedAt : channel == .status ? max(loadedAt, reporting.due) : .never }
-        let nextEvent = min(gang == nil ? min(iterationEnd, nextStart) : min(engine.nextEnd, gang?.nextStart ?? .never), decision)
+        let nextEvent = min(
+            crew == nil ? min(iterationEnd, nextStart) : min(engine.nextEnd, min(gang?.nextStart ?? .never, nextMembership)), decision)
         switch channel {
         case .stream: return iterationEnd
         case .prefilled: return duty == .prefill ? iterationEnd : .never
@@ -246,10 +271,10 @@ extension Worker {
         case .cache: return duty == .prefill && shape.engine.transfer == .layerwise ? nextEvent : .never
         case .pull: return duty == .decode && !placed.isEmpty ? nextEvent : .never
         case .wake:
-            guard let gang else { return .never }
+            guard let gang else { return nextMembership }
             // A scheduler that lets requests wait may put a time to it whenever an iteration begins.
             let mayWake = gang.sleepsNext && gang.hasNews || engine.traits.contains(.waits)
-            return mayWake ? min(gang.nextStart, decision) : decision
+            return min(mayWake ? gang.nextStart : .never, min(decision, nextMembership))
         case .submit, .assign, .place, .release, .fence, .hello, .cancel, .layer: return .never
         }
     }

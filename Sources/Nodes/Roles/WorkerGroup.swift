@@ -6,47 +6,58 @@ import Quantities
 struct WorkerGroup {
     let nodes: [Int32]
     private(set) var views: [WorkerView]
-    /// Requests and prompt tokens sent to each, in all.
+    /// Requests sent to each in all, their prompt tokens, and the output tokens that they were predicted to produce.
     private var sentRequests: [Int64]
     private var sentTokens: [Int64]
-    private var policy: any RoutingPolicy
+    private var sentPredicted: [Int64]
+    var policy: any RoutingPolicy
+    /// Whether requests wait here for a worker with room until the policy has decided on them together, and those that wait.
+    let isBatched: Bool
+    var held = HeldRequests()
     /// Places of the workers that live, in order.
-    private var live: [Int]
+    private(set) var live: [Int]
     private let blank: [WorkerView]
 
-    init(_ workers: [(node: Int32, shape: WorkerShape)], policy: any RoutingPolicy) {
+    init(_ workers: [(node: Int32, shape: WorkerShape)], _ duty: Duty, policy: any RoutingPolicy) {
         nodes = workers.map(\.node)
-        blank = workers.map { WorkerView(totalBlocks: $0.shape.blocks, blockSize: Int64($0.shape.engine.blockSize)) }
+        blank = workers.map { node, shape in
+            WorkerView(totalBlocks: shape.blocks, blockSize: Int64(shape.engine.blockSize), traits: shape.traits(of: node, duty))
+        }
         views = blank
         sentRequests = Array(repeating: 0, count: workers.count)
         sentTokens = sentRequests
+        sentPredicted = sentRequests
         live = Array(workers.indices)
         self.policy = policy
+        isBatched = policy is any BatchRoutingPolicy
     }
 
+    /// The workers that live, as policies see them.
+    var liveViews: [WorkerView] { live.count == views.count ? views : live.map { views[$0] } }
+
     /// The place of the worker that a request goes to; `nil` while none lives.
-    mutating func choose(for request: Assignment, _ prediction: Prediction) -> Int? {
-        let view = RequestView(id: request.id, promptTokens: request.knownTokens, priority: request.priority, prediction: prediction)
+    mutating func choose(for view: RequestView) -> Int? {
         let choice: Int
         if live.count == views.count {
             choice = min(max(policy.choose(for: view, among: views), 0), nodes.count - 1)
         } else {
             guard !live.isEmpty else { return nil }
-            choice = live[min(max(policy.choose(for: view, among: live.map { views[$0] }), 0), live.count - 1)]
+            choice = live[min(max(policy.choose(for: view, among: liveViews), 0), live.count - 1)]
         }
-        sentRequests[choice] += 1
-        sentTokens[choice] += Int64(request.knownTokens)
-        views[choice].unseenRequests += 1
-        views[choice].unseenTokens += Int64(request.knownTokens)
+        note(view, sentTo: choice)
         return choice
     }
 
-    /// A request that was to go to a worker does not.
-    mutating func takeBack(_ request: Assignment, from place: Int) {
-        sentRequests[place] -= 1
-        sentTokens[place] -= Int64(request.knownTokens)
-        views[place].unseenRequests -= 1
-        views[place].unseenTokens -= Int64(request.knownTokens)
+    /// Counts a request that is sent to a worker, or takes it back.
+    mutating func note(_ view: RequestView, sentTo place: Int, times: Int64 = 1) {
+        let tokens = times * Int64(view.promptTokens)
+        let predicted = view.prediction.isKnown ? times * view.predictedLeft : 0
+        sentRequests[place] += times
+        sentTokens[place] += tokens
+        sentPredicted[place] += predicted
+        views[place].unseenRequests += times
+        views[place].unseenTokens += tokens
+        views[place].unseenPredicted += predicted
     }
 
     mutating func update(_ place: Int, with load: LoadReport, sent: Instant) {
@@ -55,9 +66,14 @@ struct WorkerGroup {
         views[place].runningRequests = Int64(load.runningRequests)
         views[place].waitingTokens = load.waitingTokens
         views[place].usedBlocks = load.usedBlocks
+        views[place].contextTokens = load.contextTokens
+        views[place].predictedTokens = load.predictedTokens
+        views[place].endingRequests = load.endingRequests.map(Int64.init)
+        views[place].endingTokens = load.endingTokens
         // No worker can have received more than was sent: a report that says so says nothing.
         views[place].unseenRequests = sentRequests[place] - min(max(load.receivedRequests, 0), sentRequests[place])
         views[place].unseenTokens = sentTokens[place] - min(max(load.receivedTokens, 0), sentTokens[place])
+        views[place].unseenPredicted = sentPredicted[place] - min(max(load.receivedPredicted, 0), sentPredicted[place])
     }
 
     /// A worker counts as dead.
@@ -68,6 +84,7 @@ struct WorkerGroup {
         views[place] = blank[place]
         sentRequests[place] = 0
         sentTokens[place] = 0
+        sentPredicted[place] = 0
         if let next = live.firstIndex(where: { $0 >= place }) {
             if live[next] != place { live.insert(place, at: next) }
         } else {

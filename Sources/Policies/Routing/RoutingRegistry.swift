@@ -8,10 +8,22 @@ public enum RoutingRegistry {
         PowerOfTwo.self,
         JoinShortestQueue.self,
         LeastKV.self,
+        WeightedRoundRobin.self,
+        ConsistentHash.self,
+        SessionAffinity.self,
+        LeastWork.self,
+        OnlineLP.self,
+        BalanceFuture.self,
+        BalanceRoute.self,
     ]
 
     /// Every policy, in the order of the registry.
     public static var descriptions: [PolicyDescription] { policies.map { $0.description } }
+
+    /// Whether the policy that `choice` names decides on several requests at once.
+    public static func isBatched(_ choice: PolicyChoice) -> Bool {
+        policies.contains { $0.description.answers(to: choice.name) && $0 is any BatchRoutingPolicy.Type }
+    }
 
     /// Makes the policy that `choice` names; `nil` for an unknown name.
     public static func make(_ choice: PolicyChoice, random: RandomStream) -> (any RoutingPolicy)? {

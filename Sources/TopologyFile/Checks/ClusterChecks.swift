@@ -92,6 +92,7 @@ extension TopologyChecks {
 
     private func checkArrivals(_ workload: WorkloadDraft) {
         guard let arrivals = workload.arrivals, !reading.isBroken("workload.arrivals") else { return }
+        if case .nothing = arrivals { return }
         var ends = reading.hasPlace("workload.requests") || reading.hasPlace("workload.duration")
         if case .piecewise(let steps) = arrivals {
             for (index, pair) in zip(steps, steps.dropFirst()).enumerated() where pair.1.start <= pair.0.start {

@@ -7,7 +7,7 @@ extension TopologyChecks {
         guard !reading.isBroken("predictor"), !(PredictorRegistry.descriptions.first { $0.answers(to: draft.predictor.name) }.map(predicts) ?? true)
         else { return }
         func needs(_ choice: PolicyChoice, _ descriptions: [PolicyDescription]) -> Bool {
-            descriptions.first { $0.answers(to: choice.name) }?.needsPrediction == true
+            descriptions.first { $0.answers(to: choice.name) }?.needsPrediction(choice) == true
         }
         func message(_ choice: PolicyChoice) -> String {
             let names = PredictorRegistry.descriptions.filter(predicts).map(\.name)
@@ -19,9 +19,22 @@ extension TopologyChecks {
         where needs(choice, RoutingRegistry.descriptions) {
             reading.report(at: ["controller.\(key)", "controller"], message(choice))
         }
+        if needs(controller.admission, AdmissionRegistry.descriptions) {
+            reading.report(at: ["controller.admission", "controller"], message(controller.admission))
+        }
         for pool in draft.pools where pool.role != .expert && needs(pool.engine.scheduling, SchedulingRegistry.descriptions) {
             report(["engine.scheduling", "engine"], of: pool, message(pool.engine.scheduling))
         }
+    }
+
+    /// An admission policy that decides on a bound must have one.
+    func checkAdmission() {
+        let admission = draft.controller.admission
+        guard AdmissionRegistry.needsFirstTokenBound(admission), draft.objective?.ttft == nil, !reading.isBroken("slo") else { return }
+        reading.report(
+            at: ["controller.admission", "controller"],
+            "the policy '\(admission.name)' decides on the bound on the time to the first token, which is not given here, "
+                + "expected the key 'ttft' in 'slo'")
     }
 
     private func predicts(_ predictor: PolicyDescription) -> Bool { predictor.name != NoPrediction.description.name }

@@ -24,6 +24,7 @@ struct TopologyChecks {
         checkWorkload()
         checkPredictor()
         checkOrder()
+        checkAdmission()
         if let objective = draft.objective, objective == ServiceObjective(), !reading.isBroken("slo") {
             reading.report(at: ["slo"], "found an slo without a bound, expected ttft, tbt or e2e")
         }
@@ -33,7 +34,7 @@ struct TopologyChecks {
             name: draft.name ?? Self.name(of: fileName), seed: draft.seed, clock: draft.clock, dilation: draft.dilation, pools: pairs.map(\.plan),
             controller: draft.controller, links: draft.links, hosts: draft.hosts,
             workload: workload ?? WorkloadPlan(arrivals: .poisson(rate: 1), requestLimit: 1), objective: draft.objective, records: draft.records,
-            recovery: draft.recovery, predictor: draft.predictor)
+            predictor: draft.predictor, decisionCost: draft.decisionCost, recovery: draft.recovery)
         for (pool, plan) in pairs { checkMemory(plan, pool, in: cluster) }
         // A cluster without measure is not laid out.
         if cluster.pools.reduce(0, { $0 + $1.count }) <= Limits.nodes {

@@ -20,6 +20,7 @@ struct TopologyDraft {
     var objective: ServiceObjective?
     var records = RecordPlan()
     var predictor = PolicyChoice("none")
+    var decisionCost = DecisionCost.free
     var faults = FaultsDraft()
     var recovery = RecoveryPlan()
 }
@@ -40,6 +41,7 @@ enum TopologyGrammar {
             PoolGrammar.pools(\.pools, inheriting: \.defaults),
             Key("controller", \.controller, ClusterGrammar.controller, "The controller's policies."),
             Key("predictor", \.predictor, ClusterGrammar.predictor, "What is known of output lengths before they end."),
+            Key("decision-cost", \.decisionCost, ClusterGrammar.decisionCost, "What decisions take on the emulated clock."),
             Key("links", \.links, ClusterGrammar.links, "Links by class."),
             Key("hosts", \.hosts, ClusterGrammar.hosts, "How workers are laid out."),
             Key("workload", \.workload, WorkloadGrammar.codec, isRequired: true, "What the client offers."),
@@ -72,7 +74,35 @@ enum ClusterGrammar {
             [
                 Key("routing", \.routing, policy, "Where a new request goes."),
                 Key("decode-routing", \.decodeRouting, policy, "Where a prefilled request goes."),
+                Key(
+                    "admission", \.admission, PolicyGrammar.codec(.admission, AdmissionRegistry.descriptions),
+                    "Whether a request is taken at all; one that is not is rejected."),
             ])
+    }
+
+    /// `0`, `model`, or a time.
+    static var decisionCost: Codec<DecisionCost> {
+        let time = Codec<Int64>.quantity(.duration, 0...Limits.latency.upperBound)
+        return Codec(
+            schema: .object([("anyOf", .list([.object([("enum", .list([.number("0"), .text("model")]))]), time.schema]))]),
+            read: { node, _, reading in
+                switch node.content {
+                case .scalar("0", _): return .free
+                case .scalar("model", _): return .modelled
+                case .scalar(let text, _) where !node.isNull && text.utf8.first.map({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) == true:
+                    return time.read(node, nil, reading).map { $0 == 0 ? .free : .fixed($0) }
+                default:
+                    reading.report(node.mark, "\(node.found), expected 0, model, or a time such as 20us")
+                    return nil
+                }
+            },
+            write: { cost in
+                switch cost {
+                case .free: .plain("0")
+                case .fixed(let duration): time.write(duration)
+                case .modelled: .plain("model")
+                }
+            })
     }
 
     static var predictor: Codec<PolicyChoice> { PolicyGrammar.codec(.predictor, PredictorRegistry.descriptions, key: "name") }

@@ -54,7 +54,9 @@ enum WorkloadGrammar {
             "workload", WorkloadDraft(),
             [
                 Key("trace", \.trace, TraceGrammar.codec.optional, "A recorded trace, relative to this file."),
-                Key("arrivals", \.arrivals, arrivals.optional, "When generated requests arrive, in place of a trace."),
+                Key(
+                    "arrivals", \.arrivals, arrivals.optional,
+                    "When generated requests arrive, in place of a trace; none for a detached cluster that gets them while it is up."),
                 Key("prompt-tokens", \.promptTokens, lengths.optional, "Lengths of generated prompts; 512 unless given."),
                 Key("output-tokens", \.outputTokens, lengths.optional, "Lengths of generated outputs; 128 unless given."),
                 Key(
@@ -110,9 +112,9 @@ enum WorkloadGrammar {
                 Key("concurrency", \.concurrency, .integer(1...1_000_000, "a number of users"), isRequired: true, "Users."),
                 Key("think", \.think, .quantity(.duration, 0...Limits.span.upperBound), "From the end of a user's request to the next one."),
             ])
-        return .forms(
-            "arrivals",
-            [
+        return .words(
+            "arrivals", ["none"],
+            or: [
                 Form("poisson", .rate(), "Independent exponential gaps.") {
                     .poisson(rate: $0)
                 } match: {
@@ -138,7 +140,12 @@ enum WorkloadGrammar {
                 } match: {
                     if case .closedLoop(let concurrency, let think) = $0 { Loop(concurrency: concurrency, think: think) } else { nil }
                 },
-            ])
+            ]
+        ) { _ in
+            .nothing
+        } word: {
+            if case .nothing = $0 { "none" } else { nil }
+        }
     }
 
     private struct LogNormal {

@@ -25,7 +25,7 @@ struct ArrivalProcess {
     private var pointsAtStep = 0.0
     private var last: Instant = 0
 
-    /// `nil` for arrivals that no rate decides: a trace and a closed loop.
+    /// `nil` for arrivals that no rate decides: a trace, a closed loop, and none at all.
     ///
     /// A rate that is not positive lets nothing arrive. Steps out of order are sorted.
     init?(_ arrivals: WorkloadPlan.Arrivals, rateScale: Double, stream: RandomStream) {
@@ -44,7 +44,7 @@ struct ArrivalProcess {
         case .piecewise(let changes):
             gaps = .exponential
             rates = changes.sorted { $0.start < $1.start }
-        case .trace, .closedLoop:
+        case .trace, .closedLoop, .nothing:
             return nil
         }
         steps = rates.map { .init(start: $0.start, rate: $0.rate * rateScale) }

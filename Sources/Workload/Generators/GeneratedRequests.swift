@@ -22,7 +22,10 @@ public final class GeneratedRequests: RequestSource {
         promptTokens = LengthSampler(plan.promptTokens, scale: plan.promptScale, stream: streams[1])
         outputTokens = LengthSampler(plan.outputTokens, scale: plan.outputScale, stream: streams[2])
         duration = plan.duration ?? .never
-        if case .trace = plan.arrivals { limit = 0 } else { limit = plan.requestLimit ?? .max }
+        switch plan.arrivals {
+        case .trace, .nothing: limit = 0
+        default: limit = plan.requestLimit ?? .max
+        }
     }
 
     public func next() -> RequestSpec? {

@@ -17,7 +17,8 @@ enum Catalogues {
 
     static func policies(_ command: ParsedCommand) -> Int32 {
         let families = [
-            (PolicyFamily.routing, RoutingRegistry.descriptions), (.scheduling, SchedulingRegistry.descriptions),
+            (PolicyFamily.routing, RoutingRegistry.descriptions), (.admission, AdmissionRegistry.descriptions),
+            (.scheduling, SchedulingRegistry.descriptions),
             (.balance, BalanceRegistry.descriptions), (.predictor, PredictorRegistry.descriptions),
         ]
         let items = families.flatMap { family, descriptions in descriptions.map { item(family, $0) } }

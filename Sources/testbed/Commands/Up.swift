@@ -9,6 +9,7 @@ import Terminal
 import TopologyFile
 import TraceFiles
 import Transport
+import Workload
 
 /// `testbed up FILE`: runs a cluster's workload to its end.
 enum Up {
@@ -25,6 +26,8 @@ enum Up {
                 iterations: records.contains("iterations"), messages: records.contains("messages"), timeline: records.contains("timeline"),
                 layers: records.contains("layers"))
         }
+        if command.has("idle") { plan.workload = WorkloadPlan(arrivals: .nothing) }
+        if let problem = misuse(command, plan) { return fail(problem, code: 2) }
         do {
             let requirements = try command.texts("require").map { text throws(UsageError) in try Requirement(text) }
             if let code = refusal(of: requirements, plan) { return code }
@@ -33,6 +36,7 @@ enum Up {
                 StandardStream.output.write(TopologyWriter.text(plan))
                 return 0
             }
+            if command.has("detach") { return try Detach.run(plan, command, requirements) }
             return try run(plan, command, requirements, expected: scan)
         } catch let error as TraceError {
             return fail("\(error)", code: 2)
@@ -41,6 +45,13 @@ enum Up {
         } catch {
             return fail("\(error)", code: 1)
         }
+    }
+
+    /// What only makes sense for a cluster that stays up.
+    private static func misuse(_ command: ParsedCommand, _ plan: ClusterPlan) -> String? {
+        guard !command.has("detach") else { return nil }
+        for option in ["idle", "cluster", "hold"] where command.has(option) { return "found --\(option) without --detach, expected both or none" }
+        return plan.workload.arrivals == .nothing ? "\(command.arguments[0]): found a workload without requests, expected --detach" : nil
     }
 
     /// The options that change the topology, as settings.
@@ -80,7 +91,9 @@ enum Up {
         print(result, asJSON: command.has("json"))
         if let failure = result.failure { return fail(failure, code: 1) }
         if result.wasInterrupted { return 130 }
-        return judge(requirements, result.summary)
+        let problems = problems(requirements, result.summary)
+        for problem in problems { _ = fail(problem.text, code: problem.code) }
+        return problems.map(\.code).max() ?? 0
     }
 
     private static func print(_ result: Run.Result, asJSON: Bool) {
@@ -107,19 +120,23 @@ enum Up {
         return "required \(requirement.text): unknown figure '\(requirement.path)'\(hint)"
     }
 
-    /// Prints the requirements that do not hold. Answers the exit code.
-    private static func judge(_ requirements: [Requirement], _ summary: Summary) -> Int32 {
-        var code: Int32 = 0
+    /// Something that makes the exit code another than 0.
+    struct Problem {
+        var text: String
+        var code: Int32
+    }
+
+    /// The requirements that do not hold.
+    static func problems(_ requirements: [Requirement], _ summary: Summary) -> [Problem] {
         let figures = summary.json.numbersByPath
-        for requirement in requirements {
+        return requirements.compactMap { requirement in
             switch requirement.verdict(on: figures) {
-            case .holds: continue
-            case .fails(let actual): code = max(code, fail("required \(requirement.text): found \(actual)", code: 1))
-            case .noValue: code = max(code, fail("required \(requirement.text): the run gives no value", code: 1))
-            case .unknownPath(let nearest): code = max(code, fail(unknown(requirement, nearest), code: 2))
+            case .holds: nil
+            case .fails(let actual): Problem(text: "required \(requirement.text): found \(actual)", code: 1)
+            case .noValue: Problem(text: "required \(requirement.text): the run gives no value", code: 1)
+            case .unknownPath(let nearest): Problem(text: unknown(requirement, nearest), code: 2)
             }
         }
-        return code
     }
 }
 

@@ -46,7 +46,7 @@ struct GangRankTests {
         let again = driver.ranks[1].noteWork(at: end + 800)
         #expect(again == nil, "it has said so already")
         for rank in driver.ranks.indices {
-            for start in [late, early] { driver.ranks[rank].wake(for: start) }
+            for start in [late, early] { driver.ranks[rank].wake(for: start, at: 0) }
             #expect(driver.ranks[rank].nextStart == early)
         }
         let outcomes = driver.iterate(at: early, [driver.shape.emptyBatches, [decoding(1, context: 10)], [decoding(1, context: 10)]])

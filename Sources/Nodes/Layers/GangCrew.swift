@@ -1,0 +1,110 @@
+import Cluster
+import Policies
+import Quantities
+
+/// Who belongs to a rank's gang, now and later, and the rank's place in it.
+final class GangCrew {
+    private let gang: Gang
+    private let plan: ClusterPlan
+    private let layout: ClusterLayout
+    private let table: FaultTable
+    private let node: Int
+    private var membership: Membership
+    private var version: Int
+    /// The epoch that the rank is in.
+    private(set) var epoch = 0
+    /// Ranks that this one has to tell when the epoch's first iteration begins.
+    private(set) var newcomers: [Int] = []
+
+    /// Iterations of an epoch are numbered from its own number, shifted by so many bits: messages of two epochs cannot be mixed up.
+    static let epochBits = 24
+
+    init(_ gang: Gang, node: Int, _ plan: ClusterPlan, _ layout: ClusterLayout, _ table: FaultTable) {
+        self.gang = gang
+        self.node = node
+        self.plan = plan
+        self.layout = layout
+        self.table = table
+        membership = Membership(gang, plan, layout, table)
+        version = table.version
+    }
+
+    /// The table has changed, never before the present.
+    func refresh() {
+        guard version != table.version else { return }
+        version = table.version
+        membership = Membership(gang, plan, layout, table)
+    }
+
+    /// When the gang gets other members.
+    var nextChange: Instant { epoch + 1 < membership.epochs.count ? membership.epochs[epoch + 1].from : .never }
+
+    /// What the present epoch's iterations meet with; `nil` where nothing goes wrong in the run.
+    var weather: GangWeather? { table.isEmpty ? nil : GangWeather(membership.epochs[epoch], table) }
+
+    /// Goes to the epoch of a time. Answers the rank's place in it; `nil` when it has none.
+    func enter(at time: Instant) -> GangRank? { enter(epoch: membership.place(at: time), at: time) }
+
+    func enter(epoch: Int, at time: Instant) -> GangRank? {
+        guard epoch < membership.epochs.count else { return nil }
+        self.epoch = epoch
+        newcomers = []
+        let here = membership.epochs[epoch]
+        guard let gang = here.gang, here.doom > time, let member = gang.members.firstIndex(of: node) else { return nil }
+        for policy in [nil, "eplb", "contiguous"] {
+            // A policy for a certain number of ranks cannot serve fewer.
+            var plan = plan
+            if let policy { plan.pools[gang.pool].mixture?.balance.policy = PolicyChoice(policy) }
+            guard let shape = GangShape(gang, plan: plan, layout: layout),
+                let rank = GangRank(shape, member: member, nodes: layout.nodes.count, seed: plan.seed)
+            else { continue }
+            rank.weather = weather
+            guard epoch > 0 else { return rank }
+            // Ranks that were there before agree on when they are done with what they had begun, and tell the new ones.
+            let before = membership.epochs[epoch - 1].gang?.attention ?? []
+            let old = gang.attention.filter(before.contains)
+            if old.isEmpty {
+                rank.enter(epoch, from: max(here.resumes, time))
+            } else if old.contains(node) {
+                rank.enter(epoch, from: max(here.resumes, time) + shape.wakeLatency)
+                if old.first == node { newcomers = gang.attention.filter { !before.contains($0) } }
+            } else {
+                rank.enter(epoch, from: nil)
+            }
+            return rank
+        }
+        return nil
+    }
+}
+
+/// What an iteration of a gang meets with: ranks that stand still, are slow or die, and links between them.
+///
+/// A barrier in each layer makes everybody wait within a layer's time for the one that stands still, so the whole iteration is as much later. With a
+/// slow rank, or slow links, it is taken to be longer by the factor of the slowest, and by two latencies a layer: more than it would be by the
+/// share of the time that is not computing.
+struct GangWeather {
+    private let epoch: Membership.Epoch
+    private let table: FaultTable
+
+    init(_ epoch: Membership.Epoch, _ table: FaultTable) {
+        self.epoch = epoch
+        self.table = table
+    }
+
+    /// No iteration ends after this time.
+    var doom: Instant { epoch.doom }
+
+    /// When an iteration begins that is due at a time.
+    func begin(at time: Instant) -> Instant { epoch.pauses.first { $0.contains(time) }?.until ?? time }
+
+    /// When something is over that would be at `time` in an iteration that began at `start`, if nothing were wrong.
+    func map(_ time: Instant, start: Instant, layers: Int) -> Instant {
+        guard let gang = epoch.gang else { return time }
+        let factor = gang.members.reduce(Int64(1000)) { max($0, table.slowdown($1, at: start)) }
+        var end = start + (time - start) * factor / 1000 + 2 * Nanoseconds(layers) * table.delay(among: gang.members, at: start)
+        for pause in epoch.pauses where pause.from >= start && pause.from < end && end < .never {
+            end = pause.until == .never ? .never : end + (pause.until - pause.from)
+        }
+        return end
+    }
+}
