@@ -280,7 +280,7 @@ public final class NodeShell {
 
     private func consume(_ bytes: UnsafeRawBufferPointer) throws {
         do {
-            try decoder.decode(bytes, parcels: { try self.consume($2, for: $1, from: $0) }) { envelope in
+            try decoder.decode(bytes, parcels: relay == nil ? nil : { try self.consume($2, for: $1, from: $0) }) { envelope in
                 if envelope.message.channel != .layer {
                     // Of a process that has died, or to the one that was here before.
                     guard envelope.born >= believedFrom[Int(envelope.source)], envelope.sent >= host.started else { return }

@@ -13,8 +13,8 @@ extension Worker {
         case .waiting, .running:
             engine.cancel(slot)
             return
-        case .placed: placed.removeAll { $0 == slot }
-        case .pulling: pulling -= 1
+        case .placed: if let place = (0..<placed.count).first(where: { placed[$0].slot == slot }) { _ = placed.remove(at: place) }
+        case .pulling: endPull(of: slot)
         case .parked: break
         }
         engine.freeBlocks(of: slot)
