@@ -70,7 +70,8 @@ let package = Package(
         .executableTarget(
             name: "testbed",
             dependencies: [
-                "Launch", "Transport", "TopologyFile", "TraceFiles", "Reports", "Comparison", "Planning", "Bounds", "Records", "Terminal", "CommandLine",
+                "Launch", "Transport", "TopologyFile", "TraceFiles", "Reports", "Comparison", "Planning", "Bounds", "Records", "Terminal",
+                "CommandLine",
                 "Cluster",
                 "Models", "Policies", "Workload", "Quantities",
             ],

@@ -54,7 +54,7 @@ extension Comparison {
         let sign = signed && difference > 0 ? "+" : ""
         guard let mean = rows.first(where: { $0.variant == baseline })?.mean, mean != 0 else { return sign + metric.text(difference) }
         let share = difference / mean.magnitude * 100
-        return sign + Figures.fixed(share, decimals: 2) + "%"
+        return sign + Figures.number(share) + "%"
     }
 
     /// The kinds of decisions whose policy differs between variants; routing where none does.
@@ -69,14 +69,15 @@ extension Comparison {
 
     private var notes: [String] {
         var notes: [String] = []
-        let share = Figures.number(design.confidence * 100)
+        let percent = design.confidence * 100
+        let share = percent == percent.rounded() ? Figures.fixed(percent, decimals: 0) : Figures.number(percent)
         if seeds.count > 1, runs.count > 1 {
             notes.append("±: half of the \(share)% interval of the paired difference, by Student's t; each variant for itself.")
         } else if runs.count > 1 {
             notes.append("One seed says nothing of chance: --seeds N gives intervals.")
         }
         if design.isRecordedWorkload, seeds.count > 1 {
-            notes.append("The workload is a recorded trace, the same for every seed: intervals tell of chance in the policies alone.")
+            notes.append("The workload is a recorded trace, the same for every seed: intervals tell of chance in predictions and policies alone.")
         }
         if design.isVariedWorkload { notes.append("Variants differ in the workload: they do not see the same requests.") }
         return notes
@@ -87,7 +88,8 @@ extension Comparison {
     /// For machines: the rows, and every run.
     public var json: JSONValue {
         [
-            "name": .string(design.name), "clock": .string(design.clock), "metric": .string(metric.path), "lower_is_better": .bool(metric.lowerIsBetter),
+            "name": .string(design.name), "clock": .string(design.clock), "metric": .string(metric.path),
+            "lower_is_better": .bool(metric.lowerIsBetter),
             "seeds": .array(seeds.map(JSONValue.unsigned)), "confidence": .number(design.confidence),
             "recorded_workload": .bool(design.isRecordedWorkload), "varied_workload": .bool(design.isVariedWorkload),
             "baseline": baseline.map { label(of: $0) } ?? .null, "variants": .array(rows.map(json)),

@@ -31,7 +31,9 @@ extension CommandTable {
                 value: .init("P", .positiveNumber(limit: 0.999_999), fallback: "0.95")),
             Option(
                 "clock", "What drives the runs.", value: .init("CLOCK", .choice(["virtual", "wall", "inproc"]), fallback: "inproc")),
-            Option("requests", "Stop each run's offers after so many requests.", value: .init("N", .integer(1...1_000_000_000), fallback: "the workload's")),
+            Option(
+                "requests", "Stop each run's offers after so many requests.",
+                value: .init("N", .integer(1...1_000_000_000), fallback: "the workload's")),
             set,
             Option(
                 "jobs", "Runs side by side.", short: "j",

@@ -54,7 +54,9 @@ struct ComparisonTests {
 
     @Test("has the ratio to the bound, and finds a run that beats it")
     func bounds() throws {
-        let runs = [[run(2, bound: 1), run(4, bound: 3), run(3)], [run(1, bound: 2), run(2, bound: 2), run(2, bound: 2)], [run(5), run(5), run(5)]]
+        let runs = [
+            [run(2, bound: 1), run(4, bound: 3), run(3)], [run(1, bound: 2), run(2, bound: 2), run(2, bound: 2)], [run(5), run(5), run(5)],
+        ]
         let comparison = Comparison(try design(), values: values, runs: runs, baseline: nil)
         let ratios = comparison.rows.sorted { $0.variant < $1.variant }.map(\.ratio)
         #expect(ratios[0] == 1.5)
