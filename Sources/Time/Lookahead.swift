@@ -1,5 +1,6 @@
 import Cluster
 import Nodes
+import Policies
 import Quantities
 
 /// What the topology alone says about who can make whom act, and how soon.
@@ -75,7 +76,11 @@ public struct Lookahead: Sendable {
         react(to: .cache, with: .pull, after: 0)
         react(to: .cache, with: .release, after: 0)
         for cause in [Channel.assign, .place, .cache, .pull, .release] { react(to: cause, with: .status, after: 0) }
-        if !layout.gangs.isEmpty { reactOfGangs(least: least(.prefill, .decode, .colocated), pushes: pushes) }
+        guard !layout.gangs.isEmpty else { return }
+        reactOfGangs(least: least(.prefill, .decode, .colocated), pushes: pushes)
+        // A rank whose scheduler lets everybody wait goes to sleep again, and wakes the others when it decides again.
+        let waits = plan.pools.contains { $0.mixture != nil && SchedulingRegistry.traits(of: $0.engine.scheduling).contains(.waits) }
+        if waits { react(to: .wake, with: .wake, after: 0) }
     }
 
     /// A sleeping gang wakes when one of its ranks gets work, and then its ranks do what they have to do.

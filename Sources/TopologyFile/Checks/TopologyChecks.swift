@@ -23,6 +23,7 @@ struct TopologyChecks {
         checkNodes()
         checkWorkload()
         checkPredictor()
+        checkOrder()
         checkAdmission()
         if let objective = draft.objective, objective == ServiceObjective(), !reading.isBroken("slo") {
             reading.report(at: ["slo"], "found an slo without a bound, expected ttft, tbt or e2e")
