@@ -38,6 +38,8 @@ final class RecordSet {
     private(set) var restarts: RecordFile?
     /// The same, of runs in which nothing moves.
     private(set) var migrations: RecordFile?
+    /// Of runs in which something went wrong.
+    private(set) var throughput: RecordFile?
     private let folder: RunFolder
 
     init(folder: RunFolder, records: RecordPlan) throws {
@@ -49,7 +51,7 @@ final class RecordSet {
     }
 
     /// The files, in a fixed order.
-    var files: [RecordFile] { [requests] + [iterations, messages, layers, restarts, migrations].compactMap { $0 } }
+    var files: [RecordFile] { [requests] + [iterations, messages, layers, restarts, migrations, throughput].compactMap { $0 } }
 
     /// Appends rows of requests that were begun again.
     func writeRestarts(_ rows: UnsafeRawBufferPointer) throws {
@@ -63,6 +65,15 @@ final class RecordSet {
         guard !rows.isEmpty else { return }
         if migrations == nil { migrations = try RecordFile(folder: folder, name: "migrations.csv", header: MigrationRow.header) }
         try migrations?.write(rows)
+    }
+
+    /// Writes what the client received in each second.
+    func write(_ series: ThroughputSeries) throws {
+        let file = try RecordFile(folder: folder, name: "throughput.csv", header: ThroughputSeries.header)
+        throughput = file
+        var text = TextBuffer()
+        series.write(to: &text)
+        try take(&text) { try file.write($0) }
     }
 
     /// One digest for all: of names and digests, in order.

@@ -181,14 +181,17 @@ extension Worker {
             let missing = max(0, needed - moves.incoming[place].blocks)
             isGranted = engine.take(missing)
             if isGranted { moves.incoming[place].blocks += missing } else { dropIncoming(place) }
-        } else if !isLoading, engine.waiting.isEmpty, placed.isEmpty, engine.running.count + pulling + engine.placesKept < shape.engine.maxBatch,
-            Int64(step.tokens) <= Int64(shape.lengthLimit), engine.take(needed)
-        {
+        } else if isIdleEnough, Int64(step.tokens) <= Int64(shape.lengthLimit), engine.take(needed) {
             moves.incoming.append(Moves.Incoming(source: source, born: born, id: step.id, stream: step.stream, blocks: needed))
             engine.placesKept += 1
             isGranted = true
         }
         answer(step, isGranted ? .reserved : .refused, to: source, &effects)
+    }
+
+    /// Whether nobody waits here for what a request from elsewhere would take.
+    private var isIdleEnough: Bool {
+        !isLoading && engine.waiting.isEmpty && placed.isEmpty && engine.running.count + pulling.count + engine.placesKept < shape.engine.maxBatch
     }
 
     private func answer(_ step: MigrationStep, _ kind: MigrationStep.Kind, to source: Int32, _ effects: inout Effects) {
