@@ -66,7 +66,7 @@ extension Engine {
 
     /// Admits waiting requests while tokens, places and blocks last, in the scheduler's order.
     private mutating func admit(to iteration: Int, budget: inout Int, at now: Instant) {
-        while !waiting.isEmpty, budget > 0, running.count < plan.maxBatch {
+        while !waiting.isEmpty, budget > 0, running.count + reserved < plan.maxBatch {
             let view = EngineView(
                 now: now, freeBlocks: pool.free, totalBlocks: pool.total, batchRequests: ring[iteration].chunks.count, tokensLeft: budget)
             guard let place = scheduler.next(in: waiting, of: view), place >= 0, place < waiting.count else { return }

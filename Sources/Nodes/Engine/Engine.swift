@@ -57,6 +57,8 @@ struct Engine {
     /// How much longer computing takes than it should, in thousandths: a straggler.
     var slowdown: Int64 = 1000
     var preemptions: Int64 = 0
+    /// Places in the batch that are kept for requests whose caches are here already.
+    var reserved = 0
 
     init(plan: EnginePlan, cost: CostModel, stages: Int, blocks: Int64, scheduler: any SchedulingPolicy, predictor: OutputPredictor = .none) {
         self.plan = plan

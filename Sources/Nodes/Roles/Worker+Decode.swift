@@ -17,7 +17,7 @@ extension Worker {
     /// A request that was preempted here comes before any that has not started: its user is in the middle of an answer.
     mutating func pullCaches(at now: Instant, _ effects: inout Effects) {
         var taken = 0
-        while taken < placed.count, engine.waiting.isEmpty, engine.running.count + pulling < shape.engine.maxBatch {
+        while taken < placed.count, engine.waiting.isEmpty, engine.running.count + pulling + engine.reserved < shape.engine.maxBatch {
             let slot = placed[taken]
             let entry = engine.requests[slot]
             let blocks = engine.pool.blocks(for: Int64(entry.request.knownTokens) + 1)

@@ -24,6 +24,7 @@ struct TopologyChecks {
         checkWorkload()
         checkPredictor()
         checkAdmission()
+        checkScaling()
         if let objective = draft.objective, objective == ServiceObjective(), !reading.isBroken("slo") {
             reading.report(at: ["slo"], "found an slo without a bound, expected ttft, tbt or e2e")
         }
@@ -36,7 +37,7 @@ struct TopologyChecks {
             predictor: draft.predictor, decisionCost: draft.decisionCost, recovery: draft.recovery)
         for (pool, plan) in pairs { checkMemory(plan, pool, in: cluster) }
         // A cluster without measure is not laid out.
-        if cluster.pools.reduce(0, { $0 + $1.count }) <= Limits.nodes {
+        if cluster.pools.reduce(0, { $0 + $1.size }) <= Limits.nodes {
             let layout = ClusterLayout(cluster)
             for (pool, plan) in pairs { checkExperts(plan, pool, in: cluster, layout) }
         }
