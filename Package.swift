@@ -51,7 +51,7 @@ let package = Package(
         core("Bounds", ["Quantities", "Models", "Policies", "Workload", "Cluster", "CClp", "CCbc"]),
         core("Planning", ["Quantities", "Models", "Policies", "Workload", "Cluster", "Bounds"]),
         core("Nodes", ["Quantities", "Models", "Policies", "Workload", "Cluster", "Records", "Bounds"]),
-        core("Time", ["Quantities", "Cluster", "Nodes"]),
+        core("Time", ["Quantities", "Policies", "Cluster", "Records", "Nodes"]),
 
         // Shell: files, sockets, processes, terminal
         core("TraceFiles", ["Quantities", "Workload", "CZlib", "CJansson"]),

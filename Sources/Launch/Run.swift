@@ -73,23 +73,28 @@ public struct Run {
         let records = try RecordSet(folder: folder, records: plan.records)
         let outcome: RunOutcome
         let statistics: [NodeStatistics?]
+        let faults: FaultTable
         if plan.clock == .inproc {
-            (outcome, statistics) = try InProcessRun(plan: plan, layout: layout, folder: folder, source: source, onStatus: onStatus)
+            (outcome, statistics, faults) = try InProcessRun(plan: plan, layout: layout, folder: folder, source: source, onStatus: onStatus)
                 .run(into: records, events)
         } else {
             let run = try ProcessRun(
                 plan: plan, layout: layout, folder: folder, executable: executable, events: events, cluster: cluster, onStatus: onStatus)
             outcome = run.run()
             (grants, startUp) = (run.grantCount, run.startUp)
+            faults = run.faults
             try MergedParts(folder: folder, layout: layout).merge(into: records)
             statistics = try layout.nodes.map { node throws(SystemError) in try PartFiles.statistics(folder.parts, node) }
+        }
+        if let client = statistics[ClusterLayout.client]?.client, faults.faults.contains(where: { $0.at <= client.lastEnd }) {
+            try records.write(client.series)
         }
         let isIncomplete = outcome != .finished && !(outcome == .ended && hasEnded(statistics))
         let hasWholeTimeline = plan.records.timeline ? try Timeline(folder: folder, layout: layout).write() : false
         Files.remove(folder.parts)
         let wall = seconds(monotonicNow() - started)
         let summary = SummaryBuilder(plan, layout).build(
-            statistics, wall: wall, incomplete: isIncomplete, digest: records.digest, energy: energy)
+            statistics, wall: wall, incomplete: isIncomplete, digest: records.digest, faults: faults, energy: energy)
         try Files.write(Array((summary.json.text(.pretty) + "\n").utf8), to: folder.path + "/summary.json")
         let manifest = Manifest(
             plan: plan, layout: layout, records: records, version: version, incomplete: isIncomplete, hasWholeTimeline: hasWholeTimeline)

@@ -13,6 +13,8 @@ public enum TimerKind: Int, Sendable, CaseIterable {
     case arrival
     /// The gang's next iteration begins.
     case gangStart
+    /// A scheduler that lets requests wait decides again.
+    case decision
     /// A new process is ready to serve.
     case ready
     /// The failure detector has something to say.
@@ -85,6 +87,7 @@ struct TimerTable {
     private var report: Instant = .never
     private var arrival: Instant = .never
     private var gangStart: Instant = .never
+    private var decision: Instant = .never
     private var ready: Instant = .never
     private var verdict: Instant = .never
     private var patience: Instant = .never
@@ -102,6 +105,7 @@ struct TimerTable {
             case .report: report
             case .arrival: arrival
             case .gangStart: gangStart
+            case .decision: decision
             case .ready: ready
             case .verdict: verdict
             case .patience: patience
@@ -117,6 +121,7 @@ struct TimerTable {
             case .report: report = newValue
             case .arrival: arrival = newValue
             case .gangStart: gangStart = newValue
+            case .decision: decision = newValue
             case .ready: ready = newValue
             case .verdict: verdict = newValue
             case .patience: patience = newValue
@@ -137,6 +142,7 @@ struct TimerTable {
         if report < time { (kind, time) = (.report, report) }
         if arrival < time { (kind, time) = (.arrival, arrival) }
         if gangStart < time { (kind, time) = (.gangStart, gangStart) }
+        if decision < time { (kind, time) = (.decision, decision) }
         if rare < time {
             time = rare
             kind =

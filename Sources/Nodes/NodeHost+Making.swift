@@ -42,7 +42,7 @@ extension NodeHost {
 
     private static func makeState(
         _ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout, _ faults: FaultTable, born: Instant, _ probe: DecisionProbe?,
-        _ commons: GangCommons?,        source: () -> any RequestSource
+        _ commons: GangCommons?, source: () -> any RequestSource
     ) -> State? {
         switch node.role {
         case .client:
@@ -52,7 +52,8 @@ extension NodeHost {
                         names: layout.nodes.map(\.name), plan: plan, source: source(), born: born,
                         incarnation: faults.outages[node.index].count { $0.until <= born })))
         case .controller: makeController(plan, layout, WorkerWatch(plan, layout, table: faults, born: born), probe).map { .controller(Box($0)) }
-        case .prefill, .decode, .colocated, .ep, .attention: makeWorker(node, of: plan, layout, faults, born: born, probe, commons).map { .worker(Box($0)) }
+        case .prefill, .decode, .colocated, .ep, .attention:
+            makeWorker(node, of: plan, layout, faults, born: born, probe, commons).map { .worker(Box($0)) }
         case .expert:
             makeCrew(node, of: plan, layout, faults, commons).map { crew in
                 .expert(Box(ExpertNode(plan: node, records: plan.records, gang: crew.enter(at: born), crew: crew)))

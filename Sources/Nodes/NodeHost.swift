@@ -96,7 +96,8 @@ public final class NodeHost {
     @inline(__always)
     public func receive(_ envelope: Envelope) {
         if case .layer(let message) = envelope.message {
-            if faults.isEmpty { gang?.receive(message) } else { receiveLayer(message) }
+            let isAsPlanned = faults.isEmpty && message.iteration >> GangCrew.epochBits == 0
+            if isAsPlanned { gang?.receive(message) } else { receiveLayer(message) }
             return
         }
         inbox.push(envelope, at: EventKey(time: envelope.head, source: envelope.source, sequence: envelope.sequence))

@@ -1,5 +1,6 @@
 import Cluster
 import Nodes
+import Policies
 import Quantities
 
 /// What the topology alone says about who can make whom act, and how soon.
@@ -81,7 +82,11 @@ public struct Lookahead: Sendable {
         react(to: .cache, with: .release, after: 0)
         for cause in [Channel.assign, .place, .cache, .pull, .release] { react(to: cause, with: .status, after: 0) }
         if plan.workersLeave { reactToDepartures(least: least(.prefill, .decode, .colocated), pushes: pushes) }
-        if !layout.gangs.isEmpty { reactOfGangs(least: least(.prefill, .decode, .colocated), pushes: pushes) }
+        guard !layout.gangs.isEmpty else { return }
+        reactOfGangs(least: least(.prefill, .decode, .colocated), pushes: pushes)
+        // A rank whose scheduler lets everybody wait goes to sleep again, and wakes the others when it decides again.
+        let waits = plan.pools.contains { $0.mixture != nil && SchedulingRegistry.traits(of: $0.engine.scheduling).contains(.waits) }
+        if waits { react(to: .wake, with: .wake, after: 0) }
     }
 
     /// A sleeping gang wakes when one of its ranks gets work, and then its ranks do what they have to do.
@@ -126,10 +131,11 @@ public struct Lookahead: Sendable {
         let targets = layout.nodes.filter { receivers(of: channel).contains($0.role) }
         guard !sources.isEmpty, !targets.isEmpty else { return .never }
         // Links with the front end are all of one class, so one pair stands for all; between workers the classes present count.
-        if sources.contains(where: { $0.host < 0 }) || targets.contains(where: { $0.host < 0 }) { return plan.links.control.latency }
         var kinds = Set<LinkKind>()
-        for source in sources {
-            for target in targets where kinds.count < 3 { kinds.insert(layout.link(from: source.index, to: target.index)) }
+        if sources.contains(where: { $0.host < 0 }) || targets.contains(where: { $0.host < 0 }) { kinds.insert(.control) }
+        let workers = targets.filter { $0.host >= 0 }
+        for source in sources where source.host >= 0 {
+            for target in workers where kinds.count < 4 { kinds.insert(layout.link(from: source.index, to: target.index)) }
         }
         return LinkKind.allCases.filter(kinds.contains).map { plan.links[$0].latency }.min() ?? .never
     }

@@ -66,7 +66,9 @@ extension Timekeeper {
         let earliest = earliestSends()
         let fence = min(earliest[.fence], earliest[.leave])
         let change = min(stop, isOver ? .never : nextChange)
-        let limit = min(arrival + min(Self.aheadLimit, .never - arrival), change, fence + min(min(latency[.fence], latency[.leave]), .never - fence))
+        // Nor is what it has to send because of a word that is on its way to it.
+        let word = fence + min(min(latency[.fence], latency[.leave]), .never - fence)
+        let limit = min(arrival + min(Self.aheadLimit, .never - arrival), change, min(client.earliest[.cancel], word))
         // Telling it twice would change nothing: what it may send before `limit` is then no arrival but an answer.
         if arrival < limit, limit > sentAhead, arrival <= others + Self.aheadLimit / 2 {
             sentAhead = limit

@@ -1,6 +1,7 @@
 import Cluster
 import Models
 import Nodes
+import Policies
 import Quantities
 import Records
 import Transport
@@ -23,12 +24,15 @@ struct Pieces {
             ("leg of an exchange, 32 counts, decoded", leg.decode),
             ("sheet of 58 x 288 counts, encoded", sheet.encode),
             ("sheet of 58 x 288 counts, decoded", sheet.decode),
+            ("mc-sf decides, 10,000 wait, 256 run, 32 join", scheduling("mc-sf", places: 32)),
+            ("mc-sf decides, 10,000 wait, 256 run, none can join", scheduling("mc-sf", places: 32, isFull: true)),
+            ("sorted-f decides, 10,000 wait, 256 run, 32 join", scheduling("sorted-f", places: 32)),
             ("row of requests.csv", requestRow()),
             ("row of iterations.csv", iterationRow()),
         ]
     }
 
-    private func nanoseconds(calls count: Int? = nil, _ body: () -> Void) -> Double {
+    func nanoseconds(calls count: Int? = nil, _ body: () -> Void) -> Double {
         body()
         return Measure.median((0..<rounds).map { _ in Measure.time(body) }) / Double(count ?? calls) * 1e9
     }

@@ -41,11 +41,13 @@ struct EngineDriver {
     private var jobs: [Job]
     private(set) var violations: [String] = []
 
-    init(_ jobs: [Job], plan: EnginePlan, blocks: Int64, stages: Int = 1) throws {
+    init(_ jobs: [Job], plan: EnginePlan, blocks: Int64, stages: Int = 1, predictor: PolicyChoice = PolicyChoice("none")) throws {
         self.jobs = jobs.sorted { ($0.arrival, $0.id) < ($1.arrival, $1.id) }
         let cost = CostModel(model: testModel, device: testDevice, tensorParallel: 1, pipelineParallel: stages, table: nil)
         let scheduler = try #require(SchedulingRegistry.make(plan.scheduling, random: RandomStream(seed: 1, stream: 1)))
-        engine = Engine(plan: plan, cost: cost, stages: stages, blocks: blocks, scheduler: scheduler)
+        let limit = blocks * Int64(plan.blockSize)
+        let predictor = try #require(OutputPredictor(predictor, seed: 1, lengthLimit: limit))
+        engine = Engine(plan: plan, cost: cost, stages: stages, blocks: blocks, scheduler: scheduler, predictor: predictor)
     }
 
     /// Runs until nothing is left to do.
@@ -54,8 +56,9 @@ struct EngineDriver {
         while true {
             let arrival = jobs.first?.arrival ?? .never
             let stage = engine.inFlight > 0 && engine.inFlight < engine.stages && engine.stageFree[0] > clock ? engine.stageFree[0] : .never
-            let next = min(arrival, engine.nextEnd, stage)
+            let next = min(arrival, engine.nextEnd, stage, engine.decidesAgain)
             guard next < .never else { return }
+            if next <= clock, next == engine.decidesAgain { violations.append("a policy decides again at once") }
             clock = next
             if engine.nextEnd == clock { end(at: clock) }
             while jobs.first?.arrival == clock { accept(jobs.removeFirst()) }

@@ -56,28 +56,6 @@ struct RoutingConformanceTests {
     }
 }
 
-@Suite("Every scheduling policy")
-struct SchedulingConformanceTests {
-    @Test("tries a request that waits, or none, the same under the same seed", arguments: SchedulingRegistry.descriptions.map(\.name))
-    func validChoice(name: String) throws {
-        func decisions() throws -> [Int?] {
-            var random = stream(4)
-            var queue = WaitingQueue()
-            var policy = try #require(SchedulingRegistry.make(PolicyChoice(name), random: stream(5)))
-            return try (0..<300).map { step in
-                queue.insert(randomQueued(Int64(step), &random))
-                let place = policy.next(in: queue, of: EngineView(now: 0, freeBlocks: 10, totalBlocks: 20, batchRequests: 1, tokensLeft: 512))
-                if let place {
-                    try #require(place >= 0 && place < queue.count)
-                    if random.below(2) == 0 { _ = queue.remove(at: place) }
-                }
-                return place
-            }
-        }
-        #expect(try decisions() == decisions())
-    }
-}
-
 @Suite("The registries")
 struct RegistryTests {
     static let families = [

@@ -23,10 +23,11 @@ public func generatedPlan(_ number: UInt64) -> ClusterPlan {
             name: name, role: role, count: count, model: testModel, device: testDevice, tensorParallel: 1 << random.below(3),
             pipelineParallel: 1 + random.below(2), engine: engine())
     }
-    let pools =
+    var pools =
         random.below(4) == 0
         ? [pool("mixed", .colocated, 1 + random.below(6))]
         : [pool("prefill", .prefill, 1 + random.below(4)), pool("decode", .decode, 1 + random.below(6))]
+    for place in pools.indices { pools[place].engine.scheduling = generatedScheduling(number, pool: place, isLayerwise: isLayerwise) }
     // In turns, so that few plans have all of them.
     let policies = RoutingRegistry.descriptions.map { PolicyChoice($0.name) }
     var links = LinkPlan()
@@ -45,7 +46,6 @@ public func generatedPlan(_ number: UInt64) -> ClusterPlan {
     if admission.name == "bid-price" { admission.parameters["reward"] = 0.0005 }
     let costs: [DecisionCost] = [.free, .fixed(20_000), .fixed(3_000_000), .modelled]
     let cost = costs[extra.below(costs.count)]
-    let predictors = ["oracle", "noisy", "interval", "refined"]
     _ = random.below(policies.count)
     let controller = ControllerPlan(
         routing: withHorizon(policies[Int(number % UInt64(policies.count))]), decodeRouting: withHorizon(policies[random.below(policies.count)]),
@@ -55,7 +55,30 @@ public func generatedPlan(_ number: UInt64) -> ClusterPlan {
         controller: controller,
         links: links, hosts: HostPlan(devicesPerHost: 8, hostsPerRack: 1 + random.below(3)), workload: workload(&random, isTight: isTight),
         objective: ServiceObjective(ttft: 500_000_000, tbt: 50_000_000), records: RecordPlan(messages: true),
-        predictor: PolicyChoice(predictors[extra.below(predictors.count)]), decisionCost: cost)
+        predictor: generatedPredictor(number), decisionCost: cost)
+}
+
+/// Scheduling policies from a stream of their own, of which the plans that tests use have each at least three times.
+private func generatedScheduling(_ number: UInt64, pool: Int, isLayerwise: Bool) -> PolicyChoice {
+    var random = RandomStream(seed: number, stream: 1127)
+    for _ in 0..<pool { _ = random.next() }
+    // With layers pushed nobody may overtake.
+    let policies = SchedulingRegistry.descriptions.filter {
+        !isLayerwise || !SchedulingRegistry.traits(of: PolicyChoice($0.name)).contains(.overtakes)
+    }
+    let policy = policies[random.below(policies.count)]
+    let parameters: [String: [String: Double]] = [
+        "fcfs-protected": number % 2 == 0 ? ["protection": 0.3] : ["protection": 0.3, "clearing": 0.5],
+        "wait": ["classes": 2, "first": 40, "patience": 0.03],
+        "nested-wait": ["width": 20, "patience": 0.03], "priority": number % 2 == 0 ? [:] : ["aging": 1], "trail": ["limit": 0.5],
+    ]
+    return PolicyChoice(policy.name, parameters: parameters[policy.name] ?? [:])
+}
+
+/// Predictors in turns; the first predicts nothing.
+private func generatedPredictor(_ number: UInt64) -> PolicyChoice {
+    let predictors = PredictorRegistry.descriptions.dropFirst()
+    return PolicyChoice(predictors[predictors.startIndex + Int(number) % predictors.count].name)
 }
 
 private func workload(_ random: inout RandomStream, isTight: Bool) -> WorkloadPlan {

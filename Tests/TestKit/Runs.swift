@@ -217,7 +217,7 @@ public func runInWindows(
             goOn(node, grant, [])
         }
     }
-    precondition(open.isEmpty, "plan \(plan.name): \(open.keys.sorted()) wait for messages of their gang that nobody sends")
+    precondition(open.isEmpty, "plan \(plan.name): \(open.keys.sorted()) wait for messages of their gang that nobody sends\n\(keeper)")
     precondition(keeper.isQuiescent, "plan \(plan.name): no grant is out and something is left to happen:\n\(keeper)")
     hosts[ClusterLayout.client].finish()
     let statistics = zip(hosts, ended).map { host, ended in

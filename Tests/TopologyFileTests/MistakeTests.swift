@@ -127,7 +127,7 @@ struct PoolMistakeTests {
                 ("0, transfer", "found '0', expected a whole number from 1 to 4096"),
                 ("layer,", "unknown transfer 'layer', expected one of after-prefill, layerwise; did you mean 'layerwise'?"),
                 ("1.01", "found '1.01', expected a number above 0, at most 1"),
-                ("fcsf", "unknown policy 'fcsf', expected one of fcfs; did you mean 'fcfs'?"),
+                ("fcsf", "unknown policy 'fcsf', expected one of fcfs, fcfs-protected, sjf"),
             ])
     }
 

@@ -8,11 +8,21 @@ extension Engine {
     /// When it comes out empty there is nothing that could be computed, now or until something else happens: what a preemption gave
     /// back was offered to those that wait. The lookahead of the virtual clock rests on that.
     mutating func form(_ place: Int, at now: Instant) {
+        decidesAgain = .never
+        if traits.contains(.manages) { manage(in: place, at: now) }
+        compute(place, at: now)
+        if traits.isDisjoint(with: [.manages, .admits]) { return }
+        if ring[place].shape.isEmpty { overrule(place, at: now) }
+        for slot in orders.paused { requests[slot].isPaused = false }
+    }
+
+    private mutating func compute(_ place: Int, at now: Instant) {
         var budget = plan.tokenBudget
         if plan.chunkedPrefill {
+            let evicted = ring[place].preemptions
             addRunning(to: place, budget: &budget)
             // Room that had to be taken from one request is not for the next one, unless nothing else would run.
-            if ring[place].preemptions == 0 || ring[place].shape.isEmpty { admit(to: place, budget: &budget, at: now) }
+            if ring[place].preemptions == evicted || ring[place].shape.isEmpty { admit(to: place, budget: &budget, at: now) }
         } else {
             // Without chunks a prompt is computed whole, in an iteration without decoding ones, and goes first.
             admit(to: place, budget: &budget, at: now)
@@ -21,30 +31,32 @@ extension Engine {
         }
     }
 
-    /// Adds the running requests in order, the next token of those that decode and the next piece of those that prefill.
-    private mutating func addRunning(to iteration: Int, budget: inout Int) {
+    /// Adds the running requests in order, but for those that skip the iteration: the next token of those that decode and the next piece of those that prefill.
+    mutating func addRunning(to iteration: Int, budget: inout Int) {
         var place = 0
         while place < running.count, budget > 0 {
             let slot = running[place]
-            if requests[slot].isInFlight {
+            if requests[slot].isInFlight || requests[slot].isPaused {
                 place += 1
                 continue
             }
             let computed = requests[slot].computed
             let tokens = min(requests[slot].total - computed, Int32(clamping: budget))
-            guard reserve(Int64(computed + tokens), for: slot, from: place, in: iteration) else { break }
+            // It was the victim itself: the next one is in its place.
+            guard reserve(Int64(computed + tokens), for: slot, from: place, in: iteration) else { continue }
             budget -= Int(tokens)
             add(slot, tokens: tokens, to: iteration)
             place += 1
         }
     }
 
-    /// Takes the blocks that `tokens` tokens of a request need, preempting the requests behind it, and itself as the last.
+    /// Takes the blocks that `tokens` tokens of a request need, preempting the requests behind it, and itself as the last. Answers whether it still runs.
     private mutating func reserve(_ tokens: Int64, for slot: Int32, from place: Int, in iteration: Int) -> Bool {
         let missing = pool.blocks(for: tokens) - Int64(requests[slot].blocks)
         guard missing > 0 else { return true }
         while !pool.take(missing) {
-            guard let victim = running[place...].last(where: { !requests[$0].isInFlight }) else { return false }
+            // The request itself is one that can go.
+            let victim = (traits.contains(.choosesVictims) ? chosenVictim(from: place) : lastVictim(from: place)) ?? slot
             preempt(victim)
             ring[iteration].preemptions += 1
             if victim == slot { return false }
@@ -53,8 +65,10 @@ extension Engine {
         return true
     }
 
+    private func lastVictim(from place: Int) -> Int32? { running[place...].last { !requests[$0].isInFlight } }
+
     /// Throws a running request's cache away and puts it back into the queue.
-    private mutating func preempt(_ slot: Int32) {
+    mutating func preempt(_ slot: Int32) {
         leave(slot)
         freeBlocks(of: slot)
         requests[slot].computed = 0
@@ -66,25 +80,42 @@ extension Engine {
 
     /// Admits waiting requests while tokens, places and blocks last, in the scheduler's order.
     private mutating func admit(to iteration: Int, budget: inout Int, at now: Instant) {
-        while !waiting.isEmpty, budget > 0, running.count + reserved < plan.maxBatch {
-            let view = EngineView(
-                now: now, freeBlocks: pool.free, totalBlocks: pool.total, batchRequests: ring[iteration].chunks.count, tokensLeft: budget)
-            guard let place = scheduler.next(in: waiting, of: view), place >= 0, place < waiting.count else { return }
-            let slot = waiting[place].slot
-            let total = Int64(requests[slot].total)
-            let fits = total <= Int64(budget)
-            // A prompt above the whole budget runs alone when it may not be cut.
-            guard fits || plan.chunkedPrefill || ring[iteration].shape.isEmpty else { return }
-            guard pool.take(pool.blocks(for: total)) else { return }
-            _ = waiting.remove(at: place)
-            waitingTokens -= total
-            requests[slot].blocks = Int32(pool.blocks(for: total))
-            if requests[slot].prefillStart < 0 { requests[slot].prefillStart = now }
-            join(slot)
-            let tokens = plan.chunkedPrefill ? Int32(min(total, Int64(budget))) : Int32(total)
-            budget -= Int(tokens)
-            add(slot, tokens: tokens, to: iteration)
+        if traits.contains(.admits) {
+            guard budget > 0 else { return }
+            choose(at: now)
+            for place in admitted.indices {
+                guard let position = waiting.firstIndex(of: admitted[place]), admit(at: position, to: iteration, budget: &budget, at: now) else {
+                    return
+                }
+            }
+        } else {
+            admitAll(to: iteration, budget: &budget, at: now)
         }
+    }
+
+    /// Admits the queue from its head.
+    mutating func admitAll(to iteration: Int, budget: inout Int, at now: Instant) {
+        while !waiting.isEmpty, admit(at: 0, to: iteration, budget: &budget, at: now) {}
+    }
+
+    /// Admits the waiting request at a place of the queue, if there is room for it.
+    private mutating func admit(at position: Int, to iteration: Int, budget: inout Int, at now: Instant) -> Bool {
+        guard budget > 0, running.count + reserved < plan.maxBatch else { return false }
+        let slot = waiting[position].slot
+        let total = Int64(requests[slot].total)
+        let fits = total <= Int64(budget)
+        // A prompt above the whole budget runs alone when it may not be cut.
+        guard fits || plan.chunkedPrefill || ring[iteration].shape.isEmpty else { return false }
+        guard pool.take(pool.blocks(for: total)) else { return false }
+        _ = waiting.remove(at: position)
+        waitingTokens -= total
+        requests[slot].blocks = Int32(pool.blocks(for: total))
+        if requests[slot].prefillStart < 0 { requests[slot].prefillStart = now }
+        join(slot)
+        let tokens = plan.chunkedPrefill ? Int32(min(total, Int64(budget))) : Int32(total)
+        budget -= Int(tokens)
+        add(slot, tokens: tokens, to: iteration)
+        return true
     }
 
     @inline(__always)

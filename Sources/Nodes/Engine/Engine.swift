@@ -47,7 +47,14 @@ struct Engine {
     /// When each stage is free again.
     var stageFree: [Instant]
     var scheduler: any SchedulingPolicy
+    let traits: SchedulingTraits
     let predictor: OutputPredictor
+    /// What the scheduler sees and says, kept for its memory.
+    var view: EngineView
+    var orders = RunningOrders()
+    var admitted: [QueuedRequest] = []
+    /// When an iteration is to be formed although nothing has happened; `Instant.never` unless the scheduler lets somebody wait.
+    var decidesAgain: Instant = .never
     /// What a decision of the scheduler takes on the emulated clock, and what measures it on the host.
     var decisionCost = DecisionCost.free
     var probe: DecisionProbe?
@@ -60,12 +67,20 @@ struct Engine {
     /// Places in the batch that are kept for requests whose caches are here already.
     var reserved = 0
 
-    init(plan: EnginePlan, cost: CostModel, stages: Int, blocks: Int64, scheduler: any SchedulingPolicy, predictor: OutputPredictor = .none) {
+    /// - Parameter duty: what requests do here: whether their caches grow, and whether they come with them.
+    init(
+        plan: EnginePlan, cost: CostModel, stages: Int, blocks: Int64, scheduler: any SchedulingPolicy, predictor: OutputPredictor = .none,
+        duty: Duty = .colocated
+    ) {
         self.plan = plan
         self.cost = cost
         self.stages = stages
         self.scheduler = scheduler
         self.predictor = predictor
+        traits = type(of: scheduler).traits
+        view = EngineView(
+            now: 0, blockSize: Int64(plan.blockSize), freeBlocks: blocks, totalBlocks: blocks, tokenBudget: plan.tokenBudget, maxBatch: plan.maxBatch,
+            cutsPrompts: plan.chunkedPrefill, growsCaches: duty != .prefill, joinsPrefilled: duty == .decode)
         pool = BlockPool(blockSize: Int64(plan.blockSize), total: blocks)
         stageFree = Array(repeating: 0, count: stages)
         ring = Array(repeating: Iteration(), count: stages)
@@ -92,11 +107,10 @@ struct Engine {
 
     /// Puts a request in the queue. Its slot must be in phase `waiting`.
     mutating func enqueue(_ slot: Int32) {
-        let entry = requests[slot]
-        var item = queued(slot, entry)
-        item.prediction = prediction(of: entry)
+        var item = predicted(slot)
+        if traits.contains(.ranks) { item.rank = scheduler.rank(of: item) }
         waiting.insert(item)
-        waitingTokens += Int64(entry.total)
+        waitingTokens += Int64(item.tokens)
     }
 
     /// A request as the scheduler may see it, without what is predicted of it.
@@ -104,12 +118,6 @@ struct Engine {
         QueuedRequest(
             slot: slot, id: entry.request.id, priority: entry.request.priority, arrival: entry.request.arrival, tokens: entry.total,
             generated: entry.generated)
-    }
-
-    /// What is predicted of a request's output length now.
-    func prediction(of entry: EngineRequest) -> Prediction {
-        predictor.predict(
-            id: entry.request.id, promptTokens: entry.request.promptTokens, truth: entry.request.outputTokens, generated: entry.generated)
     }
 
     /// Puts a request that has its blocks into the batch, at its place in the order.

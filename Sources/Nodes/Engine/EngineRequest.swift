@@ -1,3 +1,4 @@
+import Policies
 import Quantities
 
 /// A request at a worker.
@@ -30,6 +31,10 @@ struct EngineRequest: Sendable {
     var blocks: Int32 = 0
     /// Whether it is part of an iteration that runs.
     var isInFlight = false
+    /// Whether it skips the iteration that is being formed.
+    var isPaused = false
+    /// What was predicted of its output before its first token.
+    var prediction = Prediction.unknown
     var preemptions: Int32 = 0
     var prefillStart: Instant = -1
     var prefillNode: Int32 = -1

@@ -40,6 +40,8 @@ struct WorkerWatch {
     @inline(__always)
     mutating func believes(_ envelope: Envelope) -> Bool {
         let source = Int(envelope.source)
+        // Nobody but a node of the cluster says anything.
+        guard known.indices.contains(source) else { return false }
         guard envelope.born == known[source], !isDead[source] else { return knows(envelope) }
         return true
     }
@@ -134,7 +136,7 @@ extension Controller {
                 }
             }
             effects.timers[.patience] = watch.held.first?.until ?? .never
-        case .iterationEnd, .stageFree, .report, .arrival, .gangStart, .membership, .notice, .departure: break
+        case .iterationEnd, .stageFree, .report, .arrival, .gangStart, .membership, .decision, .notice, .departure: break
         }
         effects.delay = max(0, busyUntil - now)
     }

@@ -1,3 +1,4 @@
+import Policies
 import Quantities
 import Records
 
@@ -9,28 +10,53 @@ extension Worker {
         var entry = EngineRequest(placement.request, phase: .placed)
         entry.prefillNode = placement.prefillNode
         entry.peerSlot = placement.prefillSlot
-        placed.append(engine.requests.insert(entry))
+        let slot = engine.requests.insert(entry)
+        var item = engine.predicted(slot)
+        // It comes with its first token.
+        item.tokens += 1
+        item.generated += 1
+        item.rank = engine.traits.contains(.ranks) ? engine.scheduler.rank(of: item) : placements
+        placements += 1
+        placed.insert(item)
     }
 
-    /// Reserves room for placed requests, first come first served, and asks for their caches.
+    /// Reserves room for placed requests, in the scheduler's order, and asks for their caches.
     ///
     /// A request that was preempted here comes before any that has not started: its user is in the middle of an answer.
     mutating func pullCaches(at now: Instant, _ effects: inout Effects) {
-        var taken = 0
-        while taken < placed.count, engine.waiting.isEmpty, engine.running.count + pulling + engine.reserved < shape.engine.maxBatch {
-            let slot = placed[taken]
-            let entry = engine.requests[slot]
-            let blocks = engine.pool.blocks(for: Int64(entry.request.knownTokens) + 1)
-            guard engine.pool.take(blocks) else { break }
-            engine.requests[slot].blocks = Int32(blocks)
-            engine.requests[slot].phase = .pulling
-            engine.requests[slot].transferStart = now
-            pulling += 1
-            taken += 1
-            let message = CacheMessage(id: entry.request.id, stream: entry.request.stream, prefillSlot: entry.peerSlot, decodeSlot: slot)
-            effects.send(.pull(message), to: entry.prefillNode, bytes: MessageSize.header)
+        guard !placed.isEmpty, engine.waiting.isEmpty else { return }
+        if engine.traits.contains(.admits) {
+            engine.choose(from: placed, pulling: pulling, at: now)
+            for place in engine.admitted.indices {
+                guard let position = placed.firstIndex(of: engine.admitted[place]), pull(at: position, at: now, &effects) else { return }
+            }
+        } else {
+            while !placed.isEmpty, pull(at: 0, at: now, &effects) {}
         }
-        if taken > 0 { placed.removeFirst(taken) }
+    }
+
+    /// Reserves room for the placed request at a place of the queue and asks for its cache, if there is room for it.
+    private mutating func pull(at position: Int, at now: Instant, _ effects: inout Effects) -> Bool {
+        guard engine.running.count + pulling.count + engine.reserved < shape.engine.maxBatch else { return false }
+        let slot = placed[position].slot
+        let entry = engine.requests[slot]
+        let blocks = engine.pool.blocks(for: Int64(entry.request.knownTokens) + 1)
+        guard engine.pool.take(blocks) else { return false }
+        _ = placed.remove(at: position)
+        engine.requests[slot].blocks = Int32(blocks)
+        engine.requests[slot].phase = .pulling
+        engine.requests[slot].transferStart = now
+        pulling.append(slot)
+        let message = CacheMessage(id: entry.request.id, stream: entry.request.stream, prefillSlot: entry.peerSlot, decodeSlot: slot)
+        effects.send(.pull(message), to: entry.prefillNode, bytes: MessageSize.header)
+        return true
+    }
+
+    /// A cache is not on its way any more.
+    mutating func endPull(of slot: Int32) {
+        guard let place = pulling.firstIndex(of: slot) else { return }
+        pulling.swapAt(place, pulling.count - 1)
+        pulling.removeLast()
     }
 
     /// A cache, or a piece of it, has arrived: the request joins the batch with the last piece.
@@ -42,7 +68,7 @@ extension Worker {
             engine.requests[slot].transferStart = max(sent, engine.requests[slot].transferStart)
         }
         guard message.isFinal else { return }
-        pulling -= 1
+        endPull(of: slot)
         engine.requests[slot].prefillStart = message.prefillStart
         engine.requests[slot].kvTransfer = now - engine.requests[slot].transferStart
         engine.requests[slot].computed = engine.requests[slot].request.knownTokens

@@ -131,7 +131,7 @@ extension Worker {
         dropHeld(request.id)
         let blocks = engine.pool.blocks(for: Int64(cache.cached))
         guard departure == nil, !isOff, !isLoading, crew == nil, duty != .prefill,
-            engine.running.count + pulling + engine.reserved < shape.engine.maxBatch, engine.pool.take(blocks)
+            engine.running.count + pulling.count + engine.reserved < shape.engine.maxBatch, engine.pool.take(blocks)
         else { return handBack(request.id, request.stream, holder: -1, &effects) }
         var entry = EngineRequest(request, phase: .held)
         entry.computed = cache.cached

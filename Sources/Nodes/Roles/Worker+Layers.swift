@@ -27,6 +27,7 @@ extension Worker {
             return
         }
         openPlace = engine.startIteration(at: now, isOpen: true)
+        effects.timers[.decision] = engine.decidesAgain
         guard let shape = gang?.shape else { return }
         let batches = openPlace.map { shape.divide(engine.ring[$0]) } ?? Array(repeating: BatchShape(), count: shape.microBatches)
         gang?.begin(at: now, batches)

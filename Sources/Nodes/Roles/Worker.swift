@@ -19,10 +19,11 @@ struct Worker {
     var nextStart: Instant = .never
     /// Tokens of the iteration that ends, before they are sent.
     var outbox: [StreamToken] = []
-    /// Decode: placed requests that wait for room, first come first.
-    var placed: [Int32] = []
-    /// Decode: requests whose cache is on its way.
-    var pulling = 0
+    /// Decode: placed requests that wait for room, in the scheduler's order, or first come first; and how many there ever were.
+    var placed = WaitingQueue()
+    var placements: Int64 = 0
+    /// Decode: requests whose cache is on its way, in no order.
+    var pulling: [Int32] = []
     /// Prefill, layer-wise: slots by request, for pulls that do not know the slot; and pulls that overtook their assignment.
     var slots: [Int64: Int32] = [:]
     var earlyPulls: [Int64: CacheMessage] = [:]
@@ -61,7 +62,7 @@ struct Worker {
         self.records = records
         name = Array(plan.name.utf8)
         engine = Engine(
-            plan: shape.engine, cost: shape.cost, stages: shape.stages, blocks: shape.blocks, scheduler: scheduler, predictor: predictor)
+            plan: shape.engine, cost: shape.cost, stages: shape.stages, blocks: shape.blocks, scheduler: scheduler, predictor: predictor, duty: duty)
         engine.decisionCost = decisionCost
         engine.probe = probe
         reporting = Reporting(interval: shape.engine.reportInterval)
@@ -119,6 +120,9 @@ struct Worker {
         case .departure:
             depart(at: now, &effects)
             return
+        case .decision:
+            engine.decidesAgain = .never
+            if gang != nil { noteWork(at: now, &effects) }
         case .membership:
             noteMembership(at: now, &effects)
             return
@@ -143,6 +147,7 @@ struct Worker {
         let mayStart = engine.stages > 1 && engine.inFlight > 0 && engine.inFlight < engine.stages
         nextStart = mayStart && engine.stageFree[0] > now ? engine.stageFree[0] : .never
         effects.timers[.stageFree] = nextStart
+        effects.timers[.decision] = engine.decidesAgain
     }
 
     private mutating func endIteration(at now: Instant, _ effects: inout Effects) {
@@ -272,7 +277,7 @@ extension Worker {
 
     mutating func sendReport(at now: Instant, _ effects: inout Effects) {
         var load = LoadReport()
-        load.waitingRequests = Int32(clamping: engine.waiting.count + placed.count + pulling)
+        load.waitingRequests = Int32(clamping: engine.waiting.count + placed.count + pulling.count)
         load.runningRequests = Int32(clamping: engine.running.count)
         load.waitingTokens = engine.waitingTokens
         load.usedBlocks = engine.pool.used
@@ -288,10 +293,13 @@ extension Worker {
 
     /// The earliest time at which the worker may send on a channel if nothing more arrives.
     func earliestSend(on channel: Channel) -> Instant {
-        let iterationEnd = crew == nil ? engine.nextEnd : nextGangEnd
         if isOff { return .never }
+        // What a scheduler does that decides again may be anything.
+        let decision = engine.decidesAgain
+        let iterationEnd = min(crew == nil ? engine.nextEnd : nextGangEnd, decision)
         if isLoading { return [.hello, .leave].contains(channel) ? loadedAt : channel == .status ? max(loadedAt, reporting.due) : .never }
-        let nextEvent = crew == nil ? min(iterationEnd, nextStart) : min(engine.nextEnd, min(gang?.nextStart ?? .never, nextMembership))
+        let nextEvent = min(
+            crew == nil ? min(iterationEnd, nextStart) : min(engine.nextEnd, min(gang?.nextStart ?? .never, nextMembership)), decision)
         switch channel {
         case .stream: return iterationEnd
         case .prefilled: return duty == .prefill ? iterationEnd : .never
@@ -299,8 +307,10 @@ extension Worker {
         case .cache: return duty == .prefill && shape.engine.transfer == .layerwise ? nextEvent : .never
         case .pull: return duty == .decode && !placed.isEmpty ? nextEvent : .never
         case .wake:
-            guard let gang, gang.sleepsNext, gang.hasNews else { return nextMembership }
-            return min(gang.nextStart, nextMembership)
+            guard let gang else { return nextMembership }
+            // A scheduler that lets requests wait may put a time to it whenever an iteration begins.
+            let mayWake = gang.sleepsNext && gang.hasNews || engine.traits.contains(.waits)
+            return min(mayWake ? gang.nextStart : .never, min(decision, nextMembership))
         case .leave, .move: return departure == nil ? .never : nextEvent
         case .submit, .assign, .place, .release, .fence, .hello, .cancel, .command, .layer: return .never
         }

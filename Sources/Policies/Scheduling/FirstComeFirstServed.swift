@@ -10,6 +10,4 @@ public struct FirstComeFirstServed: SchedulingPolicy {
         name: "fcfs", aliases: ["fifo"], summary: "first come, first served; nobody overtakes the head", source: "Orca, OSDI 22; vLLM")
 
     public init(parameters: PolicyParameters, random: RandomStream) {}
-
-    public mutating func next(in waiting: WaitingQueue, of engine: EngineView) -> Int? { waiting.isEmpty ? nil : 0 }
 }

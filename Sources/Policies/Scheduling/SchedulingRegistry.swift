@@ -3,7 +3,20 @@ import Quantities
 /// The scheduling policies that a topology can name. A new one is one file and one line here.
 public enum SchedulingRegistry {
     private static let policies: [any SchedulingPolicy.Type] = [
-        FirstComeFirstServed.self
+        FirstComeFirstServed.self,
+        ProtectedFirstComeFirstServed.self,
+        ShortestJobFirst.self,
+        ShortestRemainingTime.self,
+        MemoryConstrainedShortestFirst.self,
+        MemoryConstrainedBenchmark.self,
+        SortedF.self,
+        PessimisticShortestFirst.self,
+        OptimisticShortestFirst.self,
+        Wait.self,
+        NestedWait.self,
+        LimitedPreemption.self,
+        UrgentFirst.self,
+        EarliestDeadlineFirst.self,
     ]
 
     /// Every policy, in the order of the registry.
@@ -15,5 +28,10 @@ public enum SchedulingRegistry {
             return policy.init(parameters: PolicyParameters(choice, for: policy.description), random: random)
         }
         return nil
+    }
+
+    /// What the policy that `choice` names wants to be asked; nothing for an unknown name.
+    public static func traits(of choice: PolicyChoice) -> SchedulingTraits {
+        policies.first { $0.description.answers(to: choice.name) }?.traits ?? []
     }
 }

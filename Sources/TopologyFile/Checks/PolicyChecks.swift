@@ -47,4 +47,20 @@ extension TopologyChecks {
     }
 
     private func predicts(_ predictor: PolicyDescription) -> Bool { predictor.name != NoPrediction.description.name }
+
+    /// With layer-wise transfer decode workers reserve room for requests that prefill workers have not computed. If one of these overtakes another at either end, each
+    /// end can be full of what waits for the other: so all must keep the order of arrival.
+    func checkOrder() {
+        let pushing = draft.pools.filter { $0.role == .prefill && $0.engine.transfer == .layerwise }
+        guard let first = pushing.first else { return }
+        let keeping = SchedulingRegistry.descriptions.map(\.name).filter { !SchedulingRegistry.traits(of: PolicyChoice($0)).contains(.overtakes) }
+        for pool in draft.pools where pool.role != .expert && (pool.role != .prefill || pool.engine.transfer == .layerwise) {
+            let policy = pool.engine.scheduling
+            guard SchedulingRegistry.traits(of: policy).contains(.overtakes) else { continue }
+            report(
+                ["engine.scheduling", "engine"], of: pool,
+                "the policy '\(policy.name)' lets requests overtake others, and the pool '\(first.name)' has transfer layerwise, with which caches could wait "
+                    + "for each other for ever, expected transfer after-prefill or one of \(listed(keeping))")
+        }
+    }
 }

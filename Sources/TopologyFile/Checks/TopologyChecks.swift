@@ -23,6 +23,7 @@ struct TopologyChecks {
         checkNodes()
         checkWorkload()
         checkPredictor()
+        checkOrder()
         checkAdmission()
         checkScaling()
         if let objective = draft.objective, objective == ServiceObjective(), !reading.isBroken("slo") {

@@ -5,7 +5,8 @@ import Testing
 /// A request that waits, drawn so that priorities and arrivals often tie.
 func randomQueued(_ id: Int64, _ random: inout RandomStream) -> QueuedRequest {
     QueuedRequest(
-        slot: Int32(id), id: id, priority: Int32(random.below(3)), arrival: Instant(random.below(50)), tokens: Int32(1 + random.below(500)))
+        slot: Int32(id), id: id, priority: Int32(random.below(3)), arrival: Instant(random.below(50)), tokens: Int32(1 + random.below(500)),
+        prediction: Prediction(exactly: Int32(1 + random.below(300))))
 }
 
 @Suite("The waiting queue")
@@ -39,6 +40,19 @@ struct WaitingQueueTests {
         }
     }
 
+    @Test("finds who waits and nobody else; ranks come before priorities")
+    func finding() {
+        var random = stream(12)
+        var queue = WaitingQueue()
+        var requests = (0..<300).map { randomQueued(Int64($0), &random) }
+        for place in requests.indices { requests[place].rank = Int64(random.below(5)) }
+        for request in requests.dropFirst(100) { queue.insert(request) }
+        for _ in 0..<40 { _ = queue.remove(at: 0) }
+        let waiting = (0..<queue.count).map { queue[$0] }
+        #expect(zip(waiting, waiting.dropFirst()).allSatisfy { ($0.rank, $0.priority, $0.arrival) <= ($1.rank, $1.priority, $1.arrival) })
+        for request in requests { #expect(queue.firstIndex(of: request) == waiting.firstIndex(of: request)) }
+    }
+
     @Test("orders by priority, then arrival, then number, and is strict")
     func order() {
         var random = stream(9)
@@ -47,22 +61,5 @@ struct WaitingQueueTests {
             #expect(!left.precedes(left))
             for right in requests where left != right { #expect(left.precedes(right) == (key(left) < key(right))) }
         }
-    }
-}
-
-@Suite("First come, first served")
-struct FirstComeFirstServedTests {
-    @Test("serves everybody in the order of priority and arrival, whatever the lengths")
-    func order() throws {
-        var random = stream(10)
-        var queue = WaitingQueue()
-        let requests = (0..<200).map { randomQueued(Int64($0), &random) }
-        for request in requests { queue.insert(request) }
-        var policy = try #require(SchedulingRegistry.make(PolicyChoice("fcfs"), random: stream(1)))
-        var served: [Int64] = []
-        while let place = policy.next(in: queue, of: EngineView(now: 5, freeBlocks: 0, totalBlocks: 9, batchRequests: 0, tokensLeft: 1)) {
-            served.append(queue.remove(at: place).id)
-        }
-        #expect(served == requests.sorted { ($0.priority, $0.arrival, $0.id) < ($1.priority, $1.arrival, $1.id) }.map(\.id))
     }
 }
