@@ -147,7 +147,8 @@ struct TimerTable {
             time = rare
             kind =
                 ready == rare
-                ? .ready : verdict == rare ? .verdict : patience == rare ? .patience : membership == rare ? .membership : notice == rare ? .notice : .departure
+                ? .ready
+                : verdict == rare ? .verdict : patience == rare ? .patience : membership == rare ? .membership : notice == rare ? .notice : .departure
         }
         return (kind, time)
     }

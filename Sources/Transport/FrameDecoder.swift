@@ -66,7 +66,8 @@ public final class FrameDecoder {
         return Envelope(
             source: source, sequence: packed.sequence, born: packed.born, sent: packed.sent, head: head, tail: head + packed.length,
             bytes: packed.bytes,
-            link: LinkIndex(packed.link), isBulk: [TESTBED__ENVELOPE__BODY_CACHE, TESTBED__ENVELOPE__BODY_MOVE].contains(packed.body_case), message: try unpackBody(packed))
+            link: LinkIndex(packed.link), isBulk: [TESTBED__ENVELOPE__BODY_CACHE, TESTBED__ENVELOPE__BODY_MOVE].contains(packed.body_case),
+            message: try unpackBody(packed))
     }
 
     private func unpackBody(_ packed: Testbed__Envelope) throws(FrameError) -> Message {
@@ -100,7 +101,8 @@ public final class FrameDecoder {
 
     func unpack(_ packed: Testbed__Request) throws(FrameError) -> Assignment {
         guard Self.lengths.contains(packed.prompt_tokens), Self.lengths.contains(packed.output_tokens), (0...Self.limit).contains(packed.arrival),
-            isNode(packed.decode_node), (0..<packed.output_tokens).contains(packed.produced), packed.restarts >= 0, packed.holder >= 0, packed.holder <= nodes
+            isNode(packed.decode_node), (0..<packed.output_tokens).contains(packed.produced), packed.restarts >= 0, packed.holder >= 0,
+            packed.holder <= nodes
         else { throw FrameError(description: "a request with lengths, times or nodes out of range") }
         return Assignment(
             id: packed.id, stream: packed.stream, promptTokens: packed.prompt_tokens, outputTokens: packed.output_tokens,

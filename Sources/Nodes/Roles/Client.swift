@@ -166,7 +166,8 @@ struct Client {
         case .takeover: askAgain(at: now, &effects)
         case .handback(let id, let stream, let holder): takeBack(id, stream, holder, from: envelope.source, at: now, &effects)
         case .submit, .assign, .place, .prefilled, .status, .pull, .cache, .release, .wake, .fenced, .hello, .cancel, .layer, .leaving,
-            .evacuate, .move, .adopt, .activate, .deactivate, .retired: break
+            .evacuate, .move, .adopt, .activate, .deactivate, .retired:
+            break
         }
     }
 

@@ -41,7 +41,9 @@ extension Controller {
         if leaving.deadline == .never { note(.draining, of: source) }
         guard var desk, leaving.deadline < .never, !leaving.running.isEmpty else { return }
         guard let group = place > 0 ? (decode == nil ? entry : nil) : decode, let shape = desk.shapes[Int(source)] else { return }
-        let refuges = group.live.compactMap { place in desk.refuge(group.nodes[place], group.views[place], from: source).map { (group.nodes[place], $0) } }
+        let refuges = group.live.compactMap { place in
+            desk.refuge(group.nodes[place], group.views[place], from: source).map { (group.nodes[place], $0) }
+        }
         let requests = leaving.running.map {
             DepartingRequest(cacheBytes: shape.cacheBytes($0.cached), tokens: Int64($0.cached), produced: Int64($0.produced))
         }

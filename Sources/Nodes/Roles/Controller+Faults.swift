@@ -192,7 +192,8 @@ extension Controller {
         case .fence: min(timers[.verdict], timers[.ready])
         case .stream: timers[.patience]
         case .submit, .assign, .place, .prefilled, .status, .pull, .cache, .release, .wake, .hello, .cancel, .leave, .command,
-            .move, .layer: .never
+            .move, .layer:
+            .never
         }
     }
 }

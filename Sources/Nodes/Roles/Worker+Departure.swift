@@ -156,6 +156,7 @@ extension Worker {
         entry.computed = min(held.computed, entry.total - 1)
         entry.prefillStart = held.prefillStart
         engine.requests[slot] = entry
+        _ = engine.predicted(slot)
         engine.reserved -= 1
         engine.join(slot)
     }

@@ -7,7 +7,8 @@ import Quantities
 /// late has its cache computed again: prompt and tokens so far. Cost O(requests of the worker).
 public struct DrainBeforeEnd: PreemptionPolicy {
     public static let description = PolicyDescription(
-        name: "drain", aliases: ["reroute"], summary: "finishes what it can and hands the rest back", source: "rerouting, a baseline of SpotServe (ASPLOS 24)",
+        name: "drain", aliases: ["reroute"], summary: "finishes what it can and hands the rest back",
+        source: "rerouting, a baseline of SpotServe (ASPLOS 24)",
         parameters: [PreemptionParameters.margin])
 
     public let margin: Nanoseconds

@@ -17,7 +17,8 @@ public struct SpotServe: PreemptionPolicy {
         name: "spotserve", summary: "computes as long as it can, then moves the caches of what runs", source: "SpotServe, ASPLOS 24",
         parameters: [
             PreemptionParameters.margin,
-            ParameterDescription("matching", defaultValue: 0, range: 0...2, summary: "of caches and places: 0 of most weight, 1 in order, 2 at random"),
+            ParameterDescription(
+                "matching", defaultValue: 0, range: 0...2, summary: "of caches and places: 0 of most weight, 1 in order, 2 at random"),
         ])
     public static let moves = true
     /// Places of one refuge that are looked at: bounds the matching.

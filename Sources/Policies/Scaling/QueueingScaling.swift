@@ -7,7 +7,8 @@ import Quantities
 /// over `window`, over the `concurrency` that one worker serves well. Cost O(workers).
 public struct QueueingScaling: ScalingPolicy {
     public static let description = PolicyDescription(
-        name: "queueing", aliases: ["square-root"], summary: "as many as the load takes, and its square root times beta", source: "Halfin and Whitt 1981",
+        name: "queueing", aliases: ["square-root"], summary: "as many as the load takes, and its square root times beta",
+        source: "Halfin and Whitt 1981",
         parameters: [
             ParameterDescription("concurrency", defaultValue: 8, range: 0.01...1_000_000, summary: "requests that one worker serves well at a time"),
             ParameterDescription("beta", defaultValue: 1, range: 0...100, summary: "workers to spare, in square roots of the load"),

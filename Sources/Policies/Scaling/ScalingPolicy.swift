@@ -62,7 +62,8 @@ public enum ScalingRegistry {
 /// Steps only after something has been so for a while, and lets that while pass between two steps.
 struct SteadyStep: Sendable {
     static func parameter(_ seconds: Double) -> ParameterDescription {
-        ParameterDescription("hold", unit: "s", defaultValue: seconds, range: 0...86_400, summary: "how long it must be so before a step, and after the last one")
+        ParameterDescription(
+            "hold", unit: "s", defaultValue: seconds, range: 0...86_400, summary: "how long it must be so before a step, and after the last one")
     }
 
     private let hold: Nanoseconds
