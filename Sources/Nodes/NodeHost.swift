@@ -126,7 +126,8 @@ public final class NodeHost {
             } else {
                 noteSlip(due: due, now: now)
                 effects.timers[timer.kind] = .never
-                handle(timer.kind, at: now, into: &out)
+                // All ranks of a gang begin at one time, however late some of their processes are.
+                handle(timer.kind, at: timer.kind == .gangStart ? thawed : now, into: &out)
             }
         }
     }
