@@ -15,6 +15,8 @@ public struct Run {
     public let plan: ClusterPlan
     /// The folder that the user named.
     public let out: String?
+    /// Where the run's folder is made when nobody named one.
+    public let root: String
     /// The program that node processes run: this one.
     public let executable: String
     /// Version for the manifest.
@@ -35,9 +37,10 @@ public struct Run {
         public var startUp: Nanoseconds
     }
 
-    public init(plan: ClusterPlan, out: String?, executable: String, version: String) {
+    public init(plan: ClusterPlan, out: String?, root: String = "runs", executable: String, version: String) {
         self.plan = plan
         self.out = out
+        self.root = root
         self.executable = executable
         self.version = version
     }
@@ -51,7 +54,7 @@ public struct Run {
         let layout = ClusterLayout(plan)
         let source = try requestSource(for: plan.workload, seed: plan.seed)
         let resolved = TopologyWriter.text(plan)
-        let choice = try FolderChoice(plan: plan, resolved: resolved, out: out)
+        let choice = try FolderChoice(plan: plan, resolved: resolved, out: out, root: root)
         // From here to the end a signal is taken note of and no longer ends the process.
         let events = try Events()
         let folder = try choice.make(resolved: resolved)
@@ -110,7 +113,7 @@ public struct Run {
         guard let pool = node.pool.map({ plan.pools[$0] }) else { return 0 }
         // A rank that waits at a barrier draws what an idle one does.
         let (prefill, decode) = counted.computing
-        return EnergyModel(device: pool.device, devices: pool.devices).joules(prefill: prefill, decode: decode, total: duration)
+        return EnergyModel(device: pool.device, devices: pool.devices).joules(prefill: prefill, decode: decode, total: counted.present(of: duration))
     }
 
     /// Why a run failed, with the end of the log of the node that failed; `nil` when it did not.

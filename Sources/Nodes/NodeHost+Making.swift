@@ -29,7 +29,11 @@ extension NodeHost {
         case .controller(let box): box.node.start(&host.effects)
         case .worker(let box):
             host.effects.timers[.membership] = box.node.crew?.nextChange ?? .never
-            guard born > 0 else { break }
+            host.noteNotice(after: born)
+            guard born > 0 else {
+                if plan.isSpare(node) { box.node.rest(at: 0) }
+                break
+            }
             box.node.start(servingFrom: StartUps(plan, layout).end(of: node.index, born: born, faults), &host.effects)
         case .expert: break
         }
@@ -73,10 +77,13 @@ extension NodeHost {
         guard !entry.isEmpty, let predictor = makePredictor(plan),
             let admission = AdmissionRegistry.make(plan.controller.admission, firstTokenBound: plan.objective?.ttft)
         else { return nil }
-        return Controller(
+        guard let preemption = PreemptionRegistry.make(plan.recovery.preemption, random: random(RandomPurpose.preemption)) else { return nil }
+        var controller = Controller(
             entry: entry, decode: workers(.decode), routing: routing, decodeRouting: decodeRouting,
             admission: admission is AdmitAll ? nil : admission, predictor: predictor, nodes: layout.nodes.count,
             watch: watch, decisionCost: plan.chargedDecisionCost, probe: probe)
+        if PreemptionRegistry.moves(plan.recovery.preemption) { controller.desk = EvacuationDesk(preemption, plan, layout, shapes: shapes) }
+        return controller.scaling(plan, layout) ? controller : nil
     }
 
     /// The plan's predictor, the same at every node.
@@ -109,6 +116,8 @@ extension NodeHost {
         }
         return Worker(
             plan: node, duty: duty, shape: WorkerShape(pool, of: plan), records: plan.records, scheduler: scheduler, predictor: predictor,
-            gang: gang, crew: crew, decisionCost: plan.chargedDecisionCost, probe: probe)
+            gang: gang, crew: crew, decisionCost: plan.chargedDecisionCost, probe: probe,
+            margin: PreemptionRegistry.announces(plan.recovery.preemption)
+                ? PreemptionRegistry.make(plan.recovery.preemption, random: random)?.margin : nil)
     }
 }

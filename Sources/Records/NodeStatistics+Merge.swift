@@ -29,6 +29,8 @@ extension WorkerStatistics {
         kvTotalBlocks = max(kvTotalBlocks, other.kvTotalBlocks)
         preemptions += other.preemptions
         iterations += other.iterations
+        off += other.off
+        restsSince = max(restsSince, other.restsSince)
         iterationTimes.merge(other.iterationTimes)
         blocksAtEnd += other.blocksAtEnd
         if let counted = other.barrier {

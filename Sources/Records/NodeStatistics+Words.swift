@@ -3,7 +3,7 @@ import Quantities
 /// Statistics as 64-bit words: how a node hands them to its launcher, through a file of the run's folder.
 extension NodeStatistics {
     /// Changes whenever the layout does; a file of another version is refused.
-    private static let version: Int64 = 3
+    private static let version: Int64 = 4
 
     /// The words.
     public func encoded() -> [Int64] {
@@ -38,7 +38,7 @@ extension NodeStatistics {
 
 extension WorkerStatistics {
     fileprivate func encode(into words: inout [Int64]) {
-        words += [busyPrefill, busyDecode, kvPeakBlocks, kvTotalBlocks, preemptions, iterations, blocksAtEnd]
+        words += [busyPrefill, busyDecode, kvPeakBlocks, kvTotalBlocks, preemptions, iterations, blocksAtEnd, off, restsSince + 1]
         iterationTimes.encode(into: &words)
         words.append(barrier == nil ? 0 : 1)
         barrier?.encode(into: &words)
@@ -53,6 +53,8 @@ extension WorkerStatistics {
         preemptions = reader.amount()
         iterations = reader.amount()
         blocksAtEnd = reader.amount()
+        off = reader.amount()
+        restsSince = reader.amount() - 1
         iterationTimes = LogLinearHistogram(decoding: &reader)
         if reader.next() == 1 { barrier = BarrierStatistics(decoding: &reader) }
     }

@@ -63,11 +63,12 @@ extension Timekeeper {
         let arrival = client.arrival
         let others = lively.reduce(Instant.never) { $1 == .submit ? $0 : min($0, sends[Int($1.rawValue)].first) }
         // What the client may have to send because a worker has failed is not overtaken.
-        let fence = earliestSends()[.fence]
+        let earliest = earliestSends()
+        let fence = min(earliest[.fence], earliest[.leave])
         let change = min(stop, isOver ? .never : nextChange)
         // Nor is what it has to send because of a word that is on its way to it.
-        let answers = min(client.earliest[.cancel], fence + min(latency[.fence], .never - fence))
-        let limit = min(arrival + min(Self.aheadLimit, .never - arrival), change, answers)
+        let word = fence + min(min(latency[.fence], latency[.leave]), .never - fence)
+        let limit = min(arrival + min(Self.aheadLimit, .never - arrival), change, min(client.earliest[.cancel], word))
         // Telling it twice would change nothing: what it may send before `limit` is then no arrival but an answer.
         if arrival < limit, limit > sentAhead, arrival <= others + Self.aheadLimit / 2 {
             sentAhead = limit

@@ -66,7 +66,8 @@ public final class FrameDecoder {
         return Envelope(
             source: source, sequence: packed.sequence, born: packed.born, sent: packed.sent, head: head, tail: head + packed.length,
             bytes: packed.bytes,
-            link: LinkIndex(packed.link), isBulk: packed.body_case == TESTBED__ENVELOPE__BODY_CACHE, message: try unpackBody(packed))
+            link: LinkIndex(packed.link), isBulk: [TESTBED__ENVELOPE__BODY_CACHE, TESTBED__ENVELOPE__BODY_MOVE].contains(packed.body_case),
+            message: try unpackBody(packed))
     }
 
     private func unpackBody(_ packed: Testbed__Envelope) throws(FrameError) -> Message {
@@ -91,21 +92,22 @@ public final class FrameDecoder {
         case TESTBED__ENVELOPE__BODY_TAKEOVER: return .takeover
         case TESTBED__ENVELOPE__BODY_HELLO: return .hello
         case TESTBED__ENVELOPE__BODY_CANCEL: return .cancel(id: packed.cancel.pointee.id, stream: packed.cancel.pointee.stream)
-        default: throw FrameError(description: "a body of an unknown kind")
+        default: return try unpackDeparture(packed)
         }
     }
 
     /// Whether it is a node's index, or -1 for none.
-    private func isNode(_ index: Int32) -> Bool { (-1..<nodes).contains(Int(index)) }
+    func isNode(_ index: Int32) -> Bool { (-1..<nodes).contains(Int(index)) }
 
-    private func unpack(_ packed: Testbed__Request) throws(FrameError) -> Assignment {
+    func unpack(_ packed: Testbed__Request) throws(FrameError) -> Assignment {
         guard Self.lengths.contains(packed.prompt_tokens), Self.lengths.contains(packed.output_tokens), (0...Self.limit).contains(packed.arrival),
-            isNode(packed.decode_node), (0..<packed.output_tokens).contains(packed.produced), packed.restarts >= 0
+            isNode(packed.decode_node), (0..<packed.output_tokens).contains(packed.produced), packed.restarts >= 0, packed.holder >= 0,
+            packed.holder <= nodes
         else { throw FrameError(description: "a request with lengths, times or nodes out of range") }
         return Assignment(
             id: packed.id, stream: packed.stream, promptTokens: packed.prompt_tokens, outputTokens: packed.output_tokens,
             priority: packed.priority, arrival: packed.arrival, decodeNode: packed.decode_node,
-            produced: packed.produced, restarts: packed.restarts)
+            produced: packed.produced, restarts: packed.restarts, holder: packed.holder - 1)
     }
 
     private func unpack(_ packed: Testbed__Routed) throws(FrameError) -> Routed {

@@ -111,6 +111,7 @@ public final class FrameEncoder {
             packed.pointee.body_case = TESTBED__ENVELOPE__BODY_WAKE
             packed.pointee.wake = packWake(start)
         case .routed, .fence, .fenced, .takeover, .hello, .cancel: packFaults(message, into: packed)
+        case .leaving, .handback, .evacuate, .move, .adopt, .activate, .deactivate, .retired: packDepartures(message, into: packed)
         case .layer(let message):
             packed.pointee.body_case = TESTBED__ENVELOPE__BODY_LAYER
             packed.pointee.layer = pack(message)
@@ -119,7 +120,7 @@ public final class FrameEncoder {
         return packed.pointee.submit != nil
     }
 
-    private func pack(_ request: Assignment) -> UnsafeMutablePointer<Testbed__Request>? {
+    func pack(_ request: Assignment) -> UnsafeMutablePointer<Testbed__Request>? {
         guard let packed = arena.make(Testbed__Request.self) else { return nil }
         testbed__request__init(packed)
         packed.pointee.id = request.id
@@ -131,6 +132,7 @@ public final class FrameEncoder {
         packed.pointee.decode_node = request.decodeNode
         packed.pointee.produced = request.produced
         packed.pointee.restarts = request.restarts
+        packed.pointee.holder = request.holder &+ 1
         return packed
     }
 

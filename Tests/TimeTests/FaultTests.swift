@@ -22,6 +22,13 @@ struct FaultTests {
         }
     }
 
+    @Test("balance their account when workers leave, rest and come back, the same under both clocks", arguments: 0..<30)
+    func departures(_ block: UInt64) {
+        for number in block * 4..<(block + 1) * 4 {
+            check(withDepartures(number, generatedFaults(number, for: generatedPlan(number))), number, inWindows: true)
+        }
+    }
+
     private func check(_ plan: ClusterPlan, _ number: UInt64, inWindows: Bool) {
         let run = runInProcess(plan)
         if !run.imbalances.isEmpty { Issue.record("plan \(number): \(run.imbalances)") }

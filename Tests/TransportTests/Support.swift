@@ -24,7 +24,8 @@ func randomAssignment(_ random: inout RandomStream) -> Assignment {
         id: edgy(-(1 << 60)...(1 << 60), &random), stream: Int32(edgy(0...Int64(Int32.max), &random)),
         promptTokens: Int32(edgy(1...(1 << 26), &random)), outputTokens: Int32(edgy(1...(1 << 26), &random)),
         priority: Int32(edgy(Int64(Int32.min)...Int64(Int32.max), &random)), arrival: edgy(times, &random),
-        decodeNode: Int32(edgy(-1...Int64(nodeCount - 1), &random)), produced: 0, restarts: Int32(edgy(0...Int64(Int32.max), &random)))
+        decodeNode: Int32(edgy(-1...Int64(nodeCount - 1), &random)), produced: 0, restarts: Int32(edgy(0...Int64(Int32.max), &random)),
+        holder: Int32(edgy(-1...Int64(nodeCount - 1), &random)))
 }
 
 private func randomCache(_ random: inout RandomStream) -> CacheMessage {
@@ -64,7 +65,33 @@ private func randomMilestone(_ random: inout RandomStream) -> Milestone {
 }
 
 /// Kinds of messages that `randomMessage` makes.
-let messageKinds = 18 + layerKinds
+let messageKinds = 26 + layerKinds
+
+/// A message about a worker that leaves, rests or serves.
+private func randomDeparture(_ kind: Int, _ random: inout RandomStream) -> Message {
+    func id() -> Int64 { edgy(0...(1 << 60), &random) }
+    func count() -> Int32 { Int32(edgy(0...Int64(Int32.max), &random)) }
+    switch kind {
+    case 0:
+        return .leaving(
+            Leaving(
+                deadline: edgy(0...Instant.never, &random),
+                running: (0..<random.below(20)).map { _ in Leaving.Running(id: id(), stream: count(), cached: count(), produced: count()) }))
+    case 1: return .handback(id: id(), stream: count(), holder: Int32(edgy(-1...Int64(nodeCount - 1), &random)))
+    case 2:
+        return .evacuate(
+            Evacuation(
+                start: edgy(times, &random),
+                moves: (0..<random.below(20)).map { _ in Evacuation.Move(id: id(), stream: count(), node: Int32(random.below(nodeCount))) }))
+    case 3:
+        let request = randomAssignment(&random)
+        return .move(MovedCache(request: request, cached: Int32(edgy(1...Int64(request.knownTokens), &random))))
+    case 4: return .adopt(randomAssignment(&random))
+    case 5: return .activate(edgy(times, &random))
+    case 6: return .deactivate
+    default: return .retired
+    }
+}
 
 /// A message of a kind, 0 ..< `messageKinds`, with contents that nodes send.
 func randomMessage(_ kind: Int, _ random: inout RandomStream) -> Message {
@@ -102,7 +129,8 @@ func randomMessage(_ kind: Int, _ random: inout RandomStream) -> Message {
     case 15: return .takeover
     case 16: return .hello
     case 17: return .cancel(id: edgy(0...(1 << 60), &random), stream: Int32(edgy(0...Int64(Int32.max), &random)))
-    default: return .layer(randomLayer(kind - 18, &random))
+    case 18...25: return randomDeparture(kind - 18, &random)
+    default: return .layer(randomLayer(kind - 26, &random))
     }
 }
 
@@ -115,7 +143,7 @@ func randomEnvelope(source: Int32, kind: Int, _ random: inout RandomStream) -> E
         source: source, sequence: isLayer ? 0 : UInt32(truncatingIfNeeded: random.next()), born: isLayer ? 0 : edgy(times, &random), sent: sent,
         head: head,
         tail: head + edgy(times, &random), bytes: edgy(times, &random), link: UInt8(random.below(LinkKind.allCases.count)),
-        isBulk: message.channel == .cache, message: message)
+        isBulk: message.isBulk, message: message)
 }
 
 /// The bytes of a frame.

@@ -100,7 +100,7 @@ extension Engine {
 
     /// Admits the waiting request at a place of the queue, if there is room for it.
     private mutating func admit(at position: Int, to iteration: Int, budget: inout Int, at now: Instant) -> Bool {
-        guard budget > 0, running.count < plan.maxBatch else { return false }
+        guard budget > 0, running.count + reserved < plan.maxBatch else { return false }
         let slot = waiting[position].slot
         let total = Int64(requests[slot].total)
         let fits = total <= Int64(budget)

@@ -63,7 +63,7 @@ extension Engine {
     /// Has the scheduler choose from those that wait.
     mutating func choose(at now: Instant) {
         admitted.removeAll(keepingCapacity: true)
-        guard !waiting.isEmpty, running.count < plan.maxBatch else { return }
+        guard !waiting.isEmpty, running.count + reserved < plan.maxBatch else { return }
         look(at: now)
         scheduler.admit(from: waiting, view, into: &admitted)
     }

@@ -13,7 +13,7 @@ extension Engine {
         }
         for entry in requests.entries {
             switch entry.phase {
-            case .none, .parked: continue
+            case .none, .parked, .held: continue
             case .waiting, .running, .placed, .pulling: break
             }
             let tokens = Int64(entry.total)

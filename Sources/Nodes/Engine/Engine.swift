@@ -64,6 +64,8 @@ struct Engine {
     /// How much longer computing takes than it should, in thousandths: a straggler.
     var slowdown: Int64 = 1000
     var preemptions: Int64 = 0
+    /// Places in the batch that are kept for requests whose caches are here already.
+    var reserved = 0
 
     /// - Parameter duty: what requests do here: whether their caches grow, and whether they come with them.
     init(

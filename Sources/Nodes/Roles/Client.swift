@@ -33,6 +33,8 @@ struct Client {
         /// When it was begun again, and at which worker the time before ended; -1 if it was not.
         var restartedAt: Instant = -1
         var lostNode: Int32 = -1
+        /// The worker that has its cache, and is to go on with it; -1 if none is.
+        var holder: Int32 = -1
     }
 
     let names: [String]
@@ -143,7 +145,8 @@ struct Client {
         let spec = stream.spec
         let request = Assignment(
             id: spec.id, stream: handle, promptTokens: spec.promptTokens, outputTokens: spec.outputTokens, priority: spec.priority,
-            arrival: spec.arrival, produced: stream.base, restarts: stream.restarts)
+            arrival: spec.arrival, produced: stream.base, restarts: stream.restarts,
+            holder: stream.holder)
         effects.send(.submit(request), to: Int32(ClusterLayout.controller), bytes: MessageSize.prompt(request.knownTokens))
     }
 
@@ -161,7 +164,10 @@ struct Client {
         case .routed(let routed): note(routed)
         case .fence(let fence): react(to: fence, at: now, &effects)
         case .takeover: askAgain(at: now, &effects)
-        case .submit, .assign, .place, .prefilled, .status, .pull, .cache, .release, .wake, .fenced, .hello, .cancel, .layer: break
+        case .handback(let id, let stream, let holder): takeBack(id, stream, holder, from: envelope.source, at: now, &effects)
+        case .submit, .assign, .place, .prefilled, .status, .pull, .cache, .release, .wake, .fenced, .hello, .cancel, .layer, .leaving,
+            .evacuate, .move, .adopt, .activate, .deactivate, .retired:
+            break
         }
     }
 

@@ -6,6 +6,7 @@ extension Worker {
     /// A request is computed elsewhere now: what is here of it goes.
     mutating func cancel(_ id: Int64, _ stream: Int32) {
         if earlyPulls[id]?.stream == stream { earlyPulls[id] = nil }
+        dropHeld(id)
         guard let slot = engine.requests.find(id: id, stream: stream) else { return }
         if slots[id] == slot { slots[id] = nil }
         switch engine.requests[slot].phase {
@@ -15,7 +16,7 @@ extension Worker {
             return
         case .placed: if let place = (0..<placed.count).first(where: { placed[$0].slot == slot }) { _ = placed.remove(at: place) }
         case .pulling: endPull(of: slot)
-        case .parked: break
+        case .parked, .held: break
         }
         engine.freeBlocks(of: slot)
         engine.requests.remove(slot)

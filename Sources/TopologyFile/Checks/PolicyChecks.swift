@@ -37,6 +37,15 @@ extension TopologyChecks {
                 + "expected the key 'ttft' in 'slo'")
     }
 
+    /// A scaling policy must have workers to begin.
+    func checkScaling() {
+        let scaling = draft.controller.scaling
+        guard scaling.name != NoScaling.description.name, !reading.isBroken("pools"), draft.pools.allSatisfy({ $0.size == $0.count }) else { return }
+        reading.report(
+            at: ["controller.scaling", "controller"],
+            "the policy '\(scaling.name)' has workers begin and rest, and no pool has any that may, expected the key 'max' in one, above its count")
+    }
+
     private func predicts(_ predictor: PolicyDescription) -> Bool { predictor.name != NoPrediction.description.name }
 
     /// With layer-wise transfer decode workers reserve room for requests that prefill workers have not computed. If one of these overtakes another at either end, each

@@ -77,6 +77,9 @@ enum ClusterGrammar {
                 Key(
                     "admission", \.admission, PolicyGrammar.codec(.admission, AdmissionRegistry.descriptions),
                     "Whether a request is taken at all; one that is not is rejected."),
+                Key(
+                    "scaling", \.scaling, PolicyGrammar.codec(.scaling, ScalingRegistry.descriptions),
+                    "How many workers serve, where pools have more than serve from the start."),
             ])
     }
 
