@@ -2975,20 +2975,22 @@ const ProtobufCMessageDescriptor testbed__verdict__descriptor =
   (ProtobufCMessageInit) testbed__verdict__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue testbed__width__enum_values_by_number[3] =
+static const ProtobufCEnumValue testbed__width__enum_values_by_number[4] =
 {
   { "BITS_16", "TESTBED__WIDTH__BITS_16", 0 },
   { "BITS_32", "TESTBED__WIDTH__BITS_32", 1 },
   { "BITS_64", "TESTBED__WIDTH__BITS_64", 2 },
+  { "BITS_8", "TESTBED__WIDTH__BITS_8", 3 },
 };
 static const ProtobufCIntRange testbed__width__value_ranges[] = {
-{0, 0},{0, 3}
+{0, 0},{0, 4}
 };
-static const ProtobufCEnumValueIndex testbed__width__enum_values_by_name[3] =
+static const ProtobufCEnumValueIndex testbed__width__enum_values_by_name[4] =
 {
   { "BITS_16", 0 },
   { "BITS_32", 1 },
   { "BITS_64", 2 },
+  { "BITS_8", 3 },
 };
 const ProtobufCEnumDescriptor testbed__width__descriptor =
 {
@@ -2997,9 +2999,9 @@ const ProtobufCEnumDescriptor testbed__width__descriptor =
   "Width",
   "Testbed__Width",
   "testbed",
-  3,
+  4,
   testbed__width__enum_values_by_number,
-  3,
+  4,
   testbed__width__enum_values_by_name,
   1,
   testbed__width__value_ranges,

@@ -22,10 +22,11 @@ struct InProcessRun {
         let transfers = plan.records.timeline ? try OutputFile(folder.transfers) : nil
         let layers = plan.records.layers ? try LayerParts(directory: folder.parts, layout: layout) : nil
         let faults = FaultTable(plan, layout)
+        let commons = GangCommons()
         func make(_ node: Int, _ born: Instant, _ source: @escaping () -> any RequestSource) -> NodeHost? {
             NodeHost.make(
                 layout.nodes[node], of: plan.inOneProcess, layout: layout, records: rows, faults: faults, born: born,
-                probe: DecisionProbe(clock: processorTime), source: source)
+                probe: DecisionProbe(clock: processorTime), commons: commons, source: source)
         }
         let hosts = layout.nodes.indices.compactMap { make($0, 0) { source } }
         let again = { [plan] in (try? requestSource(for: plan.workload, seed: plan.seed)) ?? NoRequests() }

@@ -12,13 +12,14 @@ extension NodeHost {
     ///   - faults: what goes wrong in the run; the same table at every host.
     ///   - born: when the process begins to be; 0 for the one that is there from the start.
     ///   - probe: what measures its decisions.
+    ///   - commons: the same for all nodes that one thread runs; `nil` for a node alone.
     ///   - source: where the client's requests come from; not used by other nodes.
     /// - Returns: `nil` when the plan names a policy that does not exist, which a checked plan never does.
     public static func make(
         _ node: NodePlan, of plan: ClusterPlan, layout: ClusterLayout, records: RecordBuffers, faults: FaultTable, born: Instant = 0,
-        probe: DecisionProbe? = nil, source: @escaping () -> any RequestSource
+        probe: DecisionProbe? = nil, commons: GangCommons? = nil, source: @escaping () -> any RequestSource
     ) -> NodeHost? {
-        let make = { (born: Instant) in makeState(node, of: plan, layout, faults, born: born, probe, source: source) }
+        let make = { (born: Instant) in makeState(node, of: plan, layout, faults, born: born, probe, commons, source: source) }
         guard let state = make(born) else { return nil }
         let host = NodeHost(
             plan: node, state: state, network: NodeNetwork(node: node.index, plan: plan, layout: layout, faults: faults), faults: faults, born: born,
@@ -37,7 +38,7 @@ extension NodeHost {
 
     private static func makeState(
         _ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout, _ faults: FaultTable, born: Instant, _ probe: DecisionProbe?,
-        source: () -> any RequestSource
+        _ commons: GangCommons?, source: () -> any RequestSource
     ) -> State? {
         switch node.role {
         case .client:
@@ -47,9 +48,10 @@ extension NodeHost {
                         names: layout.nodes.map(\.name), plan: plan, source: source(), born: born,
                         incarnation: faults.outages[node.index].count { $0.until <= born })))
         case .controller: makeController(plan, layout, WorkerWatch(plan, layout, table: faults, born: born), probe).map { .controller(Box($0)) }
-        case .prefill, .decode, .colocated, .ep, .attention: makeWorker(node, of: plan, layout, faults, born: born, probe).map { .worker(Box($0)) }
+        case .prefill, .decode, .colocated, .ep, .attention:
+            makeWorker(node, of: plan, layout, faults, born: born, probe, commons).map { .worker(Box($0)) }
         case .expert:
-            makeCrew(node, of: plan, layout, faults).map { crew in
+            makeCrew(node, of: plan, layout, faults, commons).map { crew in
                 .expert(Box(ExpertNode(plan: node, records: plan.records, gang: crew.enter(at: born), crew: crew)))
             }
         }
@@ -84,12 +86,15 @@ extension NodeHost {
         return OutputPredictor(plan.predictor, seed: plan.seed, lengthLimit: limit)
     }
 
-    private static func makeCrew(_ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout, _ faults: FaultTable) -> GangCrew? {
-        layout.gang(of: node.index).map { GangCrew($0, node: node.index, plan, layout, faults) }
+    private static func makeCrew(
+        _ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout, _ faults: FaultTable, _ commons: GangCommons?
+    ) -> GangCrew? {
+        layout.gang(of: node.index).map { GangCrew($0, node: node.index, plan, layout, faults, commons) }
     }
 
     private static func makeWorker(
-        _ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout, _ faults: FaultTable, born: Instant, _ probe: DecisionProbe?
+        _ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout, _ faults: FaultTable, born: Instant, _ probe: DecisionProbe?,
+        _ commons: GangCommons?
     ) -> Worker? {
         guard let poolIndex = node.pool, let duty = plan.duty(of: node.role) else { return nil }
         let pool = plan.pools[poolIndex]
@@ -98,7 +103,7 @@ extension NodeHost {
         var crew: GangCrew?
         var gang: GangRank?
         if pool.mixture != nil {
-            crew = makeCrew(node, of: plan, layout, faults)
+            crew = makeCrew(node, of: plan, layout, faults, commons)
             gang = crew?.enter(at: born)
             guard gang != nil || born > 0 else { return nil }
         }

@@ -39,6 +39,11 @@ public func seconds(_ time: Nanoseconds) -> Double { Double(time) / 1e9 }
 public func transmissionTime(_ bytes: ByteCount, at rate: BytesPerSecond) -> Nanoseconds {
     guard bytes > 0, rate > 0 else { return 0 }
     let product = bytes.magnitude.multipliedFullWidth(by: nanosecondsPerSecond.magnitude)
+    if product.high == 0 {
+        // Most links of most runs: a division of 64 bits takes a fraction of the other one.
+        let (quotient, remainder) = product.low.quotientAndRemainder(dividingBy: rate.magnitude)
+        return quotient < Instant.never.magnitude ? Nanoseconds(quotient) + (remainder == 0 ? 0 : 1) : .never
+    }
     guard product.high < rate.magnitude else { return .never }
     let (quotient, remainder) = rate.magnitude.dividingFullWidth(product)
     guard quotient < Instant.never.magnitude else { return .never }

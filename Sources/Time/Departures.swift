@@ -29,9 +29,11 @@ public struct Departures: Sendable {
     public mutating func sort(_ out: inout [Outgoing], next: Instant, faults: FaultTable, flushes: Bool = false) {
         guard holdsBack else { return }
         let client = Int32(ClusterLayout.client)
-        if out.contains(where: { $0.target == client }) {
-            held.append(contentsOf: out.lazy.filter { $0.target == client })
-            out.removeAll { $0.target == client }
+        // Not the word that a worker is dead: the client acts on that.
+        func waits(_ outgoing: Outgoing) -> Bool { outgoing.target == client && outgoing.envelope.message.channel == .stream }
+        if out.contains(where: waits) {
+            held.append(contentsOf: out.lazy.filter(waits))
+            out.removeAll(where: waits)
         }
         guard let oldest = held.first else { return }
         let change = faults.isEmpty ? Instant.never : faults.nextTransition(after: oldest.envelope.sent)

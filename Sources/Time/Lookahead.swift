@@ -112,10 +112,11 @@ public struct Lookahead: Sendable {
         let targets = layout.nodes.filter { receivers(of: channel).contains($0.role) }
         guard !sources.isEmpty, !targets.isEmpty else { return .never }
         // Links with the front end are all of one class, so one pair stands for all; between workers the classes present count.
-        if sources.contains(where: { $0.host < 0 }) || targets.contains(where: { $0.host < 0 }) { return plan.links.control.latency }
         var kinds = Set<LinkKind>()
-        for source in sources {
-            for target in targets where kinds.count < 3 { kinds.insert(layout.link(from: source.index, to: target.index)) }
+        if sources.contains(where: { $0.host < 0 }) || targets.contains(where: { $0.host < 0 }) { kinds.insert(.control) }
+        let workers = targets.filter { $0.host >= 0 }
+        for source in sources where source.host >= 0 {
+            for target in workers where kinds.count < 4 { kinds.insert(layout.link(from: source.index, to: target.index)) }
         }
         return LinkKind.allCases.filter(kinds.contains).map { plan.links[$0].latency }.min() ?? .never
     }

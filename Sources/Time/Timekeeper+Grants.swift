@@ -65,7 +65,9 @@ extension Timekeeper {
         // What the client may have to send because a worker has failed is not overtaken.
         let fence = earliestSends()[.fence]
         let change = min(stop, isOver ? .never : nextChange)
-        let limit = min(arrival + min(Self.aheadLimit, .never - arrival), change, fence + min(latency[.fence], .never - fence))
+        // Nor is what it has to send because of a word that is on its way to it.
+        let answers = min(client.earliest[.cancel], fence + min(latency[.fence], .never - fence))
+        let limit = min(arrival + min(Self.aheadLimit, .never - arrival), change, answers)
         // Telling it twice would change nothing: what it may send before `limit` is then no arrival but an answer.
         if arrival < limit, limit > sentAhead, arrival <= others + Self.aheadLimit / 2 {
             sentAhead = limit

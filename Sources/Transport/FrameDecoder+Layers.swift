@@ -68,7 +68,7 @@ extension FrameDecoder {
         guard Self.times.contains(packed.dropped) else { throw FrameError(description: "a sheet with a number of dropped picks out of range") }
         let parts = try records(packed.parts, size: LayerWords.perPart) { LayerWords.part($0) }
         return LoadSheet(
-            parts: parts, counts: try counts(packed.counts), dropped: packed.dropped, counters: try counters(packed.counters))
+            parts: parts, packed: try packedCounts(packed.counts), dropped: packed.dropped, counters: try counters(packed.counters))
     }
 
     private func unpack(_ packed: Testbed__Verdict, start: Instant) throws(FrameError) -> LayerVerdict {
@@ -88,15 +88,23 @@ extension FrameDecoder {
 // MARK: - Lists of numbers
 
 extension FrameDecoder {
-    private func counts(_ packed: UnsafeMutablePointer<Testbed__Numbers>?) throws(FrameError) -> [Int32] {
-        guard let packed else { return [] }
-        return try counts(packed.pointee.packed, packed.pointee.width)
+    /// Counts of a sheet as they are.
+    private func packedCounts(_ packed: UnsafeMutablePointer<Testbed__Numbers>?) throws(FrameError) -> PackedCounts {
+        guard let packed, packed.pointee.packed.len > 0 else { return PackedCounts([]) }
+        let (data, width) = (packed.pointee.packed, packed.pointee.width)
+        _ = try Self.count(data, width)
+        switch width {
+        case TESTBED__WIDTH__BITS_8, TESTBED__WIDTH__BITS_16:
+            let bytes = [UInt8](UnsafeBufferPointer(start: data.data, count: data.len))
+            return PackedCounts(bytes: bytes, width: width == TESTBED__WIDTH__BITS_8 ? 1 : 2)
+        default: return PackedCounts(try counts(data, width))
+        }
     }
 
     private func counts(_ data: ProtobufCBinaryData, _ width: Testbed__Width) throws(FrameError) -> [Int32] {
         guard let bytes = UnsafeRawPointer(data.data), data.len > 0 else { return [] }
         let count = try Self.count(data, width)
-        guard width != TESTBED__WIDTH__BITS_64 else { throw FrameError(description: "counts of 64 bits") }
+        guard width == TESTBED__WIDTH__BITS_16 || width == TESTBED__WIDTH__BITS_32 else { throw FrameError(description: "counts of 8 or 64 bits") }
         // One look at all bits instead of one at each number: such loops are done several numbers at a time.
         var bits: UInt32 = 0
         let counts = [Int32](unsafeUninitializedCapacity: count) { place, filled in
@@ -149,6 +157,7 @@ extension FrameDecoder {
     private func numbers(_ packed: UnsafeMutablePointer<Testbed__Numbers>?) throws(FrameError) -> [Int64] {
         guard let packed, let bytes = UnsafeRawPointer(packed.pointee.packed.data) else { return [] }
         let width = packed.pointee.width
+        guard width != TESTBED__WIDTH__BITS_8 else { throw FrameError(description: "numbers of 8 bits that are no counts of a sheet") }
         let count = try Self.count(packed.pointee.packed, width)
         return [Int64](unsafeUninitializedCapacity: count) { place, filled in
             switch width {
@@ -173,6 +182,7 @@ extension FrameDecoder {
     private static func count(_ data: ProtobufCBinaryData, _ width: Testbed__Width) throws(FrameError) -> Int {
         let shift: Int
         switch width {
+        case TESTBED__WIDTH__BITS_8: shift = 0
         case TESTBED__WIDTH__BITS_16: shift = 1
         case TESTBED__WIDTH__BITS_32: shift = 2
         case TESTBED__WIDTH__BITS_64: shift = 3

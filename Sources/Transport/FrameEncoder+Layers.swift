@@ -73,7 +73,7 @@ extension FrameEncoder {
         let wordCount = LayerWords.perPart * sheet.parts.count
         guard let packed = arena.make(Testbed__Sheet.self), let words = arena.array(Int64.self, count: wordCount) else { return nil }
         for (place, part) in sheet.parts.enumerated() { LayerWords.write(part, to: words + LayerWords.perPart * place) }
-        guard let parts = pack(narrow(UnsafeBufferPointer(start: words, count: wordCount))), let counts = pack(narrow(sheet.counts)),
+        guard let parts = pack(narrow(UnsafeBufferPointer(start: words, count: wordCount))), let counts = pack(copy(sheet.packed)),
             let counters = pack(sheet.counters)
         else { return nil }
         testbed__sheet__init(packed)
@@ -127,6 +127,16 @@ extension FrameEncoder {
         packed.pointee.width = numbers.width
         packed.pointee.packed = numbers.data
         return packed
+    }
+
+    /// Counts as they are. `nil` without memory.
+    private func copy(_ packed: PackedCounts) -> NarrowNumbers? {
+        let width = packed.width == 1 ? TESTBED__WIDTH__BITS_8 : packed.width == 2 ? TESTBED__WIDTH__BITS_16 : TESTBED__WIDTH__BITS_32
+        guard let place = arena.array(UInt8.self, count: packed.bytes.count) else { return nil }
+        packed.bytes.withUnsafeBufferPointer { bytes in
+            if let base = bytes.baseAddress { place.update(from: base, count: bytes.count) }
+        }
+        return NarrowNumbers(width, place, count: packed.bytes.count)
     }
 
     /// Counts in 16 bits where all fit, else in 32. `nil` without memory.

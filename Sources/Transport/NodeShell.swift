@@ -28,6 +28,8 @@ public final class NodeShell {
     private var batches: [(target: Int32, envelopes: [Envelope])] = []
     private var arrivals: Arrivals
     private var relay: GangRelay?
+    /// The nodes of its gang.
+    private let ranks: [Int]
     /// For frames within frames.
     /// When the process is to be killed, as it has been told.
     private var leave: Instant?
@@ -45,7 +47,8 @@ public final class NodeShell {
     ) {
         let nodes = layout.nodes.count
         departures = Departures(plan)
-        relay = GangRelay(host.plan, of: plan, layout)
+        ranks = layout.gang(of: host.plan.index)?.members ?? []
+        relay = host.faults.isEmpty && host.started == 0 ? GangRelay(host.plan, of: plan, layout) : nil
         innerDecoder = FrameDecoder(nodes: nodes)
         self.host = host
         self.sockets = sockets
@@ -108,6 +111,8 @@ public final class NodeShell {
         guard Int(fault.node) < believedFrom.count else { return }
         fault.apply(to: host.faults)
         if fault.kind == .kill {
+            // Where ranks die, messages do not depend on one of them. What the gang was in the middle of is lost.
+            if ranks.contains(Int(fault.node)) { relay = nil }
             believedFrom[Int(fault.node)] = fault.at
             arrivals.forgive(fault.node)
         }
@@ -270,7 +275,7 @@ public final class NodeShell {
 
     private func consume(_ bytes: UnsafeRawBufferPointer) throws {
         do {
-            try decoder.decode(bytes, parcels: relay == nil ? nil : { try self.consume($2, for: $1, from: $0) }) { envelope in
+            try decoder.decode(bytes, parcels: ranks.isEmpty ? nil : { try self.consume($2, for: $1, from: $0) }) { envelope in
                 if envelope.message.channel != .layer {
                     // Of a process that has died, or to the one that was here before.
                     guard envelope.born >= believedFrom[Int(envelope.source)], envelope.sent >= host.started else { return }

@@ -78,16 +78,17 @@ extension FinishedRun {
 }
 
 /// The nodes of a plan with generated requests.
-func makeHosts(_ plan: ClusterPlan, _ faults: FaultTable, records: (NodePlan) -> RecordBuffers) -> [NodeHost] {
+func makeHosts(_ plan: ClusterPlan, _ faults: FaultTable, commons: GangCommons? = nil, records: (NodePlan) -> RecordBuffers) -> [NodeHost] {
     let layout = ClusterLayout(plan)
-    return layout.nodes.compactMap { makeHost($0, plan, layout, faults, born: 0, records: records($0)) }
+    return layout.nodes.compactMap { makeHost($0, plan, layout, faults, born: 0, commons, records: records($0)) }
 }
 
 /// A node, or its new process.
 func makeHost(
-    _ node: NodePlan, _ plan: ClusterPlan, _ layout: ClusterLayout, _ faults: FaultTable, born: Instant, records: RecordBuffers
+    _ node: NodePlan, _ plan: ClusterPlan, _ layout: ClusterLayout, _ faults: FaultTable, born: Instant, _ commons: GangCommons? = nil,
+    records: RecordBuffers
 ) -> NodeHost? {
-    NodeHost.make(node, of: plan, layout: layout, records: records, faults: faults, born: born) {
+    NodeHost.make(node, of: plan, layout: layout, records: records, faults: faults, born: born, commons: commons) {
         GeneratedRequests(plan.workload, seed: plan.seed)
     }
 }
@@ -98,8 +99,9 @@ public func runInProcess(_ plan: ClusterPlan) -> FinishedRun {
     let buffers = RecordBuffers()
     let layout = ClusterLayout(plan)
     let faults = FaultTable(plan, layout)
-    var clock = InProcess(makeHosts(plan, faults) { _ in buffers }, faults: faults) { node, born in
-        makeHost(layout.nodes[node], plan, layout, faults, born: born, records: buffers)
+    let commons = GangCommons()
+    var clock = InProcess(makeHosts(plan, faults, commons: commons) { _ in buffers }, faults: faults) { node, born in
+        makeHost(layout.nodes[node], plan, layout, faults, born: born, commons, records: buffers)
     }
     while clock.run(turns: 10_000) {}
     clock.finish()

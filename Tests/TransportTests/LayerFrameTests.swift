@@ -250,6 +250,8 @@ struct HostileLayerFrameTests {
         for width in [3, 4, 8, 1 << 31, UInt64.max] {
             #expect(!isReadCounters(field(1, width) + field(2, [0, 0, 0, 0, 0, 0, 0, 0])))
             #expect(!isReadLeg(field(11, width) + field(12, [0, 0, 0, 0, 0, 0, 0, 0])))
+            // Only counts of a sheet may have 8 bits, the width of number 3.
+            #expect(isRead(frame(12, field(3, field(1, width) + field(2, [1, 2, 3])))) == (width == 3))
         }
     }
 

@@ -5,7 +5,7 @@ import Synchronization
 /// What a search for whole values came to.
 public struct IntegerSolution: Sendable, Equatable {
     /// The best values found; `nil` for none below the limit.
-    public var values: [Double]?
+    public var solution: [Double]?
     /// No whole values below the limit cost less.
     public var bound: Double
     /// Whether all was searched: the values are an optimum, or there are none below the limit.
@@ -46,12 +46,12 @@ public enum IntegerSolver {
     private static func solution(of model: UnsafeMutableRawPointer, _ program: LinearProgram, limit: Double) -> IntegerSolution {
         let nodes = Int(Cbc_getNodeCount(model))
         let isInfeasible = Cbc_isProvenInfeasible(model) != 0 || Cbc_isInitialSolveProvenPrimalInfeasible(model) != 0
-        if isInfeasible { return IntegerSolution(values: nil, bound: limit, isComplete: true, nodes: nodes) }
+        if isInfeasible { return IntegerSolution(solution: nil, bound: limit, isComplete: true, nodes: nodes) }
         var values: [Double]?
         if let found = Cbc_bestSolution(model) { values = Array(UnsafeBufferPointer(start: found, count: program.columnCount)) }
         let isOptimal = Cbc_isProvenOptimal(model) != 0
         let bound = Cbc_getBestPossibleObjValue(model)
-        return IntegerSolution(values: values, bound: min(bound, limit), isComplete: isOptimal, nodes: nodes)
+        return IntegerSolution(solution: values, bound: min(bound, limit), isComplete: isOptimal, nodes: nodes)
     }
 
     /// CBC takes a programme by columns; ours is kept by rows.

@@ -93,14 +93,14 @@ public struct HindsightOptimum: Sendable, Equatable {
     ) throws(SolverError) -> Bool {
         let found = try IntegerSolver.solve(program.program, below: Double(result.total) - 0.5, nodeLimit: nodes)
         result.nodes += found.nodes
-        let better = found.values.flatMap { program.schedule($0, of: instance) }
+        let better = found.solution.flatMap { program.schedule($0, of: instance) }
         if let better, better.isFeasible(instance), better.totalLatency(instance) < result.total {
             (result.schedule, result.total) = (better, better.totalLatency(instance))
         }
         // Without values below the limit the known schedule is the best. With values that are no schedule, their cost is a bound.
-        let bound = found.isComplete && found.values == nil ? result.total : roundedUp(found.bound)
+        let bound = found.isComplete && found.solution == nil ? result.total : roundedUp(found.bound)
         result.bound = max(result.bound, min(result.total, bound))
-        return found.values != nil && better == nil
+        return found.solution != nil && better == nil
     }
 
     /// A bound without a programme: a pooled machine that works off `memory` token-rounds of volume a round, shortest remaining volume first.

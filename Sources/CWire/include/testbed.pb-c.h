@@ -51,7 +51,11 @@ typedef enum _Testbed__Width {
    * Signed, as all wider ones.
    */
   TESTBED__WIDTH__BITS_32 = 1,
-  TESTBED__WIDTH__BITS_64 = 2
+  TESTBED__WIDTH__BITS_64 = 2,
+  /*
+   * Unsigned.
+   */
+  TESTBED__WIDTH__BITS_8 = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TESTBED__WIDTH)
 } Testbed__Width;
 
@@ -523,7 +527,7 @@ struct  Testbed__Sheet
    */
   Testbed__Numbers *parts;
   /*
-   * 16 or 32 bits.
+   * 8, 16 or 32 bits.
    */
   Testbed__Numbers *counts;
   int64_t dropped;

@@ -20,25 +20,40 @@ extension Gate {
     }
 
     @inline(__always)
-    mutating func pickPooled(layer: Int, batch: Int64, rank: Int, tokens: Int, step: Int64, into counts: UnsafeMutableBufferPointer<Int32>) {
+    mutating func pickPooled(_ call: Call, into counts: UnsafeMutableBufferPointer<Int32>) {
         guard let counts = counts.baseAddress else { return }
-        let key = rowKey(layer: layer, batch: batch, rank: rank)
-        let bank = pool.bank(of: rank)
-        var left = tokens
+        let (key, bank) = findRows(call)
+        pool.sum(bank: bank, layer: call.layer, slot: key.slot, tokens: call.tokens, into: counts)
+    }
+
+    @inline(__always)
+    mutating func pickPooled(_ call: Call, into bytes: UnsafeMutableBufferPointer<UInt8>) {
+        guard let bytes = bytes.baseAddress else { return }
+        let (key, bank) = findRows(call)
+        pool.sumBytes(bank: bank, layer: call.layer, slot: key.slot, tokens: call.tokens, into: bytes)
+    }
+
+    /// Which rows a call needs, and which rank's they are; draws those that are not there.
+    @inline(__always)
+    private mutating func findRows(_ call: Call) -> (RowKey, bank: Int) {
+        let key = rowKey(layer: call.layer, batch: call.batch, rank: call.rank)
+        let bank = pool.bank(of: call.rank)
+        var left = call.tokens
         while left != 0 {
             let size = GatePool.takeSize(&left)
-            if !pool.holds(bank: bank, size: size, layer: layer, slot: key.slot, epoch: key.epoch) {
-                drawRow(layer: layer, rank: rank, bank: bank, size: size, key: key, step: step)
+            if !pool.holds(bank: bank, size: size, layer: call.layer, slot: key.slot, epoch: key.epoch) {
+                drawRow(call, bank: bank, size: size, key: key)
             }
         }
-        pool.sum(bank: bank, layer: layer, slot: key.slot, tokens: tokens, into: counts)
+        return (key, bank)
     }
 
     @inline(never)
-    private mutating func drawRow(layer: Int, rank: Int, bank: Int, size: Int, key: RowKey, step: Int64) {
-        prepare(layer: layer, noise: .pooled(epoch: key.epoch, slot: key.slot), step: step)
+    private mutating func drawRow(_ call: Call, bank: Int, size: Int, key: RowKey) {
+        let layer = call.layer
+        prepare(layer: layer, noise: .pooled(epoch: key.epoch, slot: key.slot), step: call.step)
         let place = layer << 8 | key.slot << 5 | size
-        var random = GateRandom(seed: seed, .pooledRow, UInt64(place), UInt64(bitPattern: key.epoch), UInt64(bitPattern: Int64(rank)))
+        var random = GateRandom(seed: seed, .pooledRow, UInt64(place), UInt64(bitPattern: key.epoch), UInt64(bitPattern: Int64(call.rank)))
         // Taken out, so that drawing may write on the gate's other parts.
         var row: [Int32] = []
         swap(&row, &scratch.row)
@@ -46,8 +61,21 @@ extension Gate {
             row.update(repeating: 0)
             draw(layer: layer, tokens: GatePool.tokens(size), random: &random, into: row)
             guard let row = row.baseAddress else { return }
-            pool.store(row, bank: bank, size: size, layer: layer, slot: key.slot, epoch: key.epoch)
+            store(row, layer: layer, bank: bank, size: size, key: key)
         }
         swap(&row, &scratch.row)
+    }
+
+    /// Keeps a row as it is laid out.
+    private mutating func store(_ row: UnsafePointer<Int32>, layer: Int, bank: Int, size: Int, key: RowKey) {
+        guard isArranged else { return pool.store(row, bank: bank, size: size, layer: layer, slot: key.slot, epoch: key.epoch) }
+        var arranged: [Int32] = []
+        swap(&arranged, &scratch.arranged)
+        arranged.withUnsafeMutableBufferPointer { arranged in
+            guard let arranged = arranged.baseAddress else { return }
+            lay(layer, row, into: arranged)
+            pool.store(arranged, bank: bank, size: size, layer: layer, slot: key.slot, epoch: key.epoch)
+        }
+        swap(&arranged, &scratch.arranged)
     }
 }

@@ -20,6 +20,8 @@ public struct Gate: Sendable {
     public let experts: Int
     public let topK: Int
     public let layers: Int
+    /// Numbers that a call gives: one for each expert, or for each place that `arrange` lays them out in.
+    public let places: Int
     let seed: UInt64
 
     let tables = GateTables()
@@ -50,6 +52,8 @@ public struct Gate: Sendable {
     private let isPooled: Bool
     private let isShared: Bool
     var pool: GatePool
+    /// The expert in each place by layer, -1 where there is none; empty where experts stand in their own order.
+    var arrangement: [Int32]
 
     /// Which draw of the noise a layer's weights have.
     enum NoiseKey: Equatable {
@@ -63,7 +67,11 @@ public struct Gate: Sendable {
     ///   - topK: experts that a token picks.
     ///   - layers: layers with experts.
     ///   - seed: the run's seed.
-    public init(plan: GatePlan, experts: Int, topK: Int, layers: Int, seed: UInt64) {
+    ///   - places: how many numbers a call gives, where `arrange` says for each layer which; `nil`: one for each expert.
+    ///     Not with a capacity factor, whose drops are counted by expert.
+    ///   - ranks: how many ranks are to be expected; more or less do no harm.
+    public init(plan: GatePlan, experts: Int, topK: Int, layers: Int, seed: UInt64, places: Int? = nil, ranks: Int = 1) {
+        precondition(places == nil || plan.capacityFactor == nil, "a gate that drops picks gives numbers by expert")
         precondition(plan.problems(experts: experts, topK: topK, layers: layers).isEmpty, "a gate needs a plan without problems")
         self.plan = plan
         self.experts = experts
@@ -91,7 +99,10 @@ public struct Gate: Sendable {
         usesBits = Self.usesBits(plan.selection)
         isPooled = plan.sampling == .pooled
         isShared = plan.selection == .expertChoice
-        pool = GatePool(experts: experts, layers: layers)
+        self.places = places ?? experts
+        pool = GatePool(experts: places ?? experts, layers: layers, ranks: isPooled ? ranks : 0)
+        arrangement = places.map { [Int32](repeating: -1, count: layers * $0) } ?? []
+        scratch.arranged = [Int32](repeating: 0, count: places ?? 0)
     }
 
     /// The dearer a draw, the more batches a row serves.
@@ -111,36 +122,86 @@ public struct Gate: Sendable {
     ///   - rank: attention rank that the tokens are on.
     ///   - tokens: tokens of the rank's batch.
     ///   - at: emulated time, which decides the step of the drift.
-    ///   - counts: overwritten; one for each expert, each at most `tokens`.
-    /// - Returns: Picks that were dropped for lack of capacity: the counts sum to `tokens x topK` less these.
+    ///   - counts: overwritten; one for each place, each at most `tokens`.
+    /// - Returns: Picks that were dropped for lack of capacity: the counts of all experts sum to `tokens x topK` less these.
     public mutating func route(layer: Int, batch: Int64, rank: Int, tokens: Int, at now: Instant, into counts: inout [Int32]) -> Int {
-        if counts.count != experts { counts = [Int32](repeating: 0, count: experts) }
-        return counts.withUnsafeMutableBufferPointer { counts in
-            route(layer: layer, batch: batch, rank: rank, tokens: min(tokens, Int(Int32.max)), step: popularity.step(at: now), into: counts)
+        if counts.count != places { counts = [Int32](repeating: 0, count: places) }
+        let call = Call(layer: layer, batch: batch, rank: rank, tokens: min(tokens, Int(Int32.max)), step: popularity.step(at: now))
+        return counts.withUnsafeMutableBufferPointer { route(call, into: $0) }
+    }
+
+    /// The same in bytes.
+    /// - Parameters:
+    ///   - tokens: at most 255.
+    ///   - bytes: `places` of them.
+    public mutating func route(
+        layer: Int, batch: Int64, rank: Int, tokens: Int, at now: Instant, into bytes: UnsafeMutableBufferPointer<UInt8>
+    ) -> Int {
+        precondition(tokens < GatePool.narrowLimit && bytes.count >= places, "numbers of \(tokens) tokens in \(bytes.count) bytes")
+        if tokens <= 0 {
+            bytes.update(repeating: 0)
+            return 0
         }
+        let call = Call(layer: layer, batch: batch, rank: rank, tokens: tokens, step: popularity.step(at: now))
+        guard isPooled, topK < experts, !isShared, plan.capacityFactor == nil else {
+            var counts: [Int32] = []
+            swap(&counts, &scratch.wide)
+            let dropped = route(layer: layer, batch: batch, rank: rank, tokens: tokens, at: now, into: &counts)
+            for place in 0..<places { bytes[place] = UInt8(truncatingIfNeeded: counts[place]) }
+            swap(&counts, &scratch.wide)
+            return dropped
+        }
+        if layerStep[layer] != call.step { setBase(layer: layer, step: call.step) }
+        pickPooled(call, into: bytes)
+        return 0
+    }
+
+    /// What is asked for.
+    struct Call {
+        var layer: Int
+        var batch: Int64
+        var rank: Int
+        var tokens: Int
+        var step: Int64
     }
 
     @inline(__always)
-    private mutating func route(
-        layer: Int, batch: Int64, rank: Int, tokens: Int, step: Int64, into counts: UnsafeMutableBufferPointer<Int32>
-    ) -> Int {
+    private mutating func route(_ call: Call, into counts: UnsafeMutableBufferPointer<Int32>) -> Int {
+        let (layer, tokens) = (call.layer, call.tokens)
+        if isPooled, tokens > 0, tokens < GatePool.tokenLimit, topK < experts, !isShared {
+            if layerStep[layer] != call.step { setBase(layer: layer, step: call.step) }
+            pickPooled(call, into: counts)
+            return drop(tokens: tokens, from: counts)
+        }
+        guard isArranged else { return routeByExpert(call, into: counts) }
+        // Taken out, so that drawing may write on the gate's other parts.
+        var numbers: [Int32] = []
+        swap(&numbers, &scratch.row)
+        let dropped = numbers.withUnsafeMutableBufferPointer { numbers in
+            let dropped = routeByExpert(call, into: numbers)
+            if let numbers = numbers.baseAddress, let counts = counts.baseAddress { lay(layer, numbers, into: counts) }
+            return dropped
+        }
+        swap(&numbers, &scratch.row)
+        return dropped
+    }
+
+    /// Numbers by expert where they are not put together from rows.
+    private mutating func routeByExpert(_ call: Call, into counts: UnsafeMutableBufferPointer<Int32>) -> Int {
+        let (layer, tokens) = (call.layer, call.tokens)
         if tokens <= 0 || topK == experts {
             counts.update(repeating: Int32(max(tokens, 0)))
             return 0
         }
         if isShared {
-            shareEvenly(tokens: tokens, rank: rank, layer: layer, batch: batch, into: counts)
+            shareEvenly(tokens: tokens, rank: call.rank, layer: layer, batch: call.batch, into: counts)
             return 0
         }
-        if layerStep[layer] != step { setBase(layer: layer, step: step) }
-        if isPooled, tokens < GatePool.tokenLimit {
-            pickPooled(layer: layer, batch: batch, rank: rank, tokens: tokens, step: step, into: counts)
-        } else {
-            counts.update(repeating: 0)
-            var random = GateRandom(seed: seed, .route, UInt64(layer), UInt64(bitPattern: batch), UInt64(bitPattern: Int64(rank)))
-            prepare(layer: layer, noise: .batch(batch), step: step)
-            draw(layer: layer, tokens: tokens, random: &random, into: counts)
-        }
+        if layerStep[layer] != call.step { setBase(layer: layer, step: call.step) }
+        counts.update(repeating: 0)
+        var random = GateRandom(seed: seed, .route, UInt64(layer), UInt64(bitPattern: call.batch), UInt64(bitPattern: Int64(call.rank)))
+        prepare(layer: layer, noise: .batch(call.batch), step: call.step)
+        draw(layer: layer, tokens: tokens, random: &random, into: counts)
         return drop(tokens: tokens, from: counts)
     }
 
@@ -312,8 +373,10 @@ struct GateScratch: Sendable {
     /// The best scores of a token.
     var bestTimes: [Double]
     var bestExperts: [Int32]
-    /// A row for the pool.
+    /// A row for the pool, by expert and as it is laid out, and numbers to be narrowed.
     var row: [Int32]
+    var arranged: [Int32] = []
+    var wide: [Int32] = []
 
     init(experts: Int, groups: Int, topK: Int) {
         marks = [UInt32](repeating: 0, count: experts)

@@ -10,17 +10,18 @@ struct GatePool: Sendable {
     private static let sizes = 24
     /// How many of the sizes have 8-bit numbers; those of a slot lie side by side.
     private static let narrowSizes = 12
-    private static let narrowLimit = 256
+    static let narrowLimit = 256
     static let slotBits = 3
     /// Rows of one size that a rank has at a time in a layer.
     static let slots = 1 << slotBits
     /// Ranks that hold rows at a time; one more takes the place of another.
-    private static let banks = 256
+    static let banks = 256
     /// Words of the tags before a slot's rows, two cache lines.
     private static let tagWords = 16
     /// The narrow sizes together, and each wide one.
     private static let kinds = 1 + sizes - narrowSizes
 
+    /// Numbers in a row: one for each expert, or for each place that they are laid out in.
     let experts: Int
     let layers: Int
     /// Words of a narrow row, in whole vectors; a wide one takes twice as many.
@@ -34,11 +35,13 @@ struct GatePool: Sendable {
     private var words: [UInt64] = []
     private var narrowSum: [SIMD16<UInt8>]
 
-    init(experts: Int, layers: Int) {
+    /// - Parameter ranks: to be expected; there is room for them at once, which takes no memory before it is used.
+    init(experts: Int, layers: Int, ranks: Int) {
         self.experts = experts
         self.layers = layers
         narrowWords = (experts + 15) / 16 * 2
         narrowSum = [SIMD16<UInt8>](repeating: .zero, count: narrowWords / 2)
+        words.reserveCapacity(min(ranks, Self.banks) * layers * Self.slots * slotWords(0))
     }
 
     /// Takes the lowest digit off a number of tokens above 0: answers the size that stands for it.
@@ -120,7 +123,6 @@ struct GatePool: Sendable {
         if starts[bank * Self.kinds + kind] < 0 {
             starts[bank * Self.kinds + kind] = words.count
             let added = layers * Self.slots * slotWords(kind)
-            words.reserveCapacity(words.count + added)
             words.append(contentsOf: repeatElement(0, count: added))
         }
         let place = place(bank: bank, size: size, layer: layer, slot: slot)
@@ -161,6 +163,22 @@ struct GatePool: Sendable {
             words.withUnsafeBytes { raw in
                 guard let row = raw.baseAddress.map({ $0 + start })?.assumingMemoryBound(to: UInt16.self) else { return }
                 for expert in 0..<experts { counts[expert] &+= Int32(row[expert]) }
+            }
+        }
+    }
+
+    /// The same in bytes, for fewer than `narrowLimit` tokens.
+    @inline(__always)
+    mutating func sumBytes(bank: Int, layer: Int, slot: Int, tokens: Int, into bytes: UnsafeMutablePointer<UInt8>) {
+        var left = tokens
+        let first = place(bank: bank, size: Self.takeSize(&left), layer: layer, slot: slot).row * 8
+        if left != 0 { sumNarrow(bank: bank, layer: layer, slot: slot, first: first, left: left) }
+        let experts = experts
+        let isSummed = left != 0
+        words.withUnsafeBytes { rows in
+            narrowSum.withUnsafeBytes { sums in
+                guard let source = isSummed ? sums.baseAddress : rows.baseAddress.map({ $0 + first }) else { return }
+                UnsafeMutableRawPointer(bytes).copyMemory(from: source, byteCount: experts)
             }
         }
     }

@@ -8,40 +8,43 @@ import Quantities
 /// Every rank has its own, and where a decision is made for all ranks they all come to the same one.
 struct ExpertRouter {
     private let shape: GangShape
-    private var gate: Gate
+    private let shared: RouterCommons
     private var policy: any BalancePolicy
     private(set) var placements: [ExpertPlacement]
     /// Picks of this rank by layer and expert since the last plan; empty where no plan is ever made anew.
     private(set) var counters: [Int64]
     /// Policies that ask for the tokens of all ranks, and what their decision takes.
-    let isGlobal: Bool
-    let decisionTime: Nanoseconds
+    var isGlobal: Bool { shared.isGlobal }
+    var decisionTime: Nanoseconds { shared.decisionTime }
+    private var counts: [Int32] = []
+    private var slots: [Int32] = []
+
+    /// One micro-batch of a rank in a layer.
+    struct Batch {
+        var layer: Int
+        var number: Int64
+        var rank: Int
+        var tokens: Int64
+        var start: Instant
+    }
 
     /// `nil` when the policy cannot serve the gang, which a checked plan never has.
     init?(_ shape: GangShape, rank: Int, seed: UInt64) {
+        guard let start = RouterCommons(shape, seed: seed) else { return nil }
+        self.init(shape, rank: rank, seed: seed, start)
+    }
+
+    /// - Parameter start: from where the ranks begin; of this rank alone unless it `mayBeShared`.
+    init?(_ shape: GangShape, rank: Int, seed: UInt64, _ start: RouterCommons) {
         self.shape = shape
-        let experts = shape.fleet.experts
-        let plan = shape.mixture.gate
-        guard plan.problems(experts: experts, topK: shape.topK, layers: shape.layers).isEmpty else { return nil }
-        gate = Gate(plan: plan, experts: experts, topK: shape.topK, layers: shape.layers, seed: seed)
-        // Placements, and decisions for all ranks, must not depend on the rank.
-        guard var planner = Self.policy(shape, rank: 0, seed: seed) else { return nil }
-        isGlobal = planner.needsGlobalCounts
-        decisionTime = planner.decisionTime
-        var placements: [ExpertPlacement] = []
-        for layer in 0..<shape.layers {
-            let isInformed = shape.mixture.balance.startsInformed
-            let loads = isInformed ? gate.expectedShares(layer: layer, at: 0) : [Double](repeating: 0, count: experts)
-            placements.append(planner.place(layer: layer, loads: loads))
-        }
-        self.placements = placements
-        if !isGlobal, rank > 0 {
+        shared = start
+        placements = start.placements
+        policy = start.planner
+        if !start.isGlobal, rank > 0 {
             guard let own = Self.policy(shape, rank: rank, seed: seed) else { return nil }
             policy = own
-        } else {
-            policy = planner
         }
-        counters = shape.mixture.balance.replanInterval == nil && plan.biasRate == 0 ? [] : [Int64](repeating: 0, count: shape.layers * experts)
+        counters = start.countsPicks ? [Int64](repeating: 0, count: shape.layers * shape.fleet.experts) : []
     }
 
     /// The gang's policy with the random stream of a rank; `nil` when it cannot serve the gang.
@@ -50,13 +53,50 @@ struct ExpertRouter {
         return BalanceRegistry.make(shape.mixture.balance.policy, fleet: shape.fleet, random: random) { SimplexSolver.values($0) }
     }
 
-    /// Tokens of this rank by expert.
+    /// Tokens of a rank by expert, where a policy decides for all, else by slot.
     /// - Returns: picks that were dropped.
-    mutating func route(layer: Int, batch: Int64, rank: Int, tokens: Int64, at start: Instant, into counts: inout [Int32]) -> Int {
-        let dropped = gate.route(layer: layer, batch: batch, rank: rank, tokens: Int(tokens), at: start, into: &counts)
+    mutating func route(_ batch: Batch, into numbers: inout [Int32]) -> Int {
+        if shared.isFused {
+            let dropped = shared.gate.route(
+                layer: batch.layer, batch: batch.number, rank: batch.rank, tokens: Int(batch.tokens), at: batch.start, into: &numbers)
+            numbers.withUnsafeMutableBufferPointer { shared.shares[batch.layer].divide($0) }
+            return dropped
+        }
+        if isGlobal { return pick(batch, into: &numbers) }
+        // Taken out, so that there is one owner.
+        var counts: [Int32] = []
+        swap(&counts, &self.counts)
+        let dropped = pick(batch, into: &counts)
+        split(layer: batch.layer, counts: counts, into: &numbers)
+        swap(&counts, &self.counts)
+        return dropped
+    }
+
+    /// The same, packed.
+    /// - Parameter bytes: of each number, enough for the batch's tokens.
+    mutating func route(_ batch: Batch, into row: UnsafeMutableRawBufferPointer, bytes: Int) -> Int {
+        if shared.isFused, bytes == 1 {
+            let row = row.bindMemory(to: UInt8.self)
+            let dropped = shared.gate.route(
+                layer: batch.layer, batch: batch.number, rank: batch.rank, tokens: Int(batch.tokens), at: batch.start, into: row)
+            shared.shares[batch.layer].divide(row)
+            return dropped
+        }
+        var slots: [Int32] = []
+        swap(&slots, &self.slots)
+        let dropped = route(batch, into: &slots)
+        slots.withUnsafeBufferPointer { PackedCounts.write($0, width: bytes, to: row.baseAddress, at: 0) }
+        swap(&slots, &self.slots)
+        return dropped
+    }
+
+    /// Tokens of a rank by expert.
+    private mutating func pick(_ batch: Batch, into counts: inout [Int32]) -> Int {
+        let dropped = shared.gate.route(
+            layer: batch.layer, batch: batch.number, rank: batch.rank, tokens: Int(batch.tokens), at: batch.start, into: &counts)
         if !counters.isEmpty {
-            let base = layer * counts.count
-            for expert in counts.indices { self.counters[base + expert] += Int64(counts[expert]) }
+            let base = batch.layer * counts.count
+            for expert in counts.indices { counters[base + expert] += Int64(counts[expert]) }
         }
         return dropped
     }
@@ -71,7 +111,7 @@ struct ExpertRouter {
     mutating func updateBias(_ counters: [Int64]) {
         let experts = shape.fleet.experts
         guard counters.count == shape.layers * experts else { return }
-        for layer in 0..<shape.layers { gate.updateBias(layer: layer, loads: (0..<experts).map { Int(counters[layer * experts + $0]) }) }
+        for layer in 0..<shape.layers { shared.gate.updateBias(layer: layer, loads: (0..<experts).map { Int(counters[layer * experts + $0]) }) }
     }
 
     /// Tokens by slot, for tokens by expert: of this rank, or of all ranks where the policy decides for all.

@@ -9,6 +9,8 @@ final class GangCrew {
     private let layout: ClusterLayout
     private let table: FaultTable
     private let node: Int
+    /// Of the process, for the gang as it is at first.
+    private let commons: GangCommons?
     private var membership: Membership
     private var version: Int
     /// The epoch that the rank is in.
@@ -19,7 +21,8 @@ final class GangCrew {
     /// Iterations of an epoch are numbered from its own number, shifted by so many bits: messages of two epochs cannot be mixed up.
     static let epochBits = 24
 
-    init(_ gang: Gang, node: Int, _ plan: ClusterPlan, _ layout: ClusterLayout, _ table: FaultTable) {
+    init(_ gang: Gang, node: Int, _ plan: ClusterPlan, _ layout: ClusterLayout, _ table: FaultTable, _ commons: GangCommons?) {
+        self.commons = commons
         self.gang = gang
         self.node = node
         self.plan = plan
@@ -55,8 +58,10 @@ final class GangCrew {
             // A policy for a certain number of ranks cannot serve fewer.
             var plan = plan
             if let policy { plan.pools[gang.pool].mixture?.balance.policy = PolicyChoice(policy) }
-            guard let shape = GangShape(gang, plan: plan, layout: layout),
-                let rank = GangRank(shape, member: member, nodes: layout.nodes.count, seed: plan.seed)
+            let commons = epoch == 0 && policy == nil ? commons : nil
+            let make = { GangShape(gang, plan: plan, layout: self.layout) }
+            guard let shape = commons.map({ $0.shape(gang.members[0], make) }) ?? make(),
+                let rank = GangRank(shape, member: member, nodes: layout.nodes.count, seed: plan.seed, commons: commons)
             else { continue }
             rank.weather = weather
             guard epoch > 0 else { return rank }

@@ -48,7 +48,7 @@ extension GangRank {
 
     private func accepts(_ sheet: LoadSheet, group: Int) -> Bool {
         guard iterationGroups.indices.contains(group), sheet.parts.count == shape.microBatches, areCounters(sheet.counters) else { return false }
-        return sheet.counts.count == iterationGroups[group].count * shape.microBatches * shape.width(isGlobal: isGlobal)
+        return sheet.packed.count == iterationGroups[group].count * shape.microBatches * shape.width(isGlobal: isGlobal)
     }
 
     /// What a rank did from the start on stands without gaps.

@@ -32,26 +32,27 @@ extension GangRank {
         // So that there is one owner, and nothing is copied.
         self.router = nil
         defer { self.router = router }
-        var all: [Int32] = []
         let width = shape.width(isGlobal: isGlobal)
-        all.reserveCapacity(layers.count * shape.microBatches * width)
+        // No count is above the tokens of its batch.
+        let bytes = PackedCounts.width(upTo: parts.reduce(0) { max($0, $1.tokens) })
         var dropped: Int64 = 0
-        for layer in layers {
-            for part in 0..<shape.microBatches {
-                let batch = iteration * Int64(shape.microBatches) + Int64(part)
-                dropped += Int64(
-                    router.route(layer: layer, batch: batch, rank: member, tokens: parts[part].tokens, at: start, into: &exact.counts))
-                if router.isGlobal {
-                    all.append(contentsOf: exact.counts)
-                } else {
-                    router.split(layer: layer, counts: exact.counts, into: &exact.slots)
-                    all.append(contentsOf: exact.slots)
+        let size = layers.count * shape.microBatches * width * bytes
+        let packed = [UInt8](unsafeUninitializedCapacity: size) { place, filled in
+            var row = UnsafeMutableRawBufferPointer(start: place.baseAddress, count: width * bytes)
+            for layer in layers {
+                for part in 0..<shape.microBatches {
+                    let batch = ExpertRouter.Batch(
+                        layer: layer, number: iteration * Int64(shape.microBatches) + Int64(part), rank: member, tokens: parts[part].tokens,
+                        start: start)
+                    dropped += Int64(router.route(batch, into: row, bytes: bytes))
+                    row = UnsafeMutableRawBufferPointer(start: row.baseAddress.map { $0 + row.count }, count: row.count)
                 }
             }
+            filled = size
         }
         tally.statistics.droppedTokens += dropped
         let counters = withCounters && replanning.needsExchange(start: start) ? router.takeCounters() : []
-        return LoadSheet(parts: parts, counts: all, dropped: dropped, counters: counters)
+        return LoadSheet(parts: parts, packed: PackedCounts(bytes: packed, width: bytes), dropped: dropped, counters: counters)
     }
 
     private func evaluate(_ sheets: [LoadSheet]) {
@@ -61,7 +62,7 @@ extension GangRank {
         lastSheets = sheets
         let width = shape.width(isGlobal: isGlobal)
         // Sheets of another shape come from nobody who has read the same plan.
-        guard sheets.allSatisfy({ $0.counts.count == layers.count * shape.microBatches * width }), var router, var evaluator else { return }
+        guard sheets.allSatisfy({ $0.packed.count == layers.count * shape.microBatches * width }), var router, var evaluator else { return }
         // So that there is one owner, and nothing is copied.
         self.router = nil
         self.evaluator = nil

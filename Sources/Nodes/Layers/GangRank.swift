@@ -74,7 +74,8 @@ final class GangRank {
     static let leader = 0
 
     /// `nil` when a policy cannot serve the gang, which a checked plan never has.
-    init?(_ shape: GangShape, member: Int, nodes: Int, seed: UInt64) {
+    /// - Parameter commons: of the process, if it has several ranks.
+    init?(_ shape: GangShape, member: Int, nodes: Int, seed: UInt64, commons: GangCommons? = nil) {
         self.shape = shape
         self.member = member
         exact = LayerMember(shape, member: member)
@@ -101,7 +102,9 @@ final class GangRank {
             isGlobal = false
             return
         }
-        guard let router = ExpertRouter(shape, rank: exact.hasAttention ? member : 0, seed: seed) else { return nil }
+        guard let start = commons.map({ $0.router(shape, seed: seed) }) ?? RouterCommons(shape, seed: seed),
+            let router = ExpertRouter(shape, rank: exact.hasAttention ? member : 0, seed: seed, start)
+        else { return nil }
         isGlobal = router.isGlobal
         self.router = router
     }

@@ -50,6 +50,10 @@ final class GangShape: Sendable {
     let expertBytes: ByteCount
     /// Bytes of identifiers and times on each message; measured all-to-alls have them in their fit.
     let header: ByteCount
+    /// Whether all-to-alls are measured ones, which have in their fit what a rank keeps for itself.
+    let isMeasured: Bool
+    /// Whether what a member keeps for itself is among its bytes, though it is no message.
+    let countsKept: Bool
 
     /// `nil` for a model without experts, which a checked plan never has in a gang.
     init?(_ gang: Gang, plan: ClusterPlan, layout: ClusterLayout) {
@@ -101,6 +105,8 @@ final class GangShape: Sendable {
         among = here
         weightPaths = there
         header = mixture.fabric == nil ? MessageSize.header : 0
+        isMeasured = mixture.fabric != nil
+        countsKept = mixture.fabric != nil && !gang.isDisaggregated
         expertBytes = pool.model.expertBytes
         let farthest = max(here.scaleUp.latency, hosts.contains { $0 > 0 } ? here.scaleOut.latency : 0)
         syncLatency = farthest + 1_000

@@ -3,38 +3,44 @@ import Quantities
 
 /// The flights of one exchange, gathered by host: what reaches a receiver from its own host, and from all others.
 struct HostBoard {
-    private var near: [Incoming]
-    private var far: [Incoming]
-    private var fromOthers: [Incoming]
+    private let near: UnsafeMutableBufferPointer<Incoming>
+    private let far: UnsafeMutableBufferPointer<Incoming>
+    private let fromOthers: UnsafeMutableBufferPointer<Incoming>
 
-    init(_ shape: GangShape) {
-        near = Array(repeating: Incoming(), count: shape.membersByHost.count)
-        far = near
-        fromOthers = near
+    init(_ shape: GangShape, in memory: LayerMemory) {
+        near = memory.take(shape.membersByHost.count, Incoming())
+        far = memory.take(shape.membersByHost.count, Incoming())
+        fromOthers = memory.take(shape.membersByHost.count, Incoming())
     }
 
     /// Gathers what members sent.
-    mutating func gather(_ shape: GangShape, _ members: some Sequence<Int>, departure: (Int) -> Departure) {
-        for host in near.indices {
-            near[host] = Incoming()
-            far[host] = Incoming()
-            fromOthers[host] = Incoming()
-        }
+    /// - Parameter hosts: of each member.
+    @inline(__always)
+    func gather(_ members: Range<Int>, _ departures: UnsafeMutableBufferPointer<Departure>, hosts: UnsafeMutableBufferPointer<Int>) {
+        near.update(repeating: Incoming())
+        far.update(repeating: Incoming())
         for member in members {
-            let departure = departure(member)
-            let host = shape.hosts[member]
-            near[host].add(departure.near, sent: departure.sent, from: Int32(member), bytes: 0)
-            far[host].add(departure.far, sent: departure.sent, from: Int32(member), bytes: 0)
+            let departure = departures[member]
+            let host = hosts[member]
+            near[host].add(departure.near, sent: departure.sent, from: Int32(truncatingIfNeeded: member), bytes: 0)
+            far[host].add(departure.far, sent: departure.sent, from: Int32(truncatingIfNeeded: member), bytes: 0)
         }
-        for host in near.indices {
-            for other in near.indices where other != host { fromOthers[host].add(far[other]) }
+        // The order of adding does not matter: for each host those before it, then those after it.
+        var before = Incoming()
+        for host in far.indices {
+            fromOthers[host] = before
+            before.add(far[host])
+        }
+        var after = Incoming()
+        for host in far.indices.reversed() {
+            fromOthers[host].add(after)
+            after.add(far[host])
         }
     }
 
-    /// What reaches a member that gets `bytes`.
+    /// What reaches a member on a host that gets `bytes`.
     @inline(__always)
-    func incoming(at member: Int, _ shape: GangShape, bytes: (near: ByteCount, far: ByteCount)) -> (near: Incoming, far: Incoming) {
-        let host = shape.hosts[member]
+    func incoming(on host: Int, bytes: (near: ByteCount, far: ByteCount)) -> (near: Incoming, far: Incoming) {
         var (inside, outside) = (near[host], fromOthers[host])
         inside.bytes = bytes.near
         outside.bytes = bytes.far

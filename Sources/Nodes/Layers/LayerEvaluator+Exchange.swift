@@ -4,48 +4,58 @@ import Quantities
 /// Dispatch and combine from each rank of one side straight to each of the other.
 extension LayerEvaluator {
     /// The dispatches of a micro-batch leave.
-    mutating func sendDispatches(_ part: Int) {
+    func sendDispatches(_ part: Int) {
+        let (shape, units, cores, departures, traffic) = (shape, parts[part].units, cores, departures, traffic)
+        let way = shape.dispatch
         for rank in 0..<shape.attentionRanks {
-            let bytes = shape.bytes(parts[part].units.byAttention[rank], of: shape.dispatch, others: shape.experts(around: rank))
-            departures[rank] = cores[rank].port.depart(departures[rank].sent, near: bytes.near, far: bytes.far, over: shape.dispatch.sending)
-            let kept = shape.kept(parts[part].units, rank) * shape.dispatch.tokenBytes
-            traffic[rank].add(messages: shape.experts(around: rank).count, bytes: bytes.near + bytes.far - kept)
+            let others = shape.experts(around: rank)
+            let bytes = shape.bytes(units.byAttention[rank], of: way, others: others)
+            departures[rank] = cores[rank].port.depart(departures[rank].sent, near: bytes.near, far: bytes.far, over: way.sending)
+            let kept = shape.countsKept ? units.kept[rank] * way.tokenBytes : 0
+            traffic[rank].add(messages: others.count, bytes: bytes.near + bytes.far - kept)
         }
-        let departures = departures
-        parts[part].dispatches.gather(shape, 0..<shape.attentionRanks) { departures[$0] }
+        parts[part].dispatches.gather(0..<shape.attentionRanks, departures, hosts: hosts)
     }
 
     /// Experts take in what was dispatched to them.
     mutating func receiveDispatches(_ part: Int) {
         guard shape.mixture.transfer != .twoPhase else { return spreadDispatch(part) }
+        let (shape, units, cores, board, dispatched) = (shape, parts[part].units, cores, parts[part].dispatches, parts[part].dispatched)
+        let way = shape.dispatch
+        let first = shape.member(ofExpert: 0)
         for expert in 0..<shape.expertRanks {
-            let member = shape.member(ofExpert: expert)
-            let bytes = shape.bytes(parts[part].units.byExpert[expert], of: shape.dispatch, others: shape.attention(around: member))
-            let (near, far) = parts[part].dispatches.incoming(at: member, shape, bytes: bytes)
-            parts[part].dispatched[expert] = cores[member].receive(near: near, far: far, over: shape.dispatch.receiving, fromExperts: false)
+            let member = first + expert
+            let bytes = shape.bytes(units.byExpert[expert], of: way, others: shape.attention(around: member))
+            let (near, far) = board.incoming(on: hosts[member], bytes: bytes)
+            dispatched[expert] = cores[member].receive(near: near, far: far, over: way.receiving, fromExperts: false)
         }
     }
 
     /// The combines of a micro-batch leave.
-    mutating func sendCombines(_ part: Int) {
+    func sendCombines(_ part: Int) {
+        let (shape, units, cores, departures, traffic) = (shape, parts[part].units, cores, departures, traffic)
+        let way = shape.combine
+        let first = shape.member(ofExpert: 0)
         for expert in 0..<shape.expertRanks {
-            let member = shape.member(ofExpert: expert)
-            let bytes = shape.bytes(parts[part].units.byExpert[expert], of: shape.combine, others: shape.attention(around: member))
-            departures[member] = cores[member].port.depart(cores[member].free, near: bytes.near, far: bytes.far, over: shape.combine.sending)
-            let kept = shape.kept(parts[part].units, member) * shape.combine.tokenBytes
-            traffic[member].add(messages: shape.attention(around: member).count, bytes: bytes.near + bytes.far - kept)
+            let member = first + expert
+            let others = shape.attention(around: member)
+            let bytes = shape.bytes(units.byExpert[expert], of: way, others: others)
+            departures[member] = cores[member].port.depart(cores[member].free, near: bytes.near, far: bytes.far, over: way.sending)
+            let kept = shape.countsKept ? units.kept[expert] * way.tokenBytes : 0
+            traffic[member].add(messages: others.count, bytes: bytes.near + bytes.far - kept)
         }
-        let (departures, shape) = (departures, shape)
-        parts[part].combines.gather(shape, (0..<shape.expertRanks).lazy.map { shape.member(ofExpert: $0) }) { departures[$0] }
+        parts[part].combines.gather(first..<first + shape.expertRanks, departures, hosts: hosts)
     }
 
     /// Attention ranks take in what experts sent back.
     mutating func receiveCombines(_ part: Int) {
         guard shape.mixture.transfer != .twoPhase else { return receiveRelayedCombines(part) }
+        let (shape, units, cores, board, combined) = (shape, parts[part].units, cores, parts[part].combines, parts[part].combined)
+        let way = shape.combine
         for rank in 0..<shape.attentionRanks {
-            let bytes = shape.bytes(parts[part].units.byAttention[rank], of: shape.combine, others: shape.experts(around: rank))
-            let (near, far) = parts[part].combines.incoming(at: rank, shape, bytes: bytes)
-            parts[part].combined[rank] = cores[rank].receive(near: near, far: far, over: shape.combine.receiving, fromExperts: true)
+            let bytes = shape.bytes(units.byAttention[rank], of: way, others: shape.experts(around: rank))
+            let (near, far) = board.incoming(on: hosts[rank], bytes: bytes)
+            combined[rank] = cores[rank].receive(near: near, far: far, over: way.receiving, fromExperts: true)
         }
     }
 }
@@ -65,18 +75,14 @@ extension GangShape {
     func attention(around member: Int) -> Others { attentionAround[member] }
 
     /// Bytes of `sum` hidden states in messages to or from `others`.
-    func bytes(_ sum: UnitMatrix.Sum, of way: Way, others: Others) -> (near: ByteCount, far: ByteCount) {
+    @inline(__always)
+    func bytes(_ sum: UnitSum, of way: Way, others: Others) -> (near: ByteCount, far: ByteCount) {
         (header * ByteCount(others.near) + way.tokenBytes * sum.near, header * ByteCount(others.far) + way.tokenBytes * (sum.all - sum.near))
-    }
-
-    /// Units that a member keeps for itself and that a measured all-to-all counts; they are no message.
-    func kept(_ units: UnitMatrix, _ member: Int) -> Int64 {
-        mixture.fabric == nil || gang.isDisaggregated ? 0 : units.units[member * expertRanks + member]
     }
 
     /// Bytes of one message with `units` hidden states: none for what a rank keeps, unless a measured all-to-all counts it.
     func bytes(_ units: Int64, of way: Way, from source: Int, to target: Int) -> ByteCount {
-        source == target ? (mixture.fabric == nil ? 0 : way.tokenBytes * units) : header + way.tokenBytes * units
+        source == target ? (isMeasured ? way.tokenBytes * units : 0) : header + way.tokenBytes * units
     }
 
     /// Bytes of one message with tokens by expert.

@@ -18,14 +18,17 @@ extension LayerMember {
         }
         let time = load.attention + (layer == 0 ? load.dense : 0)
         notes.append(core.compute(time, after: arrived, isAttention: true, step: step, tokens: load.tokens))
-        dropped += Int64(
-            router?.route(layer: layer, batch: batch, rank: member, tokens: load.tokens, at: start, into: &counts) ?? 0)
-        if let router, router.isGlobal, !shape.sendsEverything {
-            sendCounts()
-            stage = .decide
-            return true
+        let batch = ExpertRouter.Batch(layer: layer, number: batch, rank: member, tokens: load.tokens, start: start)
+        if router?.isGlobal == true {
+            dropped += Int64(router?.route(batch, into: &counts) ?? 0)
+            if !shape.sendsEverything {
+                sendCounts()
+                stage = .decide
+                return true
+            }
+        } else {
+            dropped += Int64(router?.route(batch, into: &slots) ?? 0)
         }
-        if router?.isGlobal == false { router?.split(layer: layer, counts: counts, into: &slots) }
         depart()
         return true
     }
@@ -102,14 +105,14 @@ extension LayerMember {
     /// Straight to each expert rank.
     private mutating func dispatch(_ sent: Instant) {
         let way = shape.dispatch
-        var sum = UnitMatrix.Sum()
+        var sum = UnitSum()
         var kept: Int64 = 0
         for expert in 0..<shape.expertRanks {
             let target = shape.member(ofExpert: expert)
             let count =
                 shape.sendsEverything ? parts[part].tokens : shape.slots(ofExpert: expert).reduce(Int64(0)) { $0 + Int64(slots[$1]) }
             if target == member { kept = count }
-            guard target != member || shape.mixture.fabric != nil else { continue }
+            guard target != member || shape.isMeasured else { continue }
             sum.all += count
             if shape.hosts[target] == shape.hosts[member] { sum.near += count }
         }
@@ -119,7 +122,7 @@ extension LayerMember {
             kind: .dispatch, step: step, flight: departure.near, far: departure.far, origin: Int32(member), originSent: departure.sent,
             units: parts[part].tokens, counts: slots.count == shape.fleet.slots ? slots : counts)
         // What stays here is in the fit of a measured all-to-all, and is no message.
-        let own = shape.mixture.fabric == nil ? 0 : way.tokenBytes * kept
+        let own = !shape.isMeasured ? 0 : way.tokenBytes * kept
         let first = shape.member(ofExpert: 0)
         send(leg, toAll: first..<first + shape.expertRanks, bytes: bytes.near + bytes.far - own)
     }

@@ -93,8 +93,8 @@ extension LayerMember {
     /// Straight back to each attention rank.
     private mutating func combine(_ load: Int64) {
         let way = shape.combine
-        var sum = UnitMatrix.Sum()
-        for rank in 0..<shape.attentionRanks where rank != member || shape.mixture.fabric != nil {
+        var sum = UnitSum()
+        for rank in 0..<shape.attentionRanks where rank != member || shape.isMeasured {
             sum.all += units[part][rank]
             if shape.hosts[rank] == shape.hosts[member] { sum.near += units[part][rank] }
         }
@@ -103,7 +103,7 @@ extension LayerMember {
         let leg = LayerLeg(
             kind: .combine, step: step, flight: departure.near, far: departure.far, origin: Int32(member), originSent: departure.sent, units: 0,
             loadSum: load, loadMost: load, counts: units[part][0..<shape.attentionRanks].map { Int32(clamping: $0) })
-        let own = shape.mixture.fabric == nil || expertRank != member ? 0 : way.tokenBytes * units[part][member]
+        let own = !shape.isMeasured || expertRank != member ? 0 : way.tokenBytes * units[part][member]
         send(leg, toAll: 0..<shape.attentionRanks, bytes: bytes.near + bytes.far - own)
     }
 

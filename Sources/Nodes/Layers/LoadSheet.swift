@@ -23,22 +23,29 @@ public final class LoadSheet: Sendable, Equatable {
 
     public let parts: [Part]
     /// Tokens by slot (or by expert, for a policy that decides for all ranks), for each step from the first one on.
-    public let counts: [Int32]
+    public let packed: PackedCounts
     /// Picks that were dropped in these steps.
     public let dropped: Int64
     /// Picks by layer and expert since the last plan, when the next one is due; else empty.
     public let counters: [Int64]
 
-    public init(parts: [Part], counts: [Int32], dropped: Int64, counters: [Int64]) {
+    public init(parts: [Part], packed: PackedCounts, dropped: Int64, counters: [Int64]) {
         self.parts = parts
-        self.counts = counts
+        self.packed = packed
         self.dropped = dropped
         self.counters = counters
     }
 
+    public convenience init(parts: [Part], counts: [Int32], dropped: Int64, counters: [Int64]) {
+        self.init(parts: parts, packed: PackedCounts(counts), dropped: dropped, counters: counters)
+    }
+
+    /// The counts one by one.
+    public var counts: [Int32] { packed.unpacked }
+
     public static func == (left: LoadSheet, right: LoadSheet) -> Bool {
         left === right
-            || (left.parts == right.parts && left.counts == right.counts && left.dropped == right.dropped && left.counters == right.counters)
+            || (left.parts == right.parts && left.packed == right.packed && left.dropped == right.dropped && left.counters == right.counters)
     }
 }
 

@@ -148,7 +148,7 @@ struct Client {
     }
 
     mutating func handle(_ envelope: Envelope, at now: Instant, _ effects: inout Effects) {
-        lastEvent = now
+        lastEvent = max(lastEvent, now)
         if envelope.born < believedFrom[Int(envelope.source)] {
             statistics.staleTokens += dropFenced(envelope.message, &effects)
             return

@@ -24,6 +24,9 @@ public protocol BalancePolicy: Sendable {
     /// What a call of `split` costs on the emulated device.
     var decisionTime: Nanoseconds { get }
 
+    /// Whether `split` is that of `ExpertPlacement.evenShares`, so that whoever has tokens by slot need not ask.
+    var splitsEvenly: Bool { get }
+
     /// Places the experts of a layer: at the start, and at every re-plan. Each expert gets one slot or more.
     /// - Parameter loads: what each expert received lately, in any unit; zeros when nothing is known.
     mutating func place(layer: Int, loads: [Double]) -> ExpertPlacement
@@ -40,6 +43,7 @@ extension BalancePolicy {
     public static func obstacle(to fleet: ExpertFleet, parameters: PolicyParameters) -> String? { nil }
     /// A table look-up a token, on the device, hidden behind the gate.
     public var needsGlobalCounts: Bool { false }
+    public var splitsEvenly: Bool { false }
     public var decisionTime: Nanoseconds { 0 }
 }
 
@@ -52,48 +56,4 @@ extension ParameterDescription {
 extension PolicyParameters {
     /// The value of `ParameterDescription.decisionTime`.
     var decisionTime: Nanoseconds { nanoseconds(fromSeconds: self["decision_us"] / 1e6) }
-}
-
-/// Tokens of every expert in equal parts over its replicas. Of the tokens left over, all with the same remainder, replicas get one
-/// each, beginning at one that differs from expert to expert, so that they do not pile up on low ranks. Cost O(slots).
-struct EvenSplit {
-    static func split(_ counts: [Int32], _ placement: ExpertPlacement, into tokensPerSlot: inout [Int32]) {
-        // A full placement leaves no slot as it was.
-        if !placement.isFull || tokensPerSlot.count != placement.slots.count { tokensPerSlot.reset(count: placement.slots.count) }
-        let isWhole = placement.isFull && counts.count == placement.experts
-        // Pointers: this runs for every rank, layer and batch.
-        counts.withUnsafeBufferPointer { counts in
-            tokensPerSlot.withUnsafeMutableBufferPointer { tokens in
-                placement.slots.withUnsafeBufferPointer { slots in
-                    if isWhole {
-                        for slot in 0..<slots.count { tokens[slot] = counts[Int(slots[slot])] }
-                        return
-                    }
-                    for slot in slots.indices {
-                        let expert = Int(slots[slot])
-                        tokens[slot] = expert >= 0 && expert < counts.count ? counts[expert] : 0
-                    }
-                }
-                for expert in placement.replicated where Int(expert) < counts.count {
-                    share(counts[Int(expert)], of: Int(expert), over: placement.replicas(of: Int(expert)), in: tokens)
-                }
-            }
-        }
-    }
-
-    private static func share(_ count: Int32, of expert: Int, over replicas: ArraySlice<Int32>, in tokens: UnsafeMutableBufferPointer<Int32>) {
-        if replicas.count == 2, count >= 0 {
-            let odd = count & 1
-            tokens[Int(replicas[replicas.startIndex])] = count >> 1 + (expert & 1 == 0 ? odd : 0)
-            tokens[Int(replicas[replicas.startIndex + 1])] = count >> 1 + (expert & 1 == 0 ? 0 : odd)
-            return
-        }
-        let (share, left) = count.quotientAndRemainder(dividingBy: Int32(replicas.count))
-        var turn = expert % replicas.count
-        for slot in replicas {
-            tokens[Int(slot)] = share + (turn < left ? 1 : 0)
-            turn += 1
-            if turn == replicas.count { turn = 0 }
-        }
-    }
 }

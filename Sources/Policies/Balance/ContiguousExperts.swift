@@ -8,6 +8,7 @@ public struct ContiguousExperts: BalancePolicy {
     public static let description = PolicyDescription(
         name: "contiguous", aliases: ["none"], summary: "experts in blocks, one replica each", source: "GShard 2020; default of vLLM and SGLang")
 
+    public let splitsEvenly = true
     private let fleet: ExpertFleet
 
     public init(parameters: PolicyParameters, fleet: ExpertFleet, random: RandomStream, solver: @escaping LinearSolver) { self.fleet = fleet }

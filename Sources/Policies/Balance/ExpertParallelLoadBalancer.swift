@@ -16,6 +16,7 @@ public struct ExpertParallelLoadBalancer: BalancePolicy {
             ParameterDescription("global", defaultValue: 0, range: 0...1, summary: "1: never keep the gate's groups within hosts")
         ])
 
+    public let splitsEvenly = true
     private let fleet: ExpertFleet
     private let withinHosts: Bool
 

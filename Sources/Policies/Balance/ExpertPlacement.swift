@@ -46,8 +46,8 @@ public struct ExpertPlacement: Sendable, Equatable {
     /// Where each expert's slots begin in `slotsByExpert`, and at the end where the last one's end.
     private let starts: [Int32]
     private let slotsByExpert: [Int32]
-    /// Experts with several slots, in ascending order.
-    let replicated: [Int32]
+    /// How tokens are divided evenly.
+    public let evenShares: EvenShares
     /// Whether every slot holds an expert.
     let isFull: Bool
 
@@ -69,7 +69,8 @@ public struct ExpertPlacement: Sendable, Equatable {
         self.starts = starts
         self.slotsByExpert = slotsByExpert
         isFull = slotsByExpert.count == slots.count
-        replicated = (0..<Int32(experts)).filter { starts[Int($0) + 1] - starts[Int($0)] > 1 }
+        evenShares = EvenShares(
+            (0..<experts).map { slotsByExpert[Int(starts[$0])..<Int(starts[$0 + 1])] }, slots: slots.count)
     }
 
     /// How many experts there are, with a slot or without.

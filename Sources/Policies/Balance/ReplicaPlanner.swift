@@ -12,17 +12,26 @@ public enum ReplicaPlanner {
         precondition(packs > 0 && weights.count.isMultiple(of: packs), "\(weights.count) items do not fill \(packs) packs equally")
         let size = weights.count / packs
         if size == 1 { return weights.indices.map { [$0] } }
-        var contents = [[Int]](repeating: [], count: packs)
+        // Packs that have room, in their order: few operations a look, for this runs for every layer of every rank.
+        var open = Array(0..<packs)
         var loads = [Double](repeating: 0, count: packs)
+        var filled = [Int](repeating: 0, count: packs)
+        var contents = [Int](repeating: 0, count: weights.count)
         for item in heaviestFirst(weights) {
-            var best = -1
-            for pack in 0..<packs where contents[pack].count < size {
-                if best < 0 || loads[pack] < loads[best] { best = pack }
+            let place = loads.withUnsafeBufferPointer { loads in
+                open.withUnsafeBufferPointer { open in
+                    var best = 0
+                    for place in 1..<max(open.count, 1) where loads[open[place]] < loads[open[best]] { best = place }
+                    return best
+                }
             }
-            contents[best].append(item)
-            loads[best] += weights[item]
+            let pack = open[place]
+            contents[pack * size + filled[pack]] = item
+            filled[pack] += 1
+            loads[pack] += weights[item]
+            if filled[pack] == size { open.remove(at: place) }
         }
-        return contents
+        return (0..<packs).map { Array(contents[$0 * size..<($0 + 1) * size]) }
     }
 
     /// Adds replicas one at a time, each to the expert with the largest load a replica, until there are `replicas` in all. Ties go to

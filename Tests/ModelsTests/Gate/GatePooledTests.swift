@@ -172,4 +172,33 @@ import Testing
             #expect(abs(measured[expert] - share) < 4.5 * (2 * share * (1 - share) / Double(batches * tokens)).squareRoot() + 1e-4)
         }
     }
+
+    /// With and without rows, below and above what bytes hold, and with tokens that pick all experts.
+    @Test("numbers laid out by place are those by expert", arguments: [GatePlan.Sampling.pooled, .exact], [4, 32])
+    func arranged(sampling: GatePlan.Sampling, topK: Int) {
+        let plan = GatePlan(popularity: .zipf(exponent: 1), batchNoise: 0.3, sampling: sampling)
+        let (experts, layers) = (32, 2)
+        var byExpert = Gate(plan: plan, experts: experts, topK: topK, layers: layers, seed: 3)
+        var byPlace = Gate(plan: plan, experts: experts, topK: topK, layers: layers, seed: 3, places: 37, ranks: 2)
+        var random = RandomStream(seed: 1, stream: 2)
+        // The second order comes when rows are there already.
+        for order in 0..<2 {
+            let places = (0..<layers).map { _ in (0..<37).map { _ in Int32(random.below(experts + 1)) - 1 } }
+            for layer in 0..<layers { byPlace.arrange(layer: layer, as: places[layer]) }
+            for call in 0..<200 {
+                let (layer, rank, batch) = (call % layers, call / 2 % 3, Int64(order * 20 + call / 6))
+                let tokens = [0, 1, 7, 44, 64, 255, 256, 300, 2000, 70_000][random.below(10)]
+                let expected = byExpert.counts(layer: layer, batch: batch, rank: rank, tokens: tokens)
+                let laid = places[layer].map { $0 < 0 ? 0 : expected.counts[Int($0)] }
+                let found = byPlace.counts(layer: layer, batch: batch, rank: rank, tokens: tokens)
+                #expect(found.counts == laid && found.dropped == 0, "\(tokens) tokens")
+                guard tokens < 256 else { continue }
+                var bytes = [UInt8](repeating: 9, count: 37)
+                let dropped = bytes.withUnsafeMutableBufferPointer {
+                    byPlace.route(layer: layer, batch: batch, rank: rank, tokens: tokens, at: 0, into: $0)
+                }
+                #expect(bytes.map { Int32($0) } == laid && dropped == 0, "\(tokens) tokens in bytes")
+            }
+        }
+    }
 }
