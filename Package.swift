@@ -59,6 +59,7 @@ let package = Package(
         core("Transport", ["Quantities", "Models", "Workload", "Cluster", "Records", "Nodes", "Time", "CWire", "CProtobufC", "CZMQ", "CSystem"]),
         core("Terminal", ["Quantities", "CSystem"]),
         core("Reports", ["Quantities", "Cluster", "Records", "Terminal", "CPerfettoTrace"]),
+        core("Comparison", ["Quantities", "Records", "Terminal"]),
         core("CommandLine", ["Quantities", "Terminal"]),
         core(
             "Launch",
@@ -69,7 +70,9 @@ let package = Package(
         .executableTarget(
             name: "testbed",
             dependencies: [
-                "Launch", "Transport", "TopologyFile", "TraceFiles", "Reports", "Planning", "Bounds", "Records", "Terminal", "CommandLine", "Cluster",
+                "Launch", "Transport", "TopologyFile", "TraceFiles", "Reports", "Comparison", "Planning", "Bounds", "Records", "Terminal",
+                "CommandLine",
+                "Cluster",
                 "Models", "Policies", "Workload", "Quantities",
             ],
             swiftSettings: strict),
@@ -102,6 +105,7 @@ let package = Package(
         tests("TransportTests", ["Quantities", "Models", "Workload", "Cluster", "Nodes", "Time", "Transport"]),
         tests("LaunchTests", ["Quantities", "Workload", "Cluster", "Records", "Transport", "Reports", "Launch", "TestKit", "CSystem"]),
         tests("ReportsTests", ["Quantities", "Records", "Reports", "Terminal", "CPerfettoTrace"]),
+        tests("ComparisonTests", ["Quantities", "Terminal", "Comparison"]),
         tests("CommandLineTests", ["CommandLine", "Terminal"]),
         tests("EndToEndTests", ["Policies", "Workload", "Cluster", "TopologyFile", "TestKit"]),
     ]

@@ -27,6 +27,18 @@ pid_t testbed_fork_session(int kept) {
     return 0;
 }
 
+pid_t testbed_fork_job(int kept) {
+    pid_t parent = getpid();
+    pid_t child = fork();
+    if (child != 0) return child;
+    int null = open("/dev/null", O_RDWR);
+    if (setpgid(0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent) _exit(1);
+    if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || (kept != 3 && dup2(kept, 3) < 0)) _exit(1);
+    fcntl(3, F_SETFD, FD_CLOEXEC);
+    syscall(SYS_close_range, 4U, ~0U, 0U);
+    return 0;
+}
+
 static int unix_address(const char *path, struct sockaddr_un *address) {
     memset(address, 0, sizeof *address);
     address->sun_family = AF_UNIX;

@@ -27,6 +27,33 @@ enum Files {
         try bytes.withUnsafeBytes { try file.write($0) }
     }
 
+    /// Writes a whole file in place of what was there: whoever reads it finds the one or the other.
+    static func replace(_ path: String, by bytes: [UInt8]) throws {
+        try write(bytes, to: path + ".next")
+        guard rename(path + ".next", path) == 0 else { throw SystemError("write \(path)", code: errno) }
+    }
+
+    /// Cuts off what stands after the last line of a file, if there is one.
+    static func trimToLine(_ path: String) throws(SystemError) {
+        let descriptor = testbed_open(path, O_RDWR, 0)
+        guard descriptor >= 0 else { return }
+        defer { close(descriptor) }
+        let size = lseek(descriptor, 0, SEEK_END)
+        var end = size
+        var chunk = [UInt8](repeating: 0, count: 4096)
+        search: while end > 0 {
+            let start = max(0, end - off_t(chunk.count))
+            let count = pread(descriptor, &chunk, Int(end - start), start)
+            guard count > 0 else { break }
+            for place in (0..<count).reversed() where chunk[place] == UInt8(ascii: "\n") {
+                end = start + off_t(place) + 1
+                break search
+            }
+            end = start
+        }
+        guard end == size || ftruncate(descriptor, end) == 0 else { throw SystemError("write \(path)", code: errno) }
+    }
+
     /// Reads a file, or its first `limit` bytes; `nil` when there is none.
     static func read(_ path: String, limit: Int = .max) throws(SystemError) -> [UInt8]? {
         let descriptor = testbed_open(path, O_RDONLY, 0)

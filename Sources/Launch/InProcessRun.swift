@@ -16,8 +16,8 @@ struct InProcessRun {
     let onStatus: (RunStatus) -> Void
 
     /// Runs to the end, or until a signal comes.
-    /// - Returns: how it ended, and what each node counted.
-    func run(into records: RecordSet, _ events: Events) throws -> (outcome: RunOutcome, statistics: [NodeStatistics?]) {
+    /// - Returns: how it ended, what each node counted, and what went wrong.
+    func run(into records: RecordSet, _ events: Events) throws -> (outcome: RunOutcome, statistics: [NodeStatistics?], faults: FaultTable) {
         let rows = RecordBuffers()
         let transfers = plan.records.timeline ? try OutputFile(folder.transfers) : nil
         let layers = plan.records.layers ? try LayerParts(directory: folder.parts, layout: layout) : nil
@@ -51,6 +51,6 @@ struct InProcessRun {
         try layers?.finish()
         try MergedParts(folder: folder, layout: layout).mergeLayers(into: records)
         if let problem = source.problem { outcome = .failed(problem) }
-        return (outcome, clock.statistics)
+        return (outcome, clock.statistics, faults)
     }
 }

@@ -4,7 +4,10 @@ import Quantities
 import Records
 import Transport
 
-/// The rows of one node's process on their way to the disk, and its statistics at the end. The launcher merges the parts.
+/// The rows of one node's process on their way to the disk, and its statistics. The launcher merges the parts.
+///
+/// A process may be killed at any time. So that little is lost with it, statistics are written now and then and not only at the end; and a client's
+/// rows at once, for they are the account.
 final class PartFiles: RecordSink {
     /// Rows are written out when so many bytes are held.
     static let threshold = 1 << 17
@@ -17,6 +20,12 @@ final class PartFiles: RecordSink {
     private let transfers: OutputFile?
     private let layers: OutputFile?
     private let statisticsPath: String
+    private let isAccount: Bool
+    /// On the machine's clock, when rows and statistics are next written whatever has come together.
+    private var nextRows: Int64 = 0
+    private var nextStatistics: Int64 = 0
+    private static let rowsInterval: Int64 = 100_000_000
+    private static let statisticsInterval: Int64 = 1_000_000_000
     /// What earlier processes of the node counted.
     private let earlier: NodeStatistics?
 
@@ -30,6 +39,7 @@ final class PartFiles: RecordSink {
         let records = plan.records
         func path(_ kind: String) -> String { PartFiles.path(directory, node, kind) }
         self.rows = rows
+        isAccount = node.role == .client
         requests = node.role == .client ? try open(path("requests")) : nil
         restarts = node.role == .client ? try open(path("restarts")) : nil
         iterations = node.role.isWorker && records.iterations ? try open(path("iterations")) : nil
@@ -39,10 +49,27 @@ final class PartFiles: RecordSink {
         statisticsPath = path("statistics")
     }
 
+    /// Kinds of parts that hold rows.
+    static let rowKinds = ["requests", "restarts", "iterations", "messages", "transfers", "layers"]
+
     static func path(_ directory: String, _ node: NodePlan, _ kind: String) -> String { "\(directory)/\(node.name).\(kind)" }
 
-    func drain(force: Bool) throws {
-        guard force || rows.count >= Self.threshold else { return }
+    func drain(_ host: NodeHost) throws {
+        let now = monotonicNow()
+        if isAccount || rows.count >= Self.threshold || now >= nextRows {
+            nextRows = now + Self.rowsInterval
+            try writeRows()
+        }
+        guard now >= nextStatistics else { return }
+        try writeRows()
+        try writeStatistics(host)
+        // Of a long run they are long: they take a fiftieth of the time at the most.
+        let end = monotonicNow()
+        nextStatistics = end + max(Self.statisticsInterval, 50 * (end - now))
+    }
+
+    private func writeRows() throws {
+        guard rows.count > 0 else { return }
         try take(&rows.requests) { try requests?.write($0) }
         try take(&rows.restarts) { try restarts?.write($0) }
         try take(&rows.iterations) { try iterations?.write($0) }
@@ -52,10 +79,23 @@ final class PartFiles: RecordSink {
     }
 
     func close(_ host: NodeHost) throws {
-        try drain(force: true)
+        try writeRows()
+        try writeStatistics(host)
+    }
+
+    private func writeStatistics(_ host: NodeHost) throws {
         var counted = host.statistics
         if let earlier { counted.merge(earlier) }
-        try Files.write(counted.encoded().withUnsafeBytes { Array($0) }, to: statisticsPath)
+        try Self.write(counted, to: statisticsPath)
+    }
+
+    private static func write(_ counted: NodeStatistics, to path: String) throws {
+        try Files.replace(path, by: counted.encoded().withUnsafeBytes { Array($0) })
+    }
+
+    /// Writes a node's statistics.
+    static func write(_ counted: NodeStatistics, _ directory: String, _ node: NodePlan) throws {
+        try write(counted, to: path(directory, node, "statistics"))
     }
 
     /// Reads a node's statistics; `nil` when it never wrote any, or when they are damaged.

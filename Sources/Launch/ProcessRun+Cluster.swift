@@ -71,10 +71,12 @@ extension ProcessRun {
     /// Gives the client the next piece of a submission; `false` when it has too much to read.
     private func feed(_ feed: RequestFeed, _ cluster: ClusterControl) throws -> Bool {
         guard let first = feed.batch.first else { return true }
-        let offer = ControlMessage.offer(numbered(feed.batch, cluster))
+        let requests = numbered(feed.batch, cluster)
+        let offer = ControlMessage.offer(requests)
         guard let isThere = try children[ClusterLayout.client].control.offer(offer) else { return false }
         guard isThere else { return true }
         cluster.fed += Int64(feed.batch.count)
+        added += requests
         if plan.clock == .virtual { keeper.note(arrivalAt: first.arrival) } else { progress.isFinished = false }
         return true
     }

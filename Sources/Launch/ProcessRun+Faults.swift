@@ -71,6 +71,14 @@ extension ProcessRun {
         let now = plan.clock == .wall ? Instant(Double(max(monotonicNow() - epoch, 0)) / plan.dilation) : keeper.horizon
         gone.insert(node)
         events.remove(children[node].control.descriptor)
+        do {
+            try LostAccount.trim(folder, layout.nodes[node])
+            if node == ClusterLayout.client { try completeAccount(at: now) }
+        } catch {
+            return stop(.failed("\(error)"))
+        }
+        // What ends now is not missed any more.
+        guard !isStopping else { return }
         var until = Instant.never
         if node == ClusterLayout.controller, plan.recovery.hasStandby {
             until = now + plan.recovery.timeout
@@ -78,6 +86,27 @@ extension ProcessRun {
         announce(UnplannedFault(kind: .kill, node: Int32(node), at: now, until: until))
         keeper.lose(node)
         onFault?(layout.nodes[node].name)
+    }
+
+    /// The client's process has not closed its account.
+    private func completeAccount(at time: Instant) throws {
+        try LostAccount(folder: folder, plan: plan, layout: layout, faults: faults, added: added).complete(at: time)
+    }
+
+    /// Under `wall`, a run whose client is gone for good is over; so is one without a controller in which nothing happens any more.
+    func endWithoutHope(_ machine: Int64) {
+        guard endsByItself, epoch != 0 else { return }
+        if isGoneForGood(ClusterLayout.client) { return stop(.finished) }
+        guard isGoneForGood(ClusterLayout.controller), progress == lastProgress else {
+            lastProgress = progress
+            progressed = machine
+            return
+        }
+        if Double(machine - progressed) > Double(plan.recovery.patience) * plan.dilation { stop(.finished) }
+    }
+
+    private func isGoneForGood(_ node: Int) -> Bool {
+        gone.contains(node) && !faults.outages[node].contains { $0.until > followedTo && $0.until < .never }
     }
 
     func announce(_ fault: UnplannedFault) {

@@ -5,6 +5,7 @@ import Nodes
 import Quantities
 import Time
 import Transport
+import Workload
 
 /// What a run tells while it goes on.
 public struct RunStatus: Sendable, Equatable {
@@ -28,7 +29,7 @@ enum RunOutcome: Equatable {
 final class ProcessRun {
     let plan: ClusterPlan
     let layout: ClusterLayout
-    private let folder: RunFolder
+    let folder: RunFolder
     private let executable: String
     private let onStatus: (RunStatus) -> Void
     let events: Events
@@ -61,9 +62,14 @@ final class ProcessRun {
     private var outcome: RunOutcome?
     var progress = Progress(ended: 0, offered: 0, isFinished: false)
     private var lastStatus: Int64 = 0
+    /// Under `wall`, the client's last word that told of something new, and when it came on the machine's clock.
+    var lastProgress = Progress(ended: -1, offered: -1, isFinished: false)
+    var progressed: Int64 = 0
     var epoch: Int64 = 0
     private var stopDeadline: Int64 = .max
     let socketDirectory: String
+    /// Requests that the cluster was given while the run went on.
+    var added: [RequestSpec] = []
     /// What a detached cluster is told; `nil` for a run that ends by itself.
     let cluster: ClusterControl?
 
@@ -144,7 +150,10 @@ final class ProcessRun {
             try takeReports()
         }
         let machine = monotonicNow()
-        if plan.clock == .wall, readyCount == children.count, !isStopping { try followTable(machine) }
+        if plan.clock == .wall, readyCount == children.count, !isStopping {
+            try followTable(machine)
+            endWithoutHope(machine)
+        }
         // While windows come and go their reports are waited for one by one, and all else is looked at now and then.
         if !isBusy || machine >= nextLook {
             nextLook = machine + 50_000_000
@@ -255,7 +264,7 @@ final class ProcessRun {
         if child.ending == .exited(0), finished.contains(node) { return }
         // What it said last may still be unread, and may say why.
         if (try? readControl(of: node)) != nil, child.ending == .exited(0), finished.contains(node) { return }
-        if case .signalled(SIGKILL) = child.ending, !isStopping, epoch != 0 { return takeAsFault(node) }
+        if case .signalled(SIGKILL) = child.ending, epoch != 0 { return takeAsFault(node) }
         stop(.failed("node \(child.node.name) \(child.ending?.description ?? "ended")"))
     }
 

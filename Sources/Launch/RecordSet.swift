@@ -36,6 +36,8 @@ final class RecordSet {
     let layers: RecordFile?
     /// Made with the first row: runs in which nothing fails have none.
     private(set) var restarts: RecordFile?
+    /// Of runs in which something went wrong.
+    private(set) var throughput: RecordFile?
     private let folder: RunFolder
 
     init(folder: RunFolder, records: RecordPlan) throws {
@@ -47,13 +49,22 @@ final class RecordSet {
     }
 
     /// The files, in a fixed order.
-    var files: [RecordFile] { [requests] + [iterations, messages, layers, restarts].compactMap { $0 } }
+    var files: [RecordFile] { [requests] + [iterations, messages, layers, restarts, throughput].compactMap { $0 } }
 
     /// Appends rows of requests that were begun again.
     func writeRestarts(_ rows: UnsafeRawBufferPointer) throws {
         guard !rows.isEmpty else { return }
         if restarts == nil { restarts = try RecordFile(folder: folder, name: "restarts.csv", header: RestartRow.header) }
         try restarts?.write(rows)
+    }
+
+    /// Writes what the client received in each second.
+    func write(_ series: ThroughputSeries) throws {
+        let file = try RecordFile(folder: folder, name: "throughput.csv", header: ThroughputSeries.header)
+        throughput = file
+        var text = TextBuffer()
+        series.write(to: &text)
+        try take(&text) { try file.write($0) }
     }
 
     /// One digest for all: of names and digests, in order.

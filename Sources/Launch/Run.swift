@@ -15,6 +15,8 @@ public struct Run {
     public let plan: ClusterPlan
     /// The folder that the user named.
     public let out: String?
+    /// Where the run's folder is made when nobody named one.
+    public let root: String
     /// The program that node processes run: this one.
     public let executable: String
     /// Version for the manifest.
@@ -35,9 +37,10 @@ public struct Run {
         public var startUp: Nanoseconds
     }
 
-    public init(plan: ClusterPlan, out: String?, executable: String, version: String) {
+    public init(plan: ClusterPlan, out: String?, root: String = "runs", executable: String, version: String) {
         self.plan = plan
         self.out = out
+        self.root = root
         self.executable = executable
         self.version = version
     }
@@ -51,7 +54,7 @@ public struct Run {
         let layout = ClusterLayout(plan)
         let source = try requestSource(for: plan.workload, seed: plan.seed)
         let resolved = TopologyWriter.text(plan)
-        let choice = try FolderChoice(plan: plan, resolved: resolved, out: out)
+        let choice = try FolderChoice(plan: plan, resolved: resolved, out: out, root: root)
         // From here to the end a signal is taken note of and no longer ends the process.
         let events = try Events()
         let folder = try choice.make(resolved: resolved)
@@ -73,23 +76,28 @@ public struct Run {
         let records = try RecordSet(folder: folder, records: plan.records)
         let outcome: RunOutcome
         let statistics: [NodeStatistics?]
+        let faults: FaultTable
         if plan.clock == .inproc {
-            (outcome, statistics) = try InProcessRun(plan: plan, layout: layout, folder: folder, source: source, onStatus: onStatus)
+            (outcome, statistics, faults) = try InProcessRun(plan: plan, layout: layout, folder: folder, source: source, onStatus: onStatus)
                 .run(into: records, events)
         } else {
             let run = try ProcessRun(
                 plan: plan, layout: layout, folder: folder, executable: executable, events: events, cluster: cluster, onStatus: onStatus)
             outcome = run.run()
             (grants, startUp) = (run.grantCount, run.startUp)
+            faults = run.faults
             try MergedParts(folder: folder, layout: layout).merge(into: records)
             statistics = try layout.nodes.map { node throws(SystemError) in try PartFiles.statistics(folder.parts, node) }
+        }
+        if let client = statistics[ClusterLayout.client]?.client, faults.faults.contains(where: { $0.at <= client.lastEnd }) {
+            try records.write(client.series)
         }
         let isIncomplete = outcome != .finished && !(outcome == .ended && hasEnded(statistics))
         let hasWholeTimeline = plan.records.timeline ? try Timeline(folder: folder, layout: layout).write() : false
         Files.remove(folder.parts)
         let wall = seconds(monotonicNow() - started)
         let summary = SummaryBuilder(plan, layout).build(
-            statistics, wall: wall, incomplete: isIncomplete, digest: records.digest, energy: energy)
+            statistics, wall: wall, incomplete: isIncomplete, digest: records.digest, faults: faults, energy: energy)
         try Files.write(Array((summary.json.text(.pretty) + "\n").utf8), to: folder.path + "/summary.json")
         let manifest = Manifest(
             plan: plan, layout: layout, records: records, version: version, incomplete: isIncomplete, hasWholeTimeline: hasWholeTimeline)

@@ -30,8 +30,8 @@ public struct RunFolder: Sendable {
 
     /// What a run leaves in its folder. Nothing else in a folder is ever removed or replaced.
     static let names = [
-        "topology.yaml", "summary.json", "requests.csv", "restarts.csv", "iterations.csv", "messages.csv", "layers.csv", "trace.perfetto-trace",
-        "manifest.json", "logs",
+        "topology.yaml", "summary.json", "requests.csv", "restarts.csv", "throughput.csv", "iterations.csv", "messages.csv", "layers.csv",
+        "trace.perfetto-trace", "manifest.json", "logs",
     ]
 
     /// Moves the run to its final place, over what an earlier one left there.
@@ -65,16 +65,16 @@ struct FolderChoice {
     let working: String
 
     /// - Parameters:
-    ///   - out: the folder that the user named, or `nil` for one under `runs/` by name, seed and digest of the topology.
+    ///   - out: the folder that the user named, or `nil` for one under `root` by name, seed and digest of the topology.
     /// - Throws: when the folder that the user named holds anything but an earlier run.
-    init(plan: ClusterPlan, resolved: String, out: String?) throws(FolderError) {
+    init(plan: ClusterPlan, resolved: String, out: String?, root: String = "runs") throws(FolderError) {
         if let out {
             path = Self.trimmed(out)
             try Self.check(path)
         } else {
             let digest = Digest()
             digest.update(resolved)
-            path = "runs/\(plan.name)-\(plan.seed)-\(digest.hexadecimal.prefix(8))"
+            path = "\(Self.trimmed(root))/\(plan.name)-\(plan.seed)-\(digest.hexadecimal.prefix(8))"
             guard !Files.exists(path) || Files.isDirectory(path) else {
                 throw FolderError(description: "\(path): found a file, expected room for the run's folder")
             }

@@ -39,6 +39,8 @@ extension NodeHost {
             guard let crew = box.node.crew else { return }
             if epoch == crew.epoch { gang?.receive(message) } else if epoch > crew.epoch { laterLayers.append(message) }
         case .expert(let box):
+            // The word of what has changed comes another way.
+            guard box.node.crew.knows(epoch) else { return laterLayers.append(message) }
             if epoch > box.node.crew.epoch || gang == nil && epoch == box.node.crew.epoch {
                 box.node.enter(epoch, at: message.start)
                 gang = box.node.gang
@@ -73,7 +75,7 @@ extension NodeHost {
     /// The process ends at `time`, after everything before. A client's requests end with it; what a worker held is nowhere any more.
     public func die(at time: Instant) {
         switch state {
-        case .client(let box): box.node.abandon(at: time, &effects)
+        case .client(let box): box.node.die(at: time, &effects)
         case .worker: retire()
         case .controller, .expert: break
         }
@@ -82,11 +84,16 @@ extension NodeHost {
     }
 
     /// The table of faults has changed.
-    public func faultsChanged() {
+    /// - Parameter lost: whose process has just died, if one has, and from when on.
+    public func faultsChanged(lost: (node: Int, at: Instant)? = nil) {
         switch state {
         case .controller(let box): effects.timers[.verdict] = box.node.watch.nextVerdict()
-        case .worker(let box): box.node.faultsChanged(&effects)
-        case .expert(let box): box.node.crew.refresh()
+        case .worker(let box): box.node.faultsChanged(lost: lost, &effects)
+        case .expert(let box):
+            box.node.crew.refresh()
+            let waiting = laterLayers
+            laterLayers = []
+            for message in waiting { receiveLayer(message) }
         case .client: break
         }
     }
@@ -95,6 +102,14 @@ extension NodeHost {
     public func isOver(with faults: FaultTable, after time: Instant) -> Bool {
         guard isDead else { return progress.isFinished }
         return !faults.outages[plan.index].contains { $0.until >= time && $0.until < .never }
+    }
+
+    /// When a rank of the gang dies that the node waits for in the present iteration; `Instant.never` where none does.
+    public var doom: Instant { isWaiting ? gang?.weather?.doom ?? .never : .never }
+
+    /// Whoever the node waits for in the present iteration has died meanwhile.
+    public func giveUpIteration() {
+        if case .worker(let box) = state { box.node.giveUp(&effects) }
     }
 
     /// The run is over: what is open fails.

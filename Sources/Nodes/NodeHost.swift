@@ -94,7 +94,8 @@ public final class NodeHost {
     @inline(__always)
     public func receive(_ envelope: Envelope) {
         if case .layer(let message) = envelope.message {
-            if faults.isEmpty { gang?.receive(message) } else { receiveLayer(message) }
+            let isAsPlanned = faults.isEmpty && message.iteration >> GangCrew.epochBits == 0
+            if isAsPlanned { gang?.receive(message) } else { receiveLayer(message) }
             return
         }
         inbox.push(envelope, at: EventKey(time: envelope.head, source: envelope.source, sequence: envelope.sequence))
@@ -123,7 +124,8 @@ public final class NodeHost {
             } else {
                 noteSlip(due: due, now: now)
                 effects.timers[timer.kind] = .never
-                handle(timer.kind, at: now, into: &out)
+                // All ranks of a gang begin at one time, however late some of their processes are.
+                handle(timer.kind, at: timer.kind == .gangStart ? thawed : now, into: &out)
             }
         }
     }

@@ -9,6 +9,9 @@ extension NodeStatistics {
         lostMessages += other.lostMessages
         fencedMessages += other.fencedMessages
         slip.merge(other.slip)
+        for (kind, times) in other.decisions.enumerated() {
+            if kind < decisions.count { decisions[kind].merge(times) } else { decisions.append(times) }
+        }
         if let counted = other.worker {
             if worker == nil { worker = counted } else { worker?.merge(counted) }
         }

@@ -37,8 +37,8 @@ extension Summary {
                 "joules": .number(energy),
                 "joules_per_output_token": .number(orNull: energyPerOutputToken),
             ],
-            // No run has faults yet, readers may rely on the key.
-            "faults": .array([]),
+            "faults": .array(faults.map(\.json)),
+            "recovery": (recovery ?? Recovery()).json,
             "slip_s": [
                 "p50": .number(slip.p50),
                 "p99": .number(slip.p99),
@@ -60,6 +60,33 @@ extension Summary.Requests {
             "rejected": .integer(Int64(rejected)),
             "failed": .integer(Int64(failed)),
             "duplicated": .integer(Int64(duplicated)),
+        ]
+    }
+}
+
+extension Summary.Fault {
+    fileprivate var json: JSONValue {
+        [
+            "time_s": .number(time),
+            "kind": .string(kind),
+            "targets": .array(targets.map { .string($0) }),
+            "detected_after_s": .number(orNull: detectedAfter),
+            "requests_hit": .integer(requestsHit),
+            "tokens_recomputed": .integer(tokensRecomputed),
+            "bytes_moved": .integer(bytesMoved),
+            "recovery_time_s": .number(orNull: recoveryTime),
+        ]
+    }
+}
+
+extension Summary.Recovery {
+    fileprivate var json: JSONValue {
+        [
+            "restarts": .integer(restarts),
+            "recomputed_tokens": .integer(recomputedTokens),
+            "stale_tokens": .integer(staleTokens),
+            "fenced_messages": .integer(fencedMessages),
+            "lost_messages": .integer(lostMessages),
         ]
     }
 }

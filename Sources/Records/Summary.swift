@@ -162,6 +162,10 @@ public struct Summary: Sendable, Equatable {
     /// `nil` where no nodes share their layers.
     public var barrier: Barrier?
     public var experts: Experts?
+    /// What went wrong, in the order of time.
+    public var faults: [Fault] = []
+    /// `nil` where nothing did.
+    public var recovery: Recovery?
     /// Total energy in joules.
     public var energy = 0.0
     public var energyPerOutputToken: Double?

@@ -19,16 +19,20 @@ public struct SummaryBuilder {
             if layout.gang(of: node.index) != nil { counted.worker?.barrier = BarrierStatistics() }
             return counted
         }
-        return build(statistics, wall: 0, incomplete: false, digest: "", energy: { _, _, _ in 0 })
+        var summary = build(statistics, wall: 0, incomplete: false, digest: "", energy: { _, _, _ in 0 })
+        // Which of them happen before the end is not known yet.
+        summary.faults = FaultAccount(plan, layout, FaultTable(plan, layout)).faults(ClientStatistics(), until: .never)
+        return summary
     }
 
     /// Adds up.
     /// - Parameters:
     ///   - statistics: by node; `nil` for a node that left none.
     ///   - wall: host time that the run took, seconds.
+    ///   - faults: what went wrong; `nil`: nothing did.
     ///   - energy: joules that a worker of a node took over the run, from what it counted and the run's length.
     public func build(
-        _ statistics: [NodeStatistics?], wall: Double, incomplete: Bool, digest: String,
+        _ statistics: [NodeStatistics?], wall: Double, incomplete: Bool, digest: String, faults: FaultTable? = nil,
         energy: (NodePlan, WorkerStatistics, Nanoseconds) -> Double
     ) -> Summary {
         var summary = Summary(name: plan.name, clock: plan.clock.rawValue, seed: plan.seed, nodes: layout.nodes.count)
@@ -58,6 +62,7 @@ public struct SummaryBuilder {
         summary.medianIteration = iterations.summary()?.scaled(by: 1e-9).p50
         addSlip(slip, to: &summary)
         summary.decisions = describe(decisions)
+        if let faults, !faults.isEmpty { addFaults(faults, client, statistics, to: &summary) }
         if !layout.gangs.isEmpty {
             summary.barrier = describe(barrier)
             summary.experts = Summary.Experts(barrier)
@@ -84,6 +89,17 @@ public struct SummaryBuilder {
         summary.goodput = Summary.Goodput(
             objective: objective.description, requestsPerSecond: Double(client.withinObjective) * perSecond,
             attainment: client.offered > 0 ? Double(client.withinObjective) / Double(client.offered) : 0)
+    }
+
+    private func addFaults(_ faults: FaultTable, _ client: ClientStatistics, _ statistics: [NodeStatistics?], to summary: inout Summary) {
+        summary.faults = FaultAccount(plan, layout, faults).faults(client, until: client.lastEnd)
+        var recovery = Summary.Recovery()
+        recovery.restarts = client.restarts
+        recovery.recomputedTokens = client.recomputedTokens
+        recovery.staleTokens = client.staleTokens
+        recovery.fencedMessages = statistics.reduce(0) { $0.addingClamped($1?.fencedMessages ?? 0) }
+        recovery.lostMessages = statistics.reduce(0) { $0.addingClamped($1?.lostMessages ?? 0) }
+        summary.recovery = recovery
     }
 
     private func describe(_ node: NodePlan, _ counted: WorkerStatistics, duration: Nanoseconds, energy: Double) -> Summary.Worker {

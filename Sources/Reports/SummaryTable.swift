@@ -9,9 +9,9 @@ public struct SummaryTable: Sendable {
     /// A p99 slip beyond this share of the median iteration distorts what was measured.
     static let tolerableSlip = 0.1
 
-    private let summary: Summary
+    let summary: Summary
     private let folder: String?
-    private let style: Style
+    let style: Style
 
     /// - Parameters:
     ///   - folder: the run's folder as it is to be printed; `nil` when nothing was kept.
@@ -28,6 +28,7 @@ public struct SummaryTable: Sendable {
         lines += [""] + times
         lines += [""] + notes
         if let barrier = summary.barrier { lines += [""] + Self.barriers(barrier, summary.experts) }
+        if !summary.faults.isEmpty { lines += [""] + faults }
         if !summary.workers.isEmpty { lines += [""] + workers }
         if let folder { lines += ["", folder] }
         return lines.map { $0 + "\n" }.joined()
@@ -86,6 +87,7 @@ public struct SummaryTable: Sendable {
             ])
         }
         table.add(["network", "\(Figures.count(summary.network.messages)) messages for \(Figures.bytes(summary.network.bytesModelled))"])
+        if let recovery = summary.recovery { table.add(["recovery", Self.line(recovery)]) }
         let perToken = summary.energyPerOutputToken.map { ", \(Figures.energy($0)) per output token" } ?? ""
         table.add(["energy", Figures.energy(summary.energy) + perToken])
         if summary.clock == "wall" { table.add(["slip", slip]) }

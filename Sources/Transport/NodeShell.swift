@@ -7,8 +7,8 @@ import Time
 
 /// Takes what a node has recorded; called between the node's turns.
 public protocol RecordSink: AnyObject {
-    /// Writes out the rows held if there are enough of them, or in any case when `force` is set.
-    func drain(force: Bool) throws
+    /// Writes out what is due of the rows held, and of what the node has counted so far.
+    func drain(_ host: NodeHost) throws
     /// Writes out the last rows and what the node counted: its process ends.
     func close(_ host: NodeHost) throws
 }
@@ -28,11 +28,12 @@ public final class NodeShell {
     private var batches: [(target: Int32, envelopes: [Envelope])] = []
     private var arrivals: Arrivals
     private var relay: GangRelay?
-    /// The nodes of its gang.
-    private let ranks: [Int]
-    /// For frames within frames.
+    /// Whether this node's own messages go through the relay: not where any of its gang may die.
+    private var usesRelay: Bool
+    private let isWall: Bool
     /// When the process is to be killed, as it has been told.
     private var leave: Instant?
+    /// For frames within frames.
     private let innerDecoder: FrameDecoder
     private var bundle: [UInt8] = []
     /// By node, since when its process must have been born: what earlier ones sent, which died unplanned, is not counted on.
@@ -47,8 +48,9 @@ public final class NodeShell {
     ) {
         let nodes = layout.nodes.count
         departures = Departures(plan)
-        ranks = layout.gang(of: host.plan.index)?.members ?? []
-        relay = host.faults.isEmpty && host.started == 0 ? GangRelay(host.plan, of: plan, layout) : nil
+        relay = GangRelay(host.plan, of: plan, layout)
+        usesRelay = relay != nil && host.faults.isEmpty
+        isWall = plan.clock == .wall
         innerDecoder = FrameDecoder(nodes: nodes)
         self.host = host
         self.sockets = sockets
@@ -88,7 +90,7 @@ public final class NodeShell {
                 notes.removeAll()
                 for outgoing in out { notes.add(outgoing) }
                 try sendAll()
-                try sink.drain(force: false)
+                try sink.drain(host)
                 guard try control.send(.report(WindowReport(of: host, sent: notes.notes, heldFrom: departures.heldFrom))) else { return }
             case .message(.offer(let requests)): host.offer(requests)
             case .message(.stop), .closed: return
@@ -111,12 +113,13 @@ public final class NodeShell {
         guard Int(fault.node) < believedFrom.count else { return }
         fault.apply(to: host.faults)
         if fault.kind == .kill {
-            // Where ranks die, messages do not depend on one of them. What the gang was in the middle of is lost.
-            if ranks.contains(Int(fault.node)) { relay = nil }
             believedFrom[Int(fault.node)] = fault.at
             arrivals.forgive(fault.node)
         }
-        host.faultsChanged()
+        usesRelay = false
+        // One that ends by command is there until its time; under the wall clock that is now.
+        let isGone = fault.kind == .kill || fault.kind == .end && isWall
+        host.faultsChanged(lost: isGone ? (Int(fault.node), fault.at) : nil)
     }
 
     /// The process is about to be killed: what it has recorded is written, and what it has sent leaves.
@@ -150,7 +153,7 @@ public final class NodeShell {
             while try receiveFrame() {}
             host.advance(until: .never, into: &out)
             try sendAll()
-            try sink.drain(force: false)
+            try sink.drain(host)
         }
     }
 
@@ -188,6 +191,8 @@ public final class NodeShell {
             // Messages that nobody else adds to must not wait for ever.
             try passOnPending()
             guard try listen() else { return false }
+            // A rank has died that it waited for.
+            if !host.isWaiting { return true }
         }
     }
 
@@ -217,7 +222,7 @@ public final class NodeShell {
         let source = Int32(host.plan.index)
         let targets = places.lazy.map { self.out[$0].target }
         let fits: Void? = try encoder.encode(source: source, [out[places.lowerBound].envelope]) { frame in
-            guard let relay else {
+            guard let relay, usesRelay else {
                 for target in targets { try sockets.send(frame, to: Int(target)) }
                 return
             }
@@ -275,7 +280,7 @@ public final class NodeShell {
 
     private func consume(_ bytes: UnsafeRawBufferPointer) throws {
         do {
-            try decoder.decode(bytes, parcels: ranks.isEmpty ? nil : { try self.consume($2, for: $1, from: $0) }) { envelope in
+            try decoder.decode(bytes, parcels: relay == nil ? nil : { try self.consume($2, for: $1, from: $0) }) { envelope in
                 if envelope.message.channel != .layer {
                     // Of a process that has died, or to the one that was here before.
                     guard envelope.born >= believedFrom[Int(envelope.source)], envelope.sent >= host.started else { return }
@@ -335,15 +340,16 @@ extension NodeShell {
             while try receiveFrame() {}
             let machine = monotonicNow()
             let now = Instant(Double(max(machine - epoch, 0)) / dilation)
+            if host.doom <= now { host.giveUpIteration() }
             host.advance(until: now + 1, clock: now, into: &out)
             try sendAll()
-            try sink.drain(force: false)
+            try sink.drain(host)
             if host.plan.role == .client, host.progress != lastProgress, machine >= nextProgress || host.progress.isFinished {
                 lastProgress = host.progress
                 nextProgress = machine + 100_000_000
                 guard try control.send(.progress(lastProgress)) else { return }
             }
-            try arm(timer, at: host.next, epoch: epoch, dilation: dilation)
+            try arm(timer, at: min(host.next, host.doom), epoch: epoch, dilation: dilation)
             try sockets.wait(or: [control.descriptor, timer])
             guard try listen() else { return }
             if let leave { return try takeLeave(at: leave) }

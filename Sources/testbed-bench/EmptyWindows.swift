@@ -62,6 +62,6 @@ struct EmptyWindows {
 /// No requests, and no place for rows.
 private final class Nothing: RequestSource, RecordSink {
     func next() -> RequestSpec? { nil }
-    func drain(force: Bool) {}
+    func drain(_ host: NodeHost) {}
     func close(_ host: NodeHost) {}
 }

@@ -10,7 +10,6 @@ extension CommandTable {
         "cluster", "Which cluster.", value: .init("NAME", .checked(nameProblem), fallback: "the only one that is up"))
     private static let at = time("at", "When, in emulated time since the start.", fallback: "now")
     private static let span = time("for", "For how long, in emulated time.", fallback: "until it is undone")
-    private static let json = Option("json", "Print the result as JSON.")
     private static let node = Positional("NODE", "A node, as 'ps' lists them.", count: .oneOrMore, completion: .command("ps --names", files: []))
     private static let single = Positional("NODE", "A node, as 'ps' lists them.", completion: .command("ps --names", files: []))
     private static let hold = Option("hold", "Have the virtual clock stand still until a command comes without this.")

@@ -11,7 +11,7 @@ extension CommandTable {
             "A topology is looked up as given, then by its base name among those that come with the program.",
             "Results go to standard output, everything else to standard error.",
         ],
-        verbs: [up] + clusterVerbs + [plan, bound, validate, policies, models, devices, topologies, help, version, completion, man, node],
+        verbs: [up] + clusterVerbs + [compare, bound, plan, validate, policies, models, devices, topologies, help, version, completion, man, node],
         exitCodes: [
             Note("0", "Done."),
             Note("1", "The run failed, or a requirement does not hold."),
@@ -23,10 +23,10 @@ extension CommandTable {
             Note("XDG_RUNTIME_DIR", "Where sockets and the list of clusters that are up lie; /tmp unless set."),
         ])
 
-    private static let endings = [".yaml", ".yml"]
-    private static let json = Option("json", "Print the result as JSON.")
+    static let endings = [".yaml", ".yml"]
+    static let json = Option("json", "Print the result as JSON.")
     private static let names = Option("names", "Print the names alone, one a line.")
-    private static let set = Option(
+    static let set = Option(
         "set", "Change the topology before it is checked.", value: .init("PATH.TO.KEY=VALUE", .assignment), repeatable: true)
 
     private static let faults = Option(

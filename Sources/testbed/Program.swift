@@ -41,6 +41,7 @@ enum Program {
         case "down": Acts.down(command)
         case "plan": Plan.run(command)
         case "bound": Bound.run(command)
+        case "compare": Compare.run(command)
         case "node": Node.run(command)
         case "validate": Validate.run(command)
         case "policies": Catalogues.policies(command)

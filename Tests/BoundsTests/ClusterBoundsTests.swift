@@ -78,6 +78,8 @@ private let tolerance = 1e-6
         var plan = generatedPlan(3)
         plan.pools = [PoolPlan(name: "mixed", role: .colocated, count: 2, model: plan.pools[0].model, device: plan.pools[0].device)]
         plan.workload = WorkloadPlan(arrivals: .constant(rate: 1e5), promptTokens: .fixed(500), outputTokens: .fixed(100), requestLimit: 600)
+        plan.controller = ControllerPlan()
+        plan.decisionCost = .free
         let served = Served(runInProcess(plan))
         let bounds = ClusterBounds(plan, served.requests)
         #expect(served.mean(served.e2e) < 2 * bounds.meanLatency)

@@ -75,8 +75,31 @@ struct LifecycleTests {
         #expect(program.within(1) { program.processes.isEmpty })
     }
 
-    @Test("fail as a whole when one of them is killed, naming it and the signal", arguments: [(SIGKILL, "Killed"), (SIGSEGV, "Segmentation fault")])
-    func killedNode(signal: Int32, name: String) throws {
+    @Test("go on when one of them is killed, and the account balances", arguments: [("virtual", 4), ("wall", 2), ("virtual", 0), ("wall", 0)])
+    func killedNode(clock: String, node: Int) throws {
+        let program = try Program()
+        let run = try startEndless(program, clock: clock)
+        kill(try #require(program.nodes[node]), SIGKILL)
+        if node > 0 {
+            usleep(500_000)
+            kill(run.process, SIGINT)
+        }
+        let outcome = try program.finish(run, limit: 30)
+        #expect(outcome.code == (node > 0 ? 130 : 0), "\(outcome.error)")
+        let summary = try program.json("run/summary.json")
+        let requests = try #require(summary["requests"] as? [String: Any])
+        func count(_ key: String) throws -> Int { try #require(requests[key] as? Int) }
+        #expect(try count("offered") == count("done") + count("rejected") + count("failed"))
+        #expect(try count("offered") == rows(program, "requests.csv"))
+        if clock == "wall" || node == 0 {
+            let faults = try #require(summary["faults"] as? [[String: Any]])
+            #expect(faults.first?["kind"] as? String == "kill")
+        }
+        #expect(program.processes.isEmpty)
+    }
+
+    @Test("fail as a whole when one of them crashes, naming it and the signal", arguments: [(SIGSEGV, "Segmentation fault")])
+    func crashedNode(signal: Int32, name: String) throws {
         for (clock, node, title) in [("virtual", 4, "decode-0"), ("wall", 2, "prefill-0"), ("virtual", 0, "client")] {
             let program = try Program()
             let run = try startEndless(program, clock: clock)

@@ -35,6 +35,11 @@ int testbed_is_ignored(int signal);
 /// its standard streams and `kept`, which becomes 3. Answers as fork does; the child ends at once when it cannot do so.
 pid_t testbed_fork_session(int kept);
 
+/// Forks. The child gets a process group of its own, so that Ctrl-C on a terminal reaches its parent alone, dies with its parent, has nothing on
+/// standard input and output, and keeps no descriptor but these, standard error and `kept`, which becomes 3. Answers as fork does; the child ends
+/// at once when it cannot do so.
+pid_t testbed_fork_job(int kept);
+
 /// A stream socket that listens at `path`, for this user alone, and does not block; -1 and errno on failure.
 int testbed_listen(const char *path);
 

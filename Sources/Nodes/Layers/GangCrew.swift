@@ -15,6 +15,7 @@ final class GangCrew {
     private var version: Int
     /// The epoch that the rank is in.
     private(set) var epoch = 0
+    private var lost: [(node: Int, at: Instant)] = []
     /// Ranks that this one has to tell when the epoch's first iteration begins.
     private(set) var newcomers: [Int] = []
 
@@ -32,12 +33,23 @@ final class GangCrew {
         version = table.version
     }
 
+    /// A process has died, at a time that nobody has come to: its rank sends nothing any more, though it counts as there until then.
+    func lose(_ node: Int, at time: Instant) { lost.append((node, time)) }
+
+    /// Whether an iteration of a gang that begins at a time would wait for a rank that is no more.
+    func isBroken(_ gang: GangRank, at time: Instant) -> Bool {
+        lost.contains { time < $0.at && gang.shape.members.contains(Int32($0.node)) }
+    }
+
     /// The table has changed, never before the present.
     func refresh() {
         guard version != table.version else { return }
         version = table.version
         membership = Membership(gang, plan, layout, table)
     }
+
+    /// Whether the rank knows of an epoch.
+    func knows(_ epoch: Int) -> Bool { epoch < membership.epochs.count }
 
     /// When the gang gets other members.
     var nextChange: Instant { epoch + 1 < membership.epochs.count ? membership.epochs[epoch + 1].from : .never }

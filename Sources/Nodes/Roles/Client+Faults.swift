@@ -107,7 +107,14 @@ extension Client {
         close(Int32(place), at: now, &effects)
     }
 
-    /// The client ends, or the run does: what is open fails.
+    /// The client ends: its own open requests are what that costs.
+    mutating func die(at now: Instant, _ effects: inout Effects) {
+        let lost = Int64(streams.count(where: \.isOpen))
+        statistics.losses.append(ClientStatistics.Loss(node: Int64(ClusterLayout.client), at: now, requests: lost, recomputedTokens: 0))
+        abandon(at: now, &effects)
+    }
+
+    /// The run ends: what is open fails.
     mutating func abandon(at now: Instant, _ effects: inout Effects) {
         for place in open(where: { _ in true }) { fail(place, at: now, &effects) }
     }

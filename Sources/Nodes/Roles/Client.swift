@@ -74,7 +74,7 @@ struct Client {
         believedFrom = Array(repeating: 0, count: names.count)
         objective = plan.objective
         closedLoop = plan.workload.closedLoop
-        idOffset = plan.workload.closedLoop == nil ? 0 : Int64(incarnation) * 1_000_000_000
+        idOffset = plan.workload.closedLoop == nil ? 0 : Int64(incarnation) * ClientNumbers.ofIncarnation
         lastArrival = plan.workload.duration ?? .never
         upcoming = source.next()
         if let closedLoop {
@@ -299,9 +299,15 @@ struct Client {
     func earliestSend(on channel: Channel) -> Instant { channel == .submit ? nextArrival : .never }
 }
 
+/// How requests of a closed loop are numbered.
+public enum ClientNumbers {
+    /// Numbers that the users of one client's process have for their requests; the next process goes on beyond.
+    public static let ofIncarnation: Int64 = 1_000_000_000
+}
+
 extension ServiceObjective {
     /// Whether a request with these times was served well.
-    func isMet(ttft: Nanoseconds, meanTBT: Nanoseconds, e2e: Nanoseconds) -> Bool {
+    public func isMet(ttft: Nanoseconds, meanTBT: Nanoseconds, e2e: Nanoseconds) -> Bool {
         ttft <= self.ttft ?? .never && meanTBT <= self.tbt ?? .never && e2e <= self.e2e ?? .never
     }
 }

@@ -73,7 +73,7 @@ extension Worker {
         guard let crew else { return false }
         if crew.nextChange <= now { changeGang(at: now, &effects) }
         guard let gang, let weather = crew.weather else { return gang != nil }
-        guard weather.doom > now else {
+        guard weather.doom > now, !crew.isBroken(gang, at: now) else {
             gang.stall()
             effects.timers[.gangStart] = .never
             effects.timers[.membership] = crew.nextChange
@@ -84,6 +84,13 @@ extension Worker {
         gang.put(off: start)
         effects.timers[.gangStart] = start
         return false
+    }
+
+    /// The present iteration waits for a rank that is no more.
+    mutating func giveUp(_ effects: inout Effects) {
+        guard let gang, gang.isUnderWay else { return }
+        gang.stall()
+        loseIteration(&effects)
     }
 
     /// A rank died before the iteration was over: what it computed is lost, and computed again when the gang has other members.
@@ -101,14 +108,15 @@ extension Worker {
         effects.timers[.membership] = crew?.nextChange ?? .never
     }
 
-    /// A rank has died that nobody expected to: an iteration that waits for it is lost.
-    mutating func faultsChanged(_ effects: inout Effects) {
+    /// The table of faults has changed.
+    /// - Parameter lost: whose process has just died, and from when on it is known to be gone; an iteration that waits for it is lost.
+    mutating func faultsChanged(lost: (node: Int, at: Instant)?, _ effects: inout Effects) {
         guard let crew else { return }
         crew.refresh()
         gang?.weather = crew.weather
-        if let gang, gang.isUnderWay, let weather = crew.weather, weather.doom < .never {
-            gang.stall()
-            loseIteration(&effects)
+        if let lost {
+            crew.lose(lost.node, at: lost.at)
+            if gang?.shape.members.contains(Int32(lost.node)) == true { giveUp(&effects) }
         }
         effects.timers[.membership] = crew.nextChange
     }

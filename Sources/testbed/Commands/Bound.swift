@@ -56,6 +56,16 @@ enum Bound {
         return report
     }
 
+    /// What no policy can beat for the requests that a run served: the least value of a figure of its summary, or the most where that is a rate. `nil`
+    /// where no bound on the figure is known.
+    static func limit(on figure: String, ofRun path: String) -> Double? {
+        let limits: [String: (ClusterBounds) -> Double] = [
+            "ttft_s.mean": \.meanTimeToFirstToken, "e2e_s.mean": \.meanLatency, "duration_s": \.duration, "throughput.requests_per_s": \.stableRate,
+        ]
+        guard let limit = limits[figure], let record = try? RunRecord(path) else { return nil }
+        return limit(ClusterBounds(record.plan, record.requests))
+    }
+
     private static func ofRun(_ path: String) throws -> BoundReport {
         let record = try RunRecord(path)
         let bounds = ClusterBounds(record.plan, record.requests)

@@ -65,7 +65,7 @@ enum Up {
     }
 
     /// Reads the whole trace once, so that a broken line is found before anything is launched.
-    private static func scanTrace(_ plan: ClusterPlan) throws -> TraceScan? {
+    static func scanTrace(_ plan: ClusterPlan) throws -> TraceScan? {
         guard case .trace(let source) = plan.workload.arrivals else { return nil }
         let scan = try TraceFile.scan(source, for: plan.workload)
         if scan.badLines > 0 { warn("\(source.path): \(scan.badLines) broken lines skipped") }
