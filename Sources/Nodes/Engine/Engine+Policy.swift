@@ -86,8 +86,8 @@ extension Engine {
         return candidates[min(max(choice, 0), candidates.count - 1)].slot
     }
 
-    /// The iteration has come out empty. Unless the scheduler has named a time to decide again, or another iteration ends by itself, whoever can be computed
-    /// is: nobody may wait for what may never come.
+    /// The iteration has come out empty. Unless the scheduler has named a time to decide again, or another iteration ends by itself, whoever can be
+    /// computed is: nobody may wait for what may never come.
     mutating func overrule(_ iteration: Int, at now: Instant) {
         if traits.contains(.waits), orders.decidesAgain > now, orders.decidesAgain < .never {
             decidesAgain = orders.decidesAgain

@@ -48,8 +48,8 @@ extension TopologyChecks {
 
     private func predicts(_ predictor: PolicyDescription) -> Bool { predictor.name != NoPrediction.description.name }
 
-    /// With layer-wise transfer decode workers reserve room for requests that prefill workers have not computed. If one of these overtakes another at either end, each
-    /// end can be full of what waits for the other: so all must keep the order of arrival.
+    /// With layer-wise transfer decode workers reserve room for requests that prefill workers have not computed. If one of these overtakes another at
+    /// either end, each end can be full of what waits for the other: so all must keep the order of arrival.
     func checkOrder() {
         let pushing = draft.pools.filter { $0.role == .prefill && $0.engine.transfer == .layerwise }
         guard let first = pushing.first else { return }
