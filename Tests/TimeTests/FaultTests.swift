@@ -22,7 +22,7 @@ struct FaultTests {
         }
     }
 
-    @Test("balance their account when workers leave, rest and come back, the same under both clocks", arguments: 0..<8)
+    @Test("balance their account when workers leave, rest and come back, the same under both clocks", arguments: 0..<6)
     func departures(_ block: UInt64) {
         for number in block * 4..<(block + 1) * 4 {
             check(withDepartures(number, generatedFaults(number, for: generatedPlan(number))), number, inWindows: true)
