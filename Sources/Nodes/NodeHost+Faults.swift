@@ -135,7 +135,7 @@ extension NodeHost {
     /// For the client: whether it has what it came for, or is gone for good, so that nothing that goes wrong at `time` is seen by anybody.
     public func isOver(with faults: FaultTable, after time: Instant) -> Bool {
         guard isDead else { return progress.isFinished }
-        return !faults.outages[plan.index].contains { $0.until >= time && $0.until < .never }
+        return !faults.returns(plan.index, at: time)
     }
 
     /// When a rank of the gang dies that the node waits for in the present iteration; `Instant.never` where none does.

@@ -57,9 +57,7 @@ extension Worker {
 
     private mutating func changeGang(at now: Instant, _ effects: inout Effects) {
         guard let crew else { return }
-        if let counted = gang?.tally.statistics {
-            if earlierBarriers == nil { earlierBarriers = counted } else { earlierBarriers?.merge(counted) }
-        }
+        earlierBarriers.merge(gang?.tally.statistics)
         gang = crew.enter(at: now)
         if !engine.waiting.isEmpty || !engine.running.isEmpty { _ = gang?.noteWork(at: now) }
         if let start = gang?.nextStart {

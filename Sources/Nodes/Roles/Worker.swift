@@ -223,9 +223,7 @@ struct Worker {
         result.restsSince = isOff ? offSince : -1
         result.blocksAtEnd = engine.pool.used
         result.barrier = gang?.tally.statistics
-        if let earlierBarriers {
-            if result.barrier == nil { result.barrier = earlierBarriers } else { result.barrier?.merge(earlierBarriers) }
-        }
+        result.barrier.merge(earlierBarriers)
         return result
     }
 }
