@@ -592,6 +592,186 @@ void   testbed__migration__free_unpacked
   assert(message->base.descriptor == &testbed__migration__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   testbed__relocation__init
+                     (Testbed__Relocation         *message)
+{
+  static const Testbed__Relocation init_value = TESTBED__RELOCATION__INIT;
+  *message = init_value;
+}
+size_t testbed__relocation__get_packed_size
+                     (const Testbed__Relocation *message)
+{
+  assert(message->base.descriptor == &testbed__relocation__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t testbed__relocation__pack
+                     (const Testbed__Relocation *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &testbed__relocation__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t testbed__relocation__pack_to_buffer
+                     (const Testbed__Relocation *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &testbed__relocation__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Testbed__Relocation *
+       testbed__relocation__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Testbed__Relocation *)
+     protobuf_c_message_unpack (&testbed__relocation__descriptor,
+                                allocator, len, data);
+}
+void   testbed__relocation__free_unpacked
+                     (Testbed__Relocation *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &testbed__relocation__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   testbed__leaving__init
+                     (Testbed__Leaving         *message)
+{
+  static const Testbed__Leaving init_value = TESTBED__LEAVING__INIT;
+  *message = init_value;
+}
+size_t testbed__leaving__get_packed_size
+                     (const Testbed__Leaving *message)
+{
+  assert(message->base.descriptor == &testbed__leaving__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t testbed__leaving__pack
+                     (const Testbed__Leaving *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &testbed__leaving__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t testbed__leaving__pack_to_buffer
+                     (const Testbed__Leaving *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &testbed__leaving__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Testbed__Leaving *
+       testbed__leaving__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Testbed__Leaving *)
+     protobuf_c_message_unpack (&testbed__leaving__descriptor,
+                                allocator, len, data);
+}
+void   testbed__leaving__free_unpacked
+                     (Testbed__Leaving *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &testbed__leaving__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   testbed__handback__init
+                     (Testbed__Handback         *message)
+{
+  static const Testbed__Handback init_value = TESTBED__HANDBACK__INIT;
+  *message = init_value;
+}
+size_t testbed__handback__get_packed_size
+                     (const Testbed__Handback *message)
+{
+  assert(message->base.descriptor == &testbed__handback__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t testbed__handback__pack
+                     (const Testbed__Handback *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &testbed__handback__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t testbed__handback__pack_to_buffer
+                     (const Testbed__Handback *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &testbed__handback__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Testbed__Handback *
+       testbed__handback__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Testbed__Handback *)
+     protobuf_c_message_unpack (&testbed__handback__descriptor,
+                                allocator, len, data);
+}
+void   testbed__handback__free_unpacked
+                     (Testbed__Handback *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &testbed__handback__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   testbed__evacuation__init
+                     (Testbed__Evacuation         *message)
+{
+  static const Testbed__Evacuation init_value = TESTBED__EVACUATION__INIT;
+  *message = init_value;
+}
+size_t testbed__evacuation__get_packed_size
+                     (const Testbed__Evacuation *message)
+{
+  assert(message->base.descriptor == &testbed__evacuation__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t testbed__evacuation__pack
+                     (const Testbed__Evacuation *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &testbed__evacuation__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t testbed__evacuation__pack_to_buffer
+                     (const Testbed__Evacuation *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &testbed__evacuation__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Testbed__Evacuation *
+       testbed__evacuation__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Testbed__Evacuation *)
+     protobuf_c_message_unpack (&testbed__evacuation__descriptor,
+                                allocator, len, data);
+}
+void   testbed__evacuation__free_unpacked
+                     (Testbed__Evacuation *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &testbed__evacuation__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   testbed__moved__init
                      (Testbed__Moved         *message)
 {
@@ -635,6 +815,51 @@ void   testbed__moved__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &testbed__moved__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   testbed__wait__init
+                     (Testbed__Wait         *message)
+{
+  static const Testbed__Wait init_value = TESTBED__WAIT__INIT;
+  *message = init_value;
+}
+size_t testbed__wait__get_packed_size
+                     (const Testbed__Wait *message)
+{
+  assert(message->base.descriptor == &testbed__wait__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t testbed__wait__pack
+                     (const Testbed__Wait *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &testbed__wait__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t testbed__wait__pack_to_buffer
+                     (const Testbed__Wait *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &testbed__wait__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Testbed__Wait *
+       testbed__wait__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Testbed__Wait *)
+     protobuf_c_message_unpack (&testbed__wait__descriptor,
+                                allocator, len, data);
+}
+void   testbed__wait__free_unpacked
+                     (Testbed__Wait *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &testbed__wait__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   testbed__cache__init
@@ -1112,7 +1337,7 @@ const ProtobufCMessageDescriptor testbed__parcel__descriptor =
   (ProtobufCMessageInit) testbed__parcel__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor testbed__envelope__field_descriptors[28] =
+static const ProtobufCFieldDescriptor testbed__envelope__field_descriptors[36] =
 {
   {
     "sequence",
@@ -1427,8 +1652,104 @@ static const ProtobufCFieldDescriptor testbed__envelope__field_descriptors[28] =
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "migration",
+    "leaving",
     29,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Testbed__Envelope, body_case),
+    offsetof(Testbed__Envelope, leaving),
+    &testbed__leaving__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "handback",
+    30,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Testbed__Envelope, body_case),
+    offsetof(Testbed__Envelope, handback),
+    &testbed__handback__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "evacuate",
+    31,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Testbed__Envelope, body_case),
+    offsetof(Testbed__Envelope, evacuate),
+    &testbed__evacuation__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "move",
+    32,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Testbed__Envelope, body_case),
+    offsetof(Testbed__Envelope, move),
+    &testbed__moved__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "adopt",
+    33,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Testbed__Envelope, body_case),
+    offsetof(Testbed__Envelope, adopt),
+    &testbed__request__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "activate",
+    34,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Testbed__Envelope, body_case),
+    offsetof(Testbed__Envelope, activate),
+    &testbed__wait__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "deactivate",
+    35,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Testbed__Envelope, body_case),
+    offsetof(Testbed__Envelope, deactivate),
+    &testbed__notice__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "retired",
+    36,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Testbed__Envelope, body_case),
+    offsetof(Testbed__Envelope, retired),
+    &testbed__notice__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "migration",
+    37,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
     offsetof(Testbed__Envelope, body_case),
@@ -1440,7 +1761,7 @@ static const ProtobufCFieldDescriptor testbed__envelope__field_descriptors[28] =
   },
   {
     "rebuild",
-    30,
+    38,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
     offsetof(Testbed__Envelope, body_case),
@@ -1452,26 +1773,34 @@ static const ProtobufCFieldDescriptor testbed__envelope__field_descriptors[28] =
   },
 };
 static const unsigned testbed__envelope__field_indices_by_name[] = {
+  31,   /* field[31] = activate */
+  30,   /* field[30] = adopt */
   8,   /* field[8] = assign */
   6,   /* field[6] = born */
   4,   /* field[4] = bytes */
   16,   /* field[16] = cache */
   25,   /* field[25] = cancel */
+  32,   /* field[32] = deactivate */
+  28,   /* field[28] = evacuate */
   21,   /* field[21] = fence */
   22,   /* field[22] = fenced */
   2,   /* field[2] = flight */
+  27,   /* field[27] = handback */
   24,   /* field[24] = hello */
   19,   /* field[19] = layer */
+  26,   /* field[26] = leaving */
   3,   /* field[3] = length */
   5,   /* field[5] = link */
-  26,   /* field[26] = migration */
+  34,   /* field[34] = migration */
   13,   /* field[13] = milestone */
+  29,   /* field[29] = move */
   9,   /* field[9] = place */
   10,   /* field[10] = prefilled */
   15,   /* field[15] = pull */
-  27,   /* field[27] = rebuild */
+  35,   /* field[35] = rebuild */
   14,   /* field[14] = rejected */
   17,   /* field[17] = release */
+  33,   /* field[33] = retired */
   20,   /* field[20] = routed */
   1,   /* field[1] = sent */
   0,   /* field[0] = sequence */
@@ -1485,7 +1814,7 @@ static const ProtobufCIntRange testbed__envelope__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 10, 7 },
-  { 0, 28 }
+  { 0, 36 }
 };
 const ProtobufCMessageDescriptor testbed__envelope__descriptor =
 {
@@ -1495,14 +1824,14 @@ const ProtobufCMessageDescriptor testbed__envelope__descriptor =
   "Testbed__Envelope",
   "testbed",
   sizeof(Testbed__Envelope),
-  28,
+  36,
   testbed__envelope__field_descriptors,
   testbed__envelope__field_indices_by_name,
   2,  testbed__envelope__number_ranges,
   (ProtobufCMessageInit) testbed__envelope__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor testbed__request__field_descriptors[10] =
+static const ProtobufCFieldDescriptor testbed__request__field_descriptors[11] =
 {
   {
     "id",
@@ -1613,8 +1942,20 @@ static const ProtobufCFieldDescriptor testbed__request__field_descriptors[10] =
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "lost_node",
+    "holder",
     10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Request, holder),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "lost_node",
+    11,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_SINT32,
     0,   /* quantifier_offset */
@@ -1628,8 +1969,9 @@ static const ProtobufCFieldDescriptor testbed__request__field_descriptors[10] =
 static const unsigned testbed__request__field_indices_by_name[] = {
   5,   /* field[5] = arrival */
   6,   /* field[6] = decode_node */
+  9,   /* field[9] = holder */
   0,   /* field[0] = id */
-  9,   /* field[9] = lost_node */
+  10,   /* field[10] = lost_node */
   3,   /* field[3] = output_tokens */
   4,   /* field[4] = priority */
   7,   /* field[7] = produced */
@@ -1640,7 +1982,7 @@ static const unsigned testbed__request__field_indices_by_name[] = {
 static const ProtobufCIntRange testbed__request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor testbed__request__descriptor =
 {
@@ -1650,7 +1992,7 @@ const ProtobufCMessageDescriptor testbed__request__descriptor =
   "Testbed__Request",
   "testbed",
   sizeof(Testbed__Request),
-  10,
+  11,
   testbed__request__field_descriptors,
   testbed__request__field_indices_by_name,
   1,  testbed__request__number_ranges,
@@ -2436,7 +2778,7 @@ static const ProtobufCFieldDescriptor testbed__migration__field_descriptors[9] =
     PROTOBUF_C_TYPE_MESSAGE,
     0,   /* quantifier_offset */
     offsetof(Testbed__Migration, state),
-    &testbed__moved__descriptor,
+    &testbed__relocation__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -2473,7 +2815,406 @@ const ProtobufCMessageDescriptor testbed__migration__descriptor =
   (ProtobufCMessageInit) testbed__migration__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor testbed__moved__field_descriptors[11] =
+static const ProtobufCFieldDescriptor testbed__relocation__field_descriptors[11] =
+{
+  {
+    "request",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Relocation, request),
+    &testbed__request__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "generated",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Relocation, generated),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "computed",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Relocation, computed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "preemptions",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Relocation, preemptions),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "prefill_start",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_SINT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Relocation, prefill_start),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "prefill_node",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_SINT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Relocation, prefill_node),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "kv_transfer",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Relocation, kv_transfer),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "begun",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Relocation, begun),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "last_token",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Relocation, last_token),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stages",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Relocation, stages),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bytes",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Relocation, bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned testbed__relocation__field_indices_by_name[] = {
+  7,   /* field[7] = begun */
+  10,   /* field[10] = bytes */
+  2,   /* field[2] = computed */
+  1,   /* field[1] = generated */
+  6,   /* field[6] = kv_transfer */
+  8,   /* field[8] = last_token */
+  3,   /* field[3] = preemptions */
+  5,   /* field[5] = prefill_node */
+  4,   /* field[4] = prefill_start */
+  0,   /* field[0] = request */
+  9,   /* field[9] = stages */
+};
+static const ProtobufCIntRange testbed__relocation__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 11 }
+};
+const ProtobufCMessageDescriptor testbed__relocation__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "testbed.Relocation",
+  "Relocation",
+  "Testbed__Relocation",
+  "testbed",
+  sizeof(Testbed__Relocation),
+  11,
+  testbed__relocation__field_descriptors,
+  testbed__relocation__field_indices_by_name,
+  1,  testbed__relocation__number_ranges,
+  (ProtobufCMessageInit) testbed__relocation__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor testbed__leaving__field_descriptors[5] =
+{
+  {
+    "deadline",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Leaving, deadline),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ids",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Testbed__Leaving, n_ids),
+    offsetof(Testbed__Leaving, ids),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "streams",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_INT32,
+    offsetof(Testbed__Leaving, n_streams),
+    offsetof(Testbed__Leaving, streams),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cached",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_INT32,
+    offsetof(Testbed__Leaving, n_cached),
+    offsetof(Testbed__Leaving, cached),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "produced",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_INT32,
+    offsetof(Testbed__Leaving, n_produced),
+    offsetof(Testbed__Leaving, produced),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned testbed__leaving__field_indices_by_name[] = {
+  3,   /* field[3] = cached */
+  0,   /* field[0] = deadline */
+  1,   /* field[1] = ids */
+  4,   /* field[4] = produced */
+  2,   /* field[2] = streams */
+};
+static const ProtobufCIntRange testbed__leaving__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor testbed__leaving__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "testbed.Leaving",
+  "Leaving",
+  "Testbed__Leaving",
+  "testbed",
+  sizeof(Testbed__Leaving),
+  5,
+  testbed__leaving__field_descriptors,
+  testbed__leaving__field_indices_by_name,
+  1,  testbed__leaving__number_ranges,
+  (ProtobufCMessageInit) testbed__leaving__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor testbed__handback__field_descriptors[3] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Handback, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stream",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Handback, stream),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "holder",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_SINT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Handback, holder),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned testbed__handback__field_indices_by_name[] = {
+  2,   /* field[2] = holder */
+  0,   /* field[0] = id */
+  1,   /* field[1] = stream */
+};
+static const ProtobufCIntRange testbed__handback__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor testbed__handback__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "testbed.Handback",
+  "Handback",
+  "Testbed__Handback",
+  "testbed",
+  sizeof(Testbed__Handback),
+  3,
+  testbed__handback__field_descriptors,
+  testbed__handback__field_indices_by_name,
+  1,  testbed__handback__number_ranges,
+  (ProtobufCMessageInit) testbed__handback__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor testbed__evacuation__field_descriptors[4] =
+{
+  {
+    "start",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Evacuation, start),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ids",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_INT64,
+    offsetof(Testbed__Evacuation, n_ids),
+    offsetof(Testbed__Evacuation, ids),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "streams",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_INT32,
+    offsetof(Testbed__Evacuation, n_streams),
+    offsetof(Testbed__Evacuation, streams),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "nodes",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_INT32,
+    offsetof(Testbed__Evacuation, n_nodes),
+    offsetof(Testbed__Evacuation, nodes),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned testbed__evacuation__field_indices_by_name[] = {
+  1,   /* field[1] = ids */
+  3,   /* field[3] = nodes */
+  0,   /* field[0] = start */
+  2,   /* field[2] = streams */
+};
+static const ProtobufCIntRange testbed__evacuation__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor testbed__evacuation__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "testbed.Evacuation",
+  "Evacuation",
+  "Testbed__Evacuation",
+  "testbed",
+  sizeof(Testbed__Evacuation),
+  4,
+  testbed__evacuation__field_descriptors,
+  testbed__evacuation__field_indices_by_name,
+  1,  testbed__evacuation__number_ranges,
+  (ProtobufCMessageInit) testbed__evacuation__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor testbed__moved__field_descriptors[2] =
 {
   {
     "request",
@@ -2488,120 +3229,12 @@ static const ProtobufCFieldDescriptor testbed__moved__field_descriptors[11] =
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "generated",
+    "cached",
     2,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_INT32,
     0,   /* quantifier_offset */
-    offsetof(Testbed__Moved, generated),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "computed",
-    3,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_INT32,
-    0,   /* quantifier_offset */
-    offsetof(Testbed__Moved, computed),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "preemptions",
-    4,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_INT32,
-    0,   /* quantifier_offset */
-    offsetof(Testbed__Moved, preemptions),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "prefill_start",
-    5,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_SINT64,
-    0,   /* quantifier_offset */
-    offsetof(Testbed__Moved, prefill_start),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "prefill_node",
-    6,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_SINT32,
-    0,   /* quantifier_offset */
-    offsetof(Testbed__Moved, prefill_node),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "kv_transfer",
-    7,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_INT64,
-    0,   /* quantifier_offset */
-    offsetof(Testbed__Moved, kv_transfer),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "begun",
-    8,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_INT64,
-    0,   /* quantifier_offset */
-    offsetof(Testbed__Moved, begun),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "last_token",
-    9,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_INT64,
-    0,   /* quantifier_offset */
-    offsetof(Testbed__Moved, last_token),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "stages",
-    10,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_INT32,
-    0,   /* quantifier_offset */
-    offsetof(Testbed__Moved, stages),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "bytes",
-    11,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_INT64,
-    0,   /* quantifier_offset */
-    offsetof(Testbed__Moved, bytes),
+    offsetof(Testbed__Moved, cached),
     NULL,
     NULL,
     0,             /* flags */
@@ -2609,22 +3242,13 @@ static const ProtobufCFieldDescriptor testbed__moved__field_descriptors[11] =
   },
 };
 static const unsigned testbed__moved__field_indices_by_name[] = {
-  7,   /* field[7] = begun */
-  10,   /* field[10] = bytes */
-  2,   /* field[2] = computed */
-  1,   /* field[1] = generated */
-  6,   /* field[6] = kv_transfer */
-  8,   /* field[8] = last_token */
-  3,   /* field[3] = preemptions */
-  5,   /* field[5] = prefill_node */
-  4,   /* field[4] = prefill_start */
+  1,   /* field[1] = cached */
   0,   /* field[0] = request */
-  9,   /* field[9] = stages */
 };
 static const ProtobufCIntRange testbed__moved__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor testbed__moved__descriptor =
 {
@@ -2634,11 +3258,49 @@ const ProtobufCMessageDescriptor testbed__moved__descriptor =
   "Testbed__Moved",
   "testbed",
   sizeof(Testbed__Moved),
-  11,
+  2,
   testbed__moved__field_descriptors,
   testbed__moved__field_indices_by_name,
   1,  testbed__moved__number_ranges,
   (ProtobufCMessageInit) testbed__moved__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor testbed__wait__field_descriptors[1] =
+{
+  {
+    "time",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Wait, time),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned testbed__wait__field_indices_by_name[] = {
+  0,   /* field[0] = time */
+};
+static const ProtobufCIntRange testbed__wait__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor testbed__wait__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "testbed.Wait",
+  "Wait",
+  "Testbed__Wait",
+  "testbed",
+  sizeof(Testbed__Wait),
+  1,
+  testbed__wait__field_descriptors,
+  testbed__wait__field_indices_by_name,
+  1,  testbed__wait__number_ranges,
+  (ProtobufCMessageInit) testbed__wait__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor testbed__cache__field_descriptors[6] =

@@ -42,7 +42,7 @@ public struct ClusterLayout: Sendable, Equatable {
         var host = 0
         var used = 0
         for (poolIndex, pool) in plan.pools.enumerated() {
-            for ordinal in 0..<pool.count {
+            for ordinal in 0..<pool.size {
                 if used > 0, used + pool.devices > capacity {
                     host += 1
                     used = 0

@@ -30,3 +30,11 @@ extension ClusterPlan {
             slotsPerRank: max(slotsPerRank(of: pool), (experts + gang.experts.count - 1) / gang.experts.count), groups: groups)
     }
 }
+
+extension ClusterPlan {
+    /// Whether a worker rests from the start.
+    public func isSpare(_ node: NodePlan) -> Bool { node.pool.map { node.ordinal >= pools[$0].count } ?? false }
+
+    /// Whether workers may leave or rest while others go on: they say so, and requests are given up.
+    public var workersLeave: Bool { PreemptionRegistry.announces(recovery.preemption) || pools.contains { $0.size > $0.count } }
+}

@@ -138,6 +138,8 @@ public struct PoolPlan: Sendable, Equatable {
     public var name: String
     public var role: Role
     public var count: Int
+    /// Workers that there may be: those beyond `count` rest until they are told to serve. `nil`: none.
+    public var most: Int?
     public var model: ModelShape
     public var device: DeviceShape
     /// Devices that share each layer.
@@ -151,13 +153,17 @@ public struct PoolPlan: Sendable, Equatable {
     /// possible for `prefill`, `decode` and `colocated` (the same as `ep` in one phase).
     public var mixture: MixturePlan?
 
+    /// Workers that have a process, whether they serve from the start or rest.
+    public var size: Int { max(count, most ?? count) }
+
     /// Devices of one worker.
     public var devices: Int { tensorParallel * pipelineParallel }
 
     public init(
         name: String, role: Role, count: Int, model: ModelShape, device: DeviceShape, tensorParallel: Int = 1, pipelineParallel: Int = 1,
-        engine: EnginePlan = EnginePlan(), measuredTable: MeasuredTable? = nil, mixture: MixturePlan? = nil
+        engine: EnginePlan = EnginePlan(), measuredTable: MeasuredTable? = nil, mixture: MixturePlan? = nil, most: Int? = nil
     ) {
+        self.most = most
         self.name = name
         self.role = role
         self.count = count
@@ -229,11 +235,14 @@ public struct ControllerPlan: Sendable, Equatable {
     public var admission: PolicyChoice
     /// Between which workers running requests are moved.
     public var migration: PolicyChoice
+    /// How many workers serve.
+    public var scaling: PolicyChoice
 
     public init(
         routing: PolicyChoice = PolicyChoice("join-shortest-queue"), decodeRouting: PolicyChoice = PolicyChoice("least-kv"),
-        admission: PolicyChoice = PolicyChoice("none"), migration: PolicyChoice = PolicyChoice("none")
+        admission: PolicyChoice = PolicyChoice("none"), migration: PolicyChoice = PolicyChoice("none"), scaling: PolicyChoice = PolicyChoice("none")
     ) {
+        self.scaling = scaling
         self.routing = routing
         self.decodeRouting = decodeRouting
         self.admission = admission

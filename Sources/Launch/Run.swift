@@ -113,7 +113,7 @@ public struct Run {
         guard let pool = node.pool.map({ plan.pools[$0] }) else { return 0 }
         // A rank that waits at a barrier draws what an idle one does.
         let (prefill, decode) = counted.computing
-        return EnergyModel(device: pool.device, devices: pool.devices).joules(prefill: prefill, decode: decode, total: duration)
+        return EnergyModel(device: pool.device, devices: pool.devices).joules(prefill: prefill, decode: decode, total: counted.present(of: duration))
     }
 
     /// Why a run failed, with the end of the log of the node that failed; `nil` when it did not.

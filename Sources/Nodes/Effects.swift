@@ -23,6 +23,10 @@ public enum TimerKind: Int, Sendable, CaseIterable {
     case patience
     /// A gang gets other members.
     case membership
+    /// The machine says that the process will be ended.
+    case notice
+    /// A worker that will be ended moves caches, or hands back what is left.
+    case departure
 
     /// Whether only faults set it.
     @inline(__always)
@@ -88,6 +92,8 @@ struct TimerTable {
     private var verdict: Instant = .never
     private var patience: Instant = .never
     private var membership: Instant = .never
+    private var notice: Instant = .never
+    private var departure: Instant = .never
     /// The earliest of those that only faults set.
     private var rare: Instant = .never
 
@@ -104,6 +110,8 @@ struct TimerTable {
             case .verdict: verdict
             case .patience: patience
             case .membership: membership
+            case .notice: notice
+            case .departure: departure
             }
         }
         @inline(__always) set {
@@ -118,8 +126,10 @@ struct TimerTable {
             case .verdict: verdict = newValue
             case .patience: patience = newValue
             case .membership: membership = newValue
+            case .notice: notice = newValue
+            case .departure: departure = newValue
             }
-            if kind.isRare { rare = min(min(ready, membership), min(verdict, patience)) }
+            if kind.isRare { rare = min(min(min(ready, membership), min(verdict, patience)), min(notice, departure)) }
         }
     }
 
@@ -135,7 +145,10 @@ struct TimerTable {
         if decision < time { (kind, time) = (.decision, decision) }
         if rare < time {
             time = rare
-            kind = ready == rare ? .ready : verdict == rare ? .verdict : patience == rare ? .patience : .membership
+            kind =
+                ready == rare
+                ? .ready
+                : verdict == rare ? .verdict : patience == rare ? .patience : membership == rare ? .membership : notice == rare ? .notice : .departure
         }
         return (kind, time)
     }

@@ -37,6 +37,12 @@ public enum Channel: UInt8, Sendable, CaseIterable {
     case copy
     /// Worker to client: a request has moved.
     case moved
+    /// A worker to the controller and the client: it will be ended or is to rest, and what it gives up.
+    case leave
+    /// Controller to a worker: what to do with caches at its end or that others have sent, to begin to serve, to rest.
+    case command
+    /// Worker to worker: the cache of a request that the other one goes on with.
+    case move
     /// Between the ranks of a gang, in an iteration. Apart from the virtual clock: nothing else can change what is in these messages.
     case layer
 
@@ -60,13 +66,13 @@ public enum Channel: UInt8, Sendable, CaseIterable {
         case .reserve: "reserve"
         case .copy: "copy"
         case .moved: "moved"
+        case .leave: "leave"
+        case .command: "command"
+        case .move: "move"
         case .layer: "layer"
         }
     }
 
-    /// Whether its messages are caches.
-    @inlinable
-    public var isBulk: Bool { self == .cache || self == .copy }
 }
 
 /// A request on its way to the worker that prefills it.
@@ -87,11 +93,14 @@ public struct Assignment: Sendable, Equatable {
     public var restarts: Int32
     /// The worker that it was lost with; -1 where none was, or none is known.
     public var lostNode: Int32 = -1
+    /// The worker that has its cache, and is to go on with it; or -1.
+    public var holder: Int32
 
     public init(
         id: Int64, stream: Int32, promptTokens: Int32, outputTokens: Int32, priority: Int32, arrival: Instant, decodeNode: Int32 = -1,
-        produced: Int32 = 0, restarts: Int32 = 0
+        produced: Int32 = 0, restarts: Int32 = 0, holder: Int32 = -1
     ) {
+        self.holder = holder
         self.produced = produced
         self.restarts = restarts
         self.id = id
@@ -274,6 +283,19 @@ public enum Message: Sendable, Equatable {
     case migration(MigrationStep)
     /// To a worker that decodes: compute the cache of a request that was lost, and go on.
     case rebuild(Assignment)
+    case leaving(Leaving)
+    /// To the client: the worker has given the request up, which is to begin elsewhere; at the holder of its cache, if that is not -1.
+    case handback(id: Int64, stream: Int32, holder: Int32)
+    case evacuate(Evacuation)
+    case move(MovedCache)
+    /// To a worker that has a request's cache: it goes on with it.
+    case adopt(Assignment)
+    /// To a worker that rests: it is to serve after this time, in which it loads.
+    case activate(Nanoseconds)
+    /// To a worker that serves: it is to finish what it has, and rest.
+    case deactivate
+    /// To the controller: the worker rests.
+    case retired
     case layer(LayerMessage)
 
     /// The conversation that the message belongs to.
@@ -289,6 +311,9 @@ public enum Message: Sendable, Equatable {
         case .fence, .fenced, .takeover: .fence
         case .hello: .hello
         case .cancel: .cancel
+        case .leaving, .handback, .retired: .leave
+        case .evacuate, .adopt, .activate, .deactivate: .command
+        case .move: .move
         case .pull: .pull
         case .cache: .cache
         case .release: .release
@@ -296,6 +321,12 @@ public enum Message: Sendable, Equatable {
         case .layer: .layer
         }
     }
+}
+
+extension Message {
+    /// Whether it carries a cache.
+    @inlinable
+    public var isBulk: Bool { channel == .cache || channel == .move || channel == .copy }
 }
 
 /// Bytes that a message stands for on the modelled network, apart from the cache itself.
@@ -312,6 +343,9 @@ public enum MessageSize {
 
     /// A load report.
     public static func report(_ load: LoadReport) -> ByteCount { header + endingClass * ByteCount(load.endingRequests.count) }
+
+    /// A word on each of some requests.
+    public static func list(_ count: Int) -> ByteCount { header + 24 * ByteCount(count) }
 
     /// A message that carries the prompt.
     public static func prompt(_ tokens: Int32) -> ByteCount { header + promptToken * ByteCount(tokens) }

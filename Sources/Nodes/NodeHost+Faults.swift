@@ -9,6 +9,34 @@ extension NodeHost {
         envelope.sent < born || faults.isCutShort(from: Int(envelope.source), sent: envelope.sent, leaves: envelope.sent)
     }
 
+    /// When the machine next says that the process will be ended; `Instant.never` when it does not, or the worker does not listen.
+    func noteNotice(after time: Instant) {
+        guard case .worker(let box) = state, box.node.margin != nil else { return }
+        let next = faults.notices[plan.index].filter { $0.at >= started && $0.at > noticedTo && $0.deadline > time }.min { $0.at < $1.at }
+        effects.timers[.notice] = next.map { max($0.at, time) } ?? .never
+    }
+
+    /// The machine says that the process will be ended.
+    func takeNotice(at now: Instant, into out: inout [Outgoing]) {
+        guard case .worker(let box) = state else { return }
+        for notice in faults.notices[plan.index] where notice.at >= started && notice.at > noticedTo && notice.at <= now {
+            box.node.takeNotice(deadline: notice.deadline, at: now, &effects)
+        }
+        noticedTo = now
+        noteNotice(after: now)
+        depart(at: now, into: &out)
+    }
+
+    /// When a worker may send on a channel, with the timers that only its end sets.
+    func earliestSend(of worker: Worker, on channel: Channel) -> Instant {
+        let time = worker.earliestSend(on: channel)
+        switch channel {
+        case .leave: return min(time, min(effects.timers[.notice], effects.timers[.departure]))
+        case .move: return min(time, effects.timers[.departure])
+        default: return time
+        }
+    }
+
     /// Tells a worker how slow its machine is at present.
     func slow(at now: Instant) {
         if case .worker(let box) = state { box.node.engine.slowdown = faults.slowdown(plan.index, at: now) }
@@ -25,6 +53,8 @@ extension NodeHost {
         if case .worker(let box) = state {
             effects.timers[.membership] = box.node.crew?.nextChange ?? .never
             box.node.start(servingFrom: now, &effects)
+            noticedTo = -1
+            noteNotice(after: now)
         }
         followGang()
     }
@@ -76,7 +106,9 @@ extension NodeHost {
     public func die(at time: Instant) {
         switch state {
         case .client(let box): box.node.die(at: time, &effects)
-        case .worker: retire()
+        case .worker(let box):
+            box.node.endRest(at: time)
+            retire()
         case .controller, .expert: break
         }
         effects.sends.removeAll()
@@ -88,7 +120,9 @@ extension NodeHost {
     public func faultsChanged(lost: (node: Int, at: Instant)? = nil) {
         switch state {
         case .controller(let box): effects.timers[.verdict] = box.node.watch.nextVerdict()
-        case .worker(let box): box.node.faultsChanged(lost: lost, &effects)
+        case .worker(let box):
+            box.node.faultsChanged(lost: lost, &effects)
+            noteNotice(after: noticedTo)
         case .expert(let box):
             box.node.crew.refresh()
             let waiting = laterLayers
@@ -101,7 +135,7 @@ extension NodeHost {
     /// For the client: whether it has what it came for, or is gone for good, so that nothing that goes wrong at `time` is seen by anybody.
     public func isOver(with faults: FaultTable, after time: Instant) -> Bool {
         guard isDead else { return progress.isFinished }
-        return !faults.outages[plan.index].contains { $0.until >= time && $0.until < .never }
+        return !faults.returns(plan.index, at: time)
     }
 
     /// When a rank of the gang dies that the node waits for in the present iteration; `Instant.never` where none does.

@@ -29,7 +29,11 @@ extension NodeHost {
         case .controller(let box): box.node.start(&host.effects)
         case .worker(let box):
             host.effects.timers[.membership] = box.node.crew?.nextChange ?? .never
-            guard born > 0 else { break }
+            host.noteNotice(after: born)
+            guard born > 0 else {
+                if plan.isSpare(node) { box.node.rest(at: 0) }
+                break
+            }
             box.node.start(servingFrom: StartUps(plan, layout).end(of: node.index, born: born, faults), &host.effects)
         case .expert: break
         }
@@ -74,11 +78,14 @@ extension NodeHost {
             let admission = AdmissionRegistry.make(plan.controller.admission, firstTokenBound: plan.objective?.ttft),
             let migration = MigrationRegistry.make(plan.controller.migration), let recovery = RecoveryRegistry.make(plan.recovery.policy)
         else { return nil }
-        return Controller(
+        guard let preemption = PreemptionRegistry.make(plan.recovery.preemption, random: random(RandomPurpose.preemption)) else { return nil }
+        var controller = Controller(
             entry: entry, decode: workers(.decode), routing: routing, decodeRouting: decodeRouting,
             admission: admission is AdmitAll ? nil : admission, predictor: predictor, nodes: layout.nodes.count,
             watch: watch, decisionCost: plan.chargedDecisionCost, migration: migration is NoMigration ? nil : migration, recovery: recovery,
             probe: probe)
+        if PreemptionRegistry.moves(plan.recovery.preemption) { controller.desk = EvacuationDesk(preemption, plan, layout, shapes: shapes) }
+        return controller.scaling(plan, layout) ? controller : nil
     }
 
     /// The plan's predictor, the same at every node.
@@ -111,7 +118,9 @@ extension NodeHost {
         }
         var worker = Worker(
             plan: node, duty: duty, shape: WorkerShape(pool, of: plan), records: plan.records, scheduler: scheduler, predictor: predictor,
-            gang: gang, crew: crew, decisionCost: plan.chargedDecisionCost, probe: probe)
+            gang: gang, crew: crew, decisionCost: plan.chargedDecisionCost, probe: probe,
+            margin: PreemptionRegistry.announces(plan.recovery.preemption)
+                ? PreemptionRegistry.make(plan.recovery.preemption, random: random)?.margin : nil)
         worker.moves.stageLimit = MigrationRegistry.make(plan.controller.migration)?.stages ?? 0
         if plan.copiesCaches, crew == nil, duty != .prefill, let recovery = RecoveryRegistry.make(plan.recovery.policy) {
             worker.moves.copyInterval = recovery.copyInterval

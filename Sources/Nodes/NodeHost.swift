@@ -49,6 +49,8 @@ public final class NodeHost {
     public let started: Instant
     /// Makes the node anew, as one that was born at a time.
     let remake: (Instant) -> State?
+    /// Up to when notices of its end have been taken.
+    var noticedTo: Instant = -1
     /// Whether the process has ended.
     public internal(set) var isDead = false
     /// What earlier incarnations in this process counted.
@@ -189,6 +191,7 @@ public final class NodeHost {
 
     private func handle(_ timer: TimerKind, at now: Instant, into out: inout [Outgoing]) {
         if !faults.isEmpty { slow(at: now) }
+        if timer == .notice { return takeNotice(at: now, into: &out) }
         switch state {
         case .client(let box): box.node.handle(timer, at: now, &effects)
         case .controller(let box): box.node.handle(timer, at: now, &effects)
@@ -281,7 +284,7 @@ extension NodeHost {
         case .client(let box): faults.thaw(plan.index, box.node.earliestSend(on: channel))
         case .controller(let box): faults.thaw(plan.index, box.node.earliestSend(on: channel, effects.timers))
         case .expert: .never
-        case .worker(let box): faults.thaw(plan.index, box.node.earliestSend(on: channel))
+        case .worker(let box): faults.thaw(plan.index, earliestSend(of: box.node, on: channel))
         }
     }
 

@@ -55,7 +55,7 @@ struct NodeNetwork {
     @inline(__always)
     mutating func depart(_ send: Effects.Send, at now: Instant, born: Instant) -> Envelope? {
         let link = layout.link(from: node, to: Int(send.target))
-        let isBulk = send.message.channel.isBulk
+        let isBulk = send.message.isBulk
         let lane = Self.lane(link, isBulk: isBulk)
         var latency = latency[link.rawValue]
         var rate = rate[link.rawValue]

@@ -82,6 +82,10 @@ public enum RandomPurpose {
     public static let decodeRouting: UInt64 = 3
     /// Errors of predicted output lengths.
     public static let prediction: UInt64 = 5
+    /// Where the caches of preempted workers go.
+    public static let preemption: UInt64 = 6
+    /// How many workers serve.
+    public static let scaling: UInt64 = 7
     /// Times of random faults at a node, by their place in the plan.
     public static func faults(of node: Int, _ number: Int) -> UInt64 { 3_000_000_000 + UInt64(number) << 32 + UInt64(node) }
     /// Which messages of a node are lost on links that lose some.

@@ -1,6 +1,22 @@
 import Quantities
 
-extension NodeStatistics {
+/// What can be added up over processes of one node.
+public protocol Mergeable {
+    /// Adds what was counted before or after.
+    mutating func merge(_ other: Self)
+}
+
+extension Optional where Wrapped: Mergeable {
+    /// Adds what was counted, where anything was.
+    public mutating func merge(_ other: Wrapped?) {
+        guard let other else { return }
+        if self == nil { self = other } else { self?.merge(other) }
+    }
+}
+
+extension BarrierStatistics: Mergeable {}
+
+extension NodeStatistics: Mergeable {
     /// Adds what another process of the same node counted, before or after.
     public mutating func merge(_ other: NodeStatistics) {
         messages += other.messages
@@ -12,23 +28,21 @@ extension NodeStatistics {
         for (kind, times) in other.decisions.enumerated() {
             if kind < decisions.count { decisions[kind].merge(times) } else { decisions.append(times) }
         }
-        if let counted = other.worker {
-            if worker == nil { worker = counted } else { worker?.merge(counted) }
-        }
-        if let counted = other.client {
-            if client == nil { client = counted } else { client?.merge(counted) }
-        }
+        worker.merge(other.worker)
+        client.merge(other.client)
     }
 }
 
-extension WorkerStatistics {
-    mutating func merge(_ other: WorkerStatistics) {
+extension WorkerStatistics: Mergeable {
+    public mutating func merge(_ other: WorkerStatistics) {
         busyPrefill += other.busyPrefill
         busyDecode += other.busyDecode
         kvPeakBlocks = max(kvPeakBlocks, other.kvPeakBlocks)
         kvTotalBlocks = max(kvTotalBlocks, other.kvTotalBlocks)
         preemptions += other.preemptions
         iterations += other.iterations
+        off += other.off
+        restsSince = max(restsSince, other.restsSince)
         iterationTimes.merge(other.iterationTimes)
         blocksAtEnd += other.blocksAtEnd
         migrations += other.migrations
@@ -36,14 +50,12 @@ extension WorkerStatistics {
         downtimes.merge(other.downtimes)
         abortedMigrations += other.abortedMigrations
         copiedBytes = copiedBytes.addingClamped(other.copiedBytes)
-        if let counted = other.barrier {
-            if barrier == nil { barrier = counted } else { barrier?.merge(counted) }
-        }
+        barrier.merge(other.barrier)
     }
 }
 
-extension ClientStatistics {
-    mutating func merge(_ other: ClientStatistics) {
+extension ClientStatistics: Mergeable {
+    public mutating func merge(_ other: ClientStatistics) {
         offered += other.offered
         done += other.done
         rejected += other.rejected

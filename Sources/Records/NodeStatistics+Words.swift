@@ -38,7 +38,7 @@ extension NodeStatistics {
 
 extension WorkerStatistics {
     fileprivate func encode(into words: inout [Int64]) {
-        words += [busyPrefill, busyDecode, kvPeakBlocks, kvTotalBlocks, preemptions, iterations, blocksAtEnd]
+        words += [busyPrefill, busyDecode, kvPeakBlocks, kvTotalBlocks, preemptions, iterations, blocksAtEnd, off, restsSince + 1]
         words += [migrations, migratedBytes, abortedMigrations, copiedBytes]
         downtimes.encode(into: &words)
         iterationTimes.encode(into: &words)
@@ -60,6 +60,8 @@ extension WorkerStatistics {
         abortedMigrations = reader.amount()
         copiedBytes = reader.amount()
         downtimes = LogLinearHistogram(decoding: &reader)
+        off = reader.amount()
+        restsSince = reader.amount() - 1
         iterationTimes = LogLinearHistogram(decoding: &reader)
         if reader.next() == 1 { barrier = BarrierStatistics(decoding: &reader) }
     }

@@ -9,6 +9,10 @@ public struct WorkerStatistics: Sendable {
     public var kvTotalBlocks: Int64 = 0
     public var preemptions: Int64 = 0
     public var iterations: Int64 = 0
+    /// Time in which it rested: its process was there, and its devices were nobody's.
+    public var off: Nanoseconds = 0
+    /// Since when it rests at the end; -1 if it does not.
+    public var restsSince: Instant = -1
     /// Lengths of its iterations.
     public var iterationTimes = LogLinearHistogram()
     /// Blocks in use at the end: zero when every request has ended.
@@ -24,6 +28,11 @@ public struct WorkerStatistics: Sendable {
     public var barrier: BarrierStatistics?
 
     public init() {}
+
+    /// Time of a run of this length in which it did not rest.
+    public func present(of duration: Nanoseconds) -> Nanoseconds {
+        max(0, duration - off - (restsSince >= 0 ? max(0, duration - restsSince) : 0))
+    }
 
     /// Time in which it computed, with prompt tokens in the batch or without. For a rank, what its barriers leave of its iterations is the whole of
     /// it, attention and experts; experts that no batch of its own called for count as decoding.

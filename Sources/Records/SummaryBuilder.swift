@@ -107,10 +107,12 @@ public struct SummaryBuilder {
 
     private func describe(_ node: NodePlan, _ counted: WorkerStatistics, duration: Nanoseconds, energy: Double) -> Summary.Worker {
         var worker = Summary.Worker(name: node.name, role: node.role.rawValue)
-        if duration > 0 {
+        // Of the time in which it did not rest.
+        let present = counted.present(of: duration)
+        if present > 0 {
             let (prefill, decode) = counted.computing
-            worker.busyFraction = seconds(prefill + decode) / seconds(duration)
-            worker.barrierIdleFraction = seconds(counted.barrier?.awaited ?? 0) / seconds(duration)
+            worker.busyFraction = seconds(prefill + decode) / seconds(present)
+            worker.barrierIdleFraction = seconds(counted.barrier?.awaited ?? 0) / seconds(present)
         }
         if counted.kvTotalBlocks > 0 { worker.kvPeakFraction = Double(counted.kvPeakBlocks) / Double(counted.kvTotalBlocks) }
         worker.preemptions = counted.preemptions

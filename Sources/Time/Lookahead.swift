@@ -23,6 +23,9 @@ public struct Lookahead: Sendable {
         case .stream: [.client]
         case .pull, .release: [.prefill]
         case .wake: [.prefill, .decode, .colocated, .ep, .attention]
+        case .leave: [.client, .controller]
+        case .command: [.prefill, .decode, .colocated, .ep, .attention]
+        case .move: [.decode, .colocated]
         case .layer: []
         }
     }
@@ -30,7 +33,9 @@ public struct Lookahead: Sendable {
     static func senders(of channel: Channel) -> [Role] {
         switch channel {
         case .submit: [.client]
-        case .fence: [.controller]
+        case .fence, .command: [.controller]
+        case .leave: [.prefill, .decode, .colocated, .ep, .attention]
+        case .move: [.decode, .colocated]
         case .hello: [.prefill, .decode, .colocated, .ep, .attention]
         case .cancel: [.client, .prefill, .decode, .colocated]
         case .reserve, .copy, .moved: [.decode, .colocated]
@@ -88,6 +93,7 @@ public struct Lookahead: Sendable {
             react(to: .place, with: .stream, after: least(.decode, .colocated))
             if !layout.gangs.isEmpty { react(to: .place, with: .wake, after: 0) }
         }
+        if plan.workersLeave { reactToDepartures(least: least(.prefill, .decode, .colocated), pushes: pushes) }
         guard !layout.gangs.isEmpty else { return }
         reactOfGangs(least: least(.prefill, .decode, .colocated), pushes: pushes)
         // A rank whose scheduler lets everybody wait goes to sleep again, and wakes the others when it decides again.
@@ -126,6 +132,19 @@ public struct Lookahead: Sendable {
         for effect in [Channel.stream, .prefilled] { react(to: .cancel, with: effect, after: least) }
         if pushes { react(to: .cancel, with: .cache, after: 0) }
         react(to: .pull, with: .cancel, after: 0)
+    }
+
+    /// What follows when workers leave, rest, or take caches in. Whoever leaves gives back what reaches it.
+    private mutating func reactToDepartures(least: Nanoseconds, pushes: Bool) {
+        for cause in [Channel.assign, .place, .cache, .pull, .release, .cancel, .move, .fence, .command] { react(to: cause, with: .leave, after: 0) }
+        for effect in [Channel.submit, .cancel, .assign, .place, .stream, .command] { react(to: .leave, with: effect, after: 0) }
+        for cause in [Channel.submit, .status, .hello] { react(to: cause, with: .command, after: 0) }
+        for effect in [Channel.hello, .move, .pull, .status] { react(to: .command, with: effect, after: 0) }
+        react(to: .move, with: .status, after: 0)
+        for cause in [Channel.command, .move] {
+            for effect in [Channel.stream, .prefilled] { react(to: cause, with: effect, after: least) }
+            if pushes { react(to: cause, with: .cache, after: 0) }
+        }
     }
 
     private mutating func react(to cause: Channel, with effect: Channel, after delay: Nanoseconds) {

@@ -45,7 +45,7 @@ extension Timekeeper {
     /// Whether the client has what it came for, or is gone for good.
     private func isClientDone(at time: Instant) -> Bool {
         guard nodes[ClusterLayout.client].isDead else { return progress.isFinished }
-        return !faults.outages[ClusterLayout.client].contains { $0.until >= time && $0.until < .never }
+        return !faults.returns(ClusterLayout.client, at: time)
     }
 
     /// A time that no node has gone past, and where the clock is not yet: when something happens that nobody had planned, it happens then.

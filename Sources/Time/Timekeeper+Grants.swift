@@ -20,10 +20,11 @@ extension Timekeeper {
     /// Appends the windows that can be granted now. Call it when no more reports are at hand.
     public mutating func grant(into grants: inout [Grant]) {
         guard !isSettling else { return }
-        let bounds = bounds(earliestSends())
+        let earliest = earliestSends()
+        let bounds = bounds(earliest)
         let before = grants.count
         grantActors(bounds, into: &grants)
-        if isOpenLoop { grantClient(bounds, into: &grants) }
+        if isOpenLoop { grantClient(bounds, earliest, into: &grants) }
         if grants.count > before || isAnyoneAwaited { return }
         grantWanted(bounds, into: &grants)
         if grants.count > before || runningCount > 0 { return }
@@ -57,14 +58,16 @@ extension Timekeeper {
     }
 
     /// An open loop's client: requests ahead of time when they are about to be needed, tokens when there are many.
-    private mutating func grantClient(_ bounds: [Instant], into grants: inout [Grant]) {
+    private mutating func grantClient(_ bounds: [Instant], _ earliest: ChannelTimes, into grants: inout [Grant]) {
         let client = nodes[ClusterLayout.client]
         guard !client.isRunning, !client.isDead else { return }
         let arrival = client.arrival
         let others = lively.reduce(Instant.never) { $1 == .submit ? $0 : min($0, sends[Int($1.rawValue)].first) }
         let earliest = earliestSends()
         // What the client may have to send because a worker has failed is not overtaken, whether the word of it is to come or on its way.
-        let told = [Channel.fence, .moved].reduce(client.earliest[.cancel]) { min($0, earliest[$1] + min(latency[$1], .never - earliest[$1])) }
+        let told = [Channel.fence, .leave, .moved].reduce(client.earliest[.cancel]) {
+            min($0, earliest[$1] + min(latency[$1], .never - earliest[$1]))
+        }
         let change = min(stop, isOver ? .never : nextChange)
         let limit = min(arrival + min(Self.aheadLimit, .never - arrival), change, told)
         // Telling it twice would change nothing: what it may send before `limit` is then no arrival but an answer.

@@ -76,6 +76,7 @@ extension PoolDraft {
         name = pool.name
         role = pool.role
         count = pool.count
+        most = pool.most
         model = pool.model
         device = pool.device
         tensorParallel = pool.tensorParallel
@@ -96,6 +97,6 @@ extension PoolDraft {
             }
         return PoolPlan(
             name: name, role: role, count: count, model: model, device: device, tensorParallel: tensorParallel, pipelineParallel: pipelineParallel,
-            engine: engine, measuredTable: table, mixture: experts?.plan(for: model))
+            engine: engine, measuredTable: table, mixture: experts?.plan(for: model), most: most)
     }
 }

@@ -23,7 +23,7 @@ extension FrameDecoder {
         return step
     }
 
-    private func unpack(_ packed: Testbed__Moved) throws(FrameError) -> MovedRequest {
+    private func unpack(_ packed: Testbed__Relocation) throws(FrameError) -> MovedRequest {
         guard let request = packed.request else { throw FrameError(description: "a request that is moved and not there") }
         let moved = MovedRequest(
             request: try unpack(request.pointee), generated: packed.generated, computed: packed.computed, preemptions: packed.preemptions,

@@ -67,7 +67,7 @@ public final class FrameDecoder {
         return Envelope(
             source: source, sequence: packed.sequence, born: packed.born, sent: packed.sent, head: head, tail: head + packed.length,
             bytes: packed.bytes,
-            link: LinkIndex(packed.link), isBulk: message.channel.isBulk, message: message)
+            link: LinkIndex(packed.link), isBulk: message.isBulk, message: message)
     }
 
     private func unpackBody(_ packed: Testbed__Envelope) throws(FrameError) -> Message {
@@ -94,7 +94,7 @@ public final class FrameDecoder {
         case TESTBED__ENVELOPE__BODY_CANCEL: return .cancel(id: packed.cancel.pointee.id, stream: packed.cancel.pointee.stream)
         case TESTBED__ENVELOPE__BODY_MIGRATION: return .migration(try unpack(packed.migration.pointee))
         case TESTBED__ENVELOPE__BODY_REBUILD: return .rebuild(try unpack(packed.rebuild.pointee))
-        default: throw FrameError(description: "a body of an unknown kind")
+        default: return try unpackDeparture(packed)
         }
     }
 
@@ -103,12 +103,14 @@ public final class FrameDecoder {
 
     func unpack(_ packed: Testbed__Request) throws(FrameError) -> Assignment {
         guard Self.lengths.contains(packed.prompt_tokens), Self.lengths.contains(packed.output_tokens), (0...Self.limit).contains(packed.arrival),
-            isNode(packed.decode_node), isNode(packed.lost_node), (0..<packed.output_tokens).contains(packed.produced), packed.restarts >= 0
+            isNode(packed.decode_node), isNode(packed.lost_node), (0..<packed.output_tokens).contains(packed.produced), packed.restarts >= 0,
+            packed.holder >= 0,
+            packed.holder <= nodes
         else { throw FrameError(description: "a request with lengths, times or nodes out of range") }
         var request = Assignment(
             id: packed.id, stream: packed.stream, promptTokens: packed.prompt_tokens, outputTokens: packed.output_tokens,
             priority: packed.priority, arrival: packed.arrival, decodeNode: packed.decode_node,
-            produced: packed.produced, restarts: packed.restarts)
+            produced: packed.produced, restarts: packed.restarts, holder: packed.holder - 1)
         request.lostNode = packed.lost_node
         return request
     }

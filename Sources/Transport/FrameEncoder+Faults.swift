@@ -45,7 +45,7 @@ extension FrameEncoder {
         return packed
     }
 
-    private func packNotice() -> UnsafeMutablePointer<Testbed__Notice>? {
+    func packNotice() -> UnsafeMutablePointer<Testbed__Notice>? {
         guard let packed = arena.make(Testbed__Notice.self) else { return nil }
         testbed__notice__init(packed)
         return packed

@@ -14,8 +14,8 @@ extension FrameEncoder {
         packed.pointee.node = step.node
         packed.pointee.born = step.born
         guard let state = step.state else { return packed }
-        guard let moved = arena.make(Testbed__Moved.self), let request = pack(state.request) else { return nil }
-        testbed__moved__init(moved)
+        guard let moved = arena.make(Testbed__Relocation.self), let request = pack(state.request) else { return nil }
+        testbed__relocation__init(moved)
         moved.pointee.request = request
         moved.pointee.generated = state.generated
         moved.pointee.computed = state.computed

@@ -117,6 +117,7 @@ public final class FrameEncoder {
         case .rebuild(let request):
             packed.pointee.body_case = TESTBED__ENVELOPE__BODY_REBUILD
             packed.pointee.rebuild = pack(request)
+        case .leaving, .handback, .evacuate, .move, .adopt, .activate, .deactivate, .retired: packDepartures(message, into: packed)
         case .layer(let message):
             packed.pointee.body_case = TESTBED__ENVELOPE__BODY_LAYER
             packed.pointee.layer = pack(message)
@@ -138,6 +139,7 @@ public final class FrameEncoder {
         packed.pointee.produced = request.produced
         packed.pointee.restarts = request.restarts
         packed.pointee.lost_node = request.lostNode
+        packed.pointee.holder = request.holder &+ 1
         return packed
     }
 

@@ -60,6 +60,7 @@ struct RoutingConformanceTests {
 struct RegistryTests {
     static let families = [
         RoutingRegistry.descriptions, AdmissionRegistry.descriptions, SchedulingRegistry.descriptions, PredictorRegistry.descriptions,
+        PreemptionRegistry.descriptions, ScalingRegistry.descriptions,
     ]
 
     @Test("hold names and aliases that are unique in their family", arguments: families)

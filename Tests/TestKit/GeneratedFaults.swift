@@ -47,3 +47,33 @@ public func generatedFaults(_ number: UInt64, for plan: ClusterPlan, span: Nanos
     plan.recovery.startUp = StartUpPlan(base: time(300_000_000), tier: StorageTier.allCases[random.below(3)])
     return plan
 }
+
+/// Workers that come and go in such a plan: another policy for what happens between notices and ends, more notices, and workers that rest until a scaling
+/// policy has them serve. Gangs stay as they are.
+public func withDepartures(_ number: UInt64, _ plan: ClusterPlan, span: Nanoseconds = 3_000_000_000) -> ClusterPlan {
+    var plan = plan
+    var random = RandomStream(seed: number, stream: 92)
+    let preemptions = PreemptionRegistry.descriptions.map { PolicyChoice($0.name) }
+    plan.recovery.preemption = preemptions[Int(number % UInt64(preemptions.count))]
+    if plan.recovery.preemption.name == "spotserve" { plan.recovery.preemption.parameters["matching"] = Double(random.below(3)) }
+    if random.below(2) == 0, plan.pools.allSatisfy({ $0.mixture == nil }) {
+        let scalings = ScalingRegistry.descriptions.map { PolicyChoice($0.name) }
+        plan.controller.scaling = scalings[random.below(scalings.count)]
+        if plan.controller.scaling.name != "none" { plan.controller.scaling.parameters["hold"] = [0, 0.2][random.below(2)] }
+        if plan.controller.scaling.name == "threshold" { plan.controller.scaling.parameters["up"] = 2 }
+        if plan.controller.scaling.name == "threshold" { plan.controller.scaling.parameters["down"] = 1 }
+        for place in plan.pools.indices { plan.pools[place].most = plan.pools[place].count + random.below(3) }
+    }
+    // Workers that leave give their requests up by other means.
+    plan.controller.migration = PolicyChoice("none")
+    if plan.copiesCaches { plan.recovery.policy = PolicyChoice("token-migration") }
+    let workers = ClusterLayout(plan).nodes.filter(\.role.isWorker)
+    for _ in 0..<random.below(4) {
+        let worker = workers[random.below(workers.count)]
+        let grace = 1 + Nanoseconds(random.below(1_500_000_000))
+        let restart: Nanoseconds? = random.below(3) == 0 ? nil : 1 + Nanoseconds(random.below(1_000_000_000))
+        plan.faults.events.append(
+            FaultSpec(at: 1 + Nanoseconds(random.below(Int(span))), kind: .preempt(grace: grace, restart: restart), targets: [.node(worker.name)]))
+    }
+    return plan
+}

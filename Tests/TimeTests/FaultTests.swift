@@ -12,13 +12,20 @@ struct FaultTests {
         "balance their account whatever fails, the same under both clocks: every request has one end, no token is missing and none comes twice",
         arguments: 0..<30)
     func accounts(_ block: UInt64) {
-        for number in block * 10..<(block + 1) * 10 { check(generatedFaults(number, for: generatedPlan(number)), number, inWindows: number % 2 == 0) }
+        for number in block * 10..<(block + 1) * 10 { check(generatedFaults(number, for: generatedPlan(number)), number, inWindows: number % 4 == 0) }
     }
 
-    @Test("balance their account when ranks of gangs fail, the same under both clocks", arguments: 0..<20)
+    @Test("balance their account when ranks of gangs fail, the same under both clocks", arguments: 0..<16)
     func gangs(_ block: UInt64) {
         for number in block * 10..<(block + 1) * 10 {
             check(generatedFaults(number, for: generatedGangPlan(number)), number, inWindows: number % 2 == 0)
+        }
+    }
+
+    @Test("balance their account when workers leave, rest and come back, the same under both clocks", arguments: 0..<6)
+    func departures(_ block: UInt64) {
+        for number in block * 4..<(block + 1) * 4 {
+            check(withDepartures(number, generatedFaults(number, for: generatedPlan(number))), number, inWindows: true)
         }
     }
 

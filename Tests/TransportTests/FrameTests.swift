@@ -78,7 +78,7 @@ struct FrameTests {
         guard (0..<nodeCount).contains(Int(envelope.source)), envelope.sent >= 0,
             envelope.head > envelope.sent || (envelope.head == envelope.sent && envelope.message.channel == .layer), envelope.tail >= envelope.head,
             envelope.tail < .never, envelope.bytes >= 0, envelope.bytes < .never, LinkKind(rawValue: Int(envelope.link)) != nil,
-            envelope.isBulk == envelope.message.channel.isBulk
+            envelope.isBulk == envelope.message.isBulk
         else { return false }
         switch envelope.message {
         case .submit(let request), .assign(let request), .rebuild(let request): return isInRange(request)
@@ -95,7 +95,14 @@ struct FrameTests {
         case .wake(let start): return times.contains(start)
         case .routed(let routed): return (0..<Int32(nodeCount)).contains(routed.node)
         case .fence(let fence): return (0..<Int32(nodeCount)).contains(fence.node) && times.contains(fence.before)
-        case .fenced, .takeover, .hello, .cancel: return true
+        case .fenced, .takeover, .hello, .cancel, .deactivate, .retired: return true
+        case .adopt(let request): return isInRange(request)
+        case .leaving(let leaving): return leaving.deadline >= 0 && leaving.running.allSatisfy { $0.cached >= 0 && $0.produced >= 0 }
+        case .handback(_, _, let holder): return (-1..<nodeCount).contains(Int(holder))
+        case .evacuate(let evacuation):
+            return times.contains(evacuation.start) && evacuation.moves.allSatisfy { (0..<nodeCount).contains(Int($0.node)) }
+        case .move(let cache): return isInRange(cache.request) && cache.cached >= 1
+        case .activate(let time): return times.contains(time)
         case .layer(let message): return isInRangeOfLayers(message)
         case .pull(let cache), .cache(let cache), .release(let cache): return cache.prefillStart >= -1
         }
@@ -103,7 +110,7 @@ struct FrameTests {
 
     private func isInRange(_ request: Assignment) -> Bool {
         request.promptTokens >= 1 && request.outputTokens >= 1 && request.arrival >= 0 && request.arrival < .never
-            && (-1..<nodeCount).contains(Int(request.decodeNode))
+            && (-1..<nodeCount).contains(Int(request.decodeNode)) && (-1..<nodeCount).contains(Int(request.holder))
     }
 
     @Test("with anything out of range are refused as a whole")

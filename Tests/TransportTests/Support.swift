@@ -24,7 +24,8 @@ func randomAssignment(_ random: inout RandomStream) -> Assignment {
         id: edgy(-(1 << 60)...(1 << 60), &random), stream: Int32(edgy(0...Int64(Int32.max), &random)),
         promptTokens: Int32(edgy(1...(1 << 26), &random)), outputTokens: Int32(edgy(1...(1 << 26), &random)),
         priority: Int32(edgy(Int64(Int32.min)...Int64(Int32.max), &random)), arrival: edgy(times, &random),
-        decodeNode: Int32(edgy(-1...Int64(nodeCount - 1), &random)), produced: 0, restarts: Int32(edgy(0...Int64(Int32.max), &random)))
+        decodeNode: Int32(edgy(-1...Int64(nodeCount - 1), &random)), produced: 0, restarts: Int32(edgy(0...Int64(Int32.max), &random)),
+        holder: Int32(edgy(-1...Int64(nodeCount - 1), &random)))
     request.lostNode = Int32(edgy(-1...Int64(nodeCount - 1), &random))
     return request
 }
@@ -91,7 +92,33 @@ private func randomMilestone(_ random: inout RandomStream) -> Milestone {
 }
 
 /// Kinds of messages that `randomMessage` makes.
-let messageKinds = 20 + layerKinds
+let messageKinds = 28 + layerKinds
+
+/// A message about a worker that leaves, rests or serves.
+private func randomDeparture(_ kind: Int, _ random: inout RandomStream) -> Message {
+    func id() -> Int64 { edgy(0...(1 << 60), &random) }
+    func count() -> Int32 { Int32(edgy(0...Int64(Int32.max), &random)) }
+    switch kind {
+    case 0:
+        return .leaving(
+            Leaving(
+                deadline: edgy(0...Instant.never, &random),
+                running: (0..<random.below(20)).map { _ in Leaving.Running(id: id(), stream: count(), cached: count(), produced: count()) }))
+    case 1: return .handback(id: id(), stream: count(), holder: Int32(edgy(-1...Int64(nodeCount - 1), &random)))
+    case 2:
+        return .evacuate(
+            Evacuation(
+                start: edgy(times, &random),
+                moves: (0..<random.below(20)).map { _ in Evacuation.Move(id: id(), stream: count(), node: Int32(random.below(nodeCount))) }))
+    case 3:
+        let request = randomAssignment(&random)
+        return .move(MovedCache(request: request, cached: Int32(edgy(1...Int64(request.knownTokens), &random))))
+    case 4: return .adopt(randomAssignment(&random))
+    case 5: return .activate(edgy(times, &random))
+    case 6: return .deactivate
+    default: return .retired
+    }
+}
 
 /// A message of a kind, 0 ..< `messageKinds`, with contents that nodes send.
 func randomMessage(_ kind: Int, _ random: inout RandomStream) -> Message {
@@ -129,9 +156,10 @@ func randomMessage(_ kind: Int, _ random: inout RandomStream) -> Message {
     case 15: return .takeover
     case 16: return .hello
     case 17: return .cancel(id: edgy(0...(1 << 60), &random), stream: Int32(edgy(0...Int64(Int32.max), &random)))
-    case 18: return .migration(randomStep(&random))
-    case 19: return .rebuild(randomAssignment(&random))
-    default: return .layer(randomLayer(kind - 20, &random))
+    case 18...25: return randomDeparture(kind - 18, &random)
+    case 26: return .migration(randomStep(&random))
+    case 27: return .rebuild(randomAssignment(&random))
+    default: return .layer(randomLayer(kind - 28, &random))
     }
 }
 
@@ -144,7 +172,7 @@ func randomEnvelope(source: Int32, kind: Int, _ random: inout RandomStream) -> E
         source: source, sequence: isLayer ? 0 : UInt32(truncatingIfNeeded: random.next()), born: isLayer ? 0 : edgy(times, &random), sent: sent,
         head: head,
         tail: head + edgy(times, &random), bytes: edgy(times, &random), link: UInt8(random.below(LinkKind.allCases.count)),
-        isBulk: message.channel.isBulk, message: message)
+        isBulk: message.isBulk, message: message)
 }
 
 /// The bytes of a frame.

@@ -166,7 +166,7 @@ public struct ClusterBounds {
                 default: sum + Double(request.prompt + request.output - 1)
                 }
             }
-            return (name, Double(pool.count), tokens * token)
+            return (name, Double(pool.size), tokens * token)
         }
     }
 

@@ -55,7 +55,7 @@ struct PoolService {
         lengthLimit = min(engine.maxModelLength ?? pool.model.contextLimit, held)
         cacheTokens = max(1, Double(held))
         batchLimit = max(1, min(Int64(engine.maxBatch), Int64(engine.tokenBudget), blocks))
-        speed = Double(max(1, pool.count * pool.pipelineParallel))
+        speed = Double(max(1, pool.size * pool.pipelineParallel))
         promptLimit = Int64(engine.chunkedPrefill ? engine.tokenBudget : max(engine.tokenBudget, lengthLimit))
         chunk = max(1, promptLimit)
         minorant = Self.minorant(of: pool)

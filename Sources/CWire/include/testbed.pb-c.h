@@ -28,7 +28,12 @@ typedef struct Testbed__Routed Testbed__Routed;
 typedef struct Testbed__Fence Testbed__Fence;
 typedef struct Testbed__Notice Testbed__Notice;
 typedef struct Testbed__Migration Testbed__Migration;
+typedef struct Testbed__Relocation Testbed__Relocation;
+typedef struct Testbed__Leaving Testbed__Leaving;
+typedef struct Testbed__Handback Testbed__Handback;
+typedef struct Testbed__Evacuation Testbed__Evacuation;
 typedef struct Testbed__Moved Testbed__Moved;
+typedef struct Testbed__Wait Testbed__Wait;
 typedef struct Testbed__Cache Testbed__Cache;
 typedef struct Testbed__Wake Testbed__Wake;
 typedef struct Testbed__Layer Testbed__Layer;
@@ -127,8 +132,16 @@ typedef enum {
   TESTBED__ENVELOPE__BODY_TAKEOVER = 26,
   TESTBED__ENVELOPE__BODY_HELLO = 27,
   TESTBED__ENVELOPE__BODY_CANCEL = 28,
-  TESTBED__ENVELOPE__BODY_MIGRATION = 29,
-  TESTBED__ENVELOPE__BODY_REBUILD = 30
+  TESTBED__ENVELOPE__BODY_LEAVING = 29,
+  TESTBED__ENVELOPE__BODY_HANDBACK = 30,
+  TESTBED__ENVELOPE__BODY_EVACUATE = 31,
+  TESTBED__ENVELOPE__BODY_MOVE = 32,
+  TESTBED__ENVELOPE__BODY_ADOPT = 33,
+  TESTBED__ENVELOPE__BODY_ACTIVATE = 34,
+  TESTBED__ENVELOPE__BODY_DEACTIVATE = 35,
+  TESTBED__ENVELOPE__BODY_RETIRED = 36,
+  TESTBED__ENVELOPE__BODY_MIGRATION = 37,
+  TESTBED__ENVELOPE__BODY_REBUILD = 38
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TESTBED__ENVELOPE__BODY__CASE)
 } Testbed__Envelope__BodyCase;
 
@@ -181,6 +194,14 @@ struct  Testbed__Envelope
     Testbed__Notice *takeover;
     Testbed__Notice *hello;
     Testbed__Rejected *cancel;
+    Testbed__Leaving *leaving;
+    Testbed__Handback *handback;
+    Testbed__Evacuation *evacuate;
+    Testbed__Moved *move;
+    Testbed__Request *adopt;
+    Testbed__Wait *activate;
+    Testbed__Notice *deactivate;
+    Testbed__Notice *retired;
     Testbed__Migration *migration;
     Testbed__Request *rebuild;
   };
@@ -221,13 +242,17 @@ struct  Testbed__Request
   int32_t produced;
   int32_t restarts;
   /*
+   * Node that has its cache, and one more; 0 for none.
+   */
+  int32_t holder;
+  /*
    * The worker that it was lost with, or -1.
    */
   int32_t lost_node;
 };
 #define TESTBED__REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&testbed__request__descriptor) \
-    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 /*
@@ -410,7 +435,7 @@ struct  Testbed__Migration
   /*
    * With a handover.
    */
-  Testbed__Moved *state;
+  Testbed__Relocation *state;
 };
 #define TESTBED__MIGRATION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&testbed__migration__descriptor) \
@@ -420,7 +445,7 @@ struct  Testbed__Migration
 /*
  * A request that changes workers in the middle of its answer.
  */
-struct  Testbed__Moved
+struct  Testbed__Relocation
 {
   ProtobufCMessage base;
   Testbed__Request *request;
@@ -435,9 +460,100 @@ struct  Testbed__Moved
   int32_t stages;
   int64_t bytes;
 };
+#define TESTBED__RELOCATION__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&testbed__relocation__descriptor) \
+    , NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+
+/*
+ * A worker gets nothing new from now on, and will be ended.
+ */
+struct  Testbed__Leaving
+{
+  ProtobufCMessage base;
+  int64_t deadline;
+  /*
+   * What runs there: four lists of one length.
+   */
+  size_t n_ids;
+  int64_t *ids;
+  size_t n_streams;
+  int32_t *streams;
+  /*
+   * Tokens whose cache is there, and tokens of the output.
+   */
+  size_t n_cached;
+  int32_t *cached;
+  size_t n_produced;
+  int32_t *produced;
+};
+#define TESTBED__LEAVING__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&testbed__leaving__descriptor) \
+    , 0, 0,NULL, 0,NULL, 0,NULL, 0,NULL }
+
+
+/*
+ * A worker has given a request up.
+ */
+struct  Testbed__Handback
+{
+  ProtobufCMessage base;
+  int64_t id;
+  int32_t stream;
+  /*
+   * Node that has its cache, or -1.
+   */
+  int32_t holder;
+};
+#define TESTBED__HANDBACK__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&testbed__handback__descriptor) \
+    , 0, 0, 0 }
+
+
+/*
+ * Which caches of a leaving worker go where, in order, and when the first leaves at the latest: three lists of one length.
+ */
+struct  Testbed__Evacuation
+{
+  ProtobufCMessage base;
+  int64_t start;
+  size_t n_ids;
+  int64_t *ids;
+  size_t n_streams;
+  int32_t *streams;
+  size_t n_nodes;
+  int32_t *nodes;
+};
+#define TESTBED__EVACUATION__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&testbed__evacuation__descriptor) \
+    , 0, 0,NULL, 0,NULL, 0,NULL }
+
+
+/*
+ * The cache of a request that another worker goes on with.
+ */
+struct  Testbed__Moved
+{
+  ProtobufCMessage base;
+  Testbed__Request *request;
+  int32_t cached;
+};
 #define TESTBED__MOVED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&testbed__moved__descriptor) \
-    , NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    , NULL, 0 }
+
+
+/*
+ * How long something takes.
+ */
+struct  Testbed__Wait
+{
+  ProtobufCMessage base;
+  int64_t time;
+};
+#define TESTBED__WAIT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&testbed__wait__descriptor) \
+    , 0 }
 
 
 /*
@@ -877,6 +993,82 @@ Testbed__Migration *
 void   testbed__migration__free_unpacked
                      (Testbed__Migration *message,
                       ProtobufCAllocator *allocator);
+/* Testbed__Relocation methods */
+void   testbed__relocation__init
+                     (Testbed__Relocation         *message);
+size_t testbed__relocation__get_packed_size
+                     (const Testbed__Relocation   *message);
+size_t testbed__relocation__pack
+                     (const Testbed__Relocation   *message,
+                      uint8_t             *out);
+size_t testbed__relocation__pack_to_buffer
+                     (const Testbed__Relocation   *message,
+                      ProtobufCBuffer     *buffer);
+Testbed__Relocation *
+       testbed__relocation__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   testbed__relocation__free_unpacked
+                     (Testbed__Relocation *message,
+                      ProtobufCAllocator *allocator);
+/* Testbed__Leaving methods */
+void   testbed__leaving__init
+                     (Testbed__Leaving         *message);
+size_t testbed__leaving__get_packed_size
+                     (const Testbed__Leaving   *message);
+size_t testbed__leaving__pack
+                     (const Testbed__Leaving   *message,
+                      uint8_t             *out);
+size_t testbed__leaving__pack_to_buffer
+                     (const Testbed__Leaving   *message,
+                      ProtobufCBuffer     *buffer);
+Testbed__Leaving *
+       testbed__leaving__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   testbed__leaving__free_unpacked
+                     (Testbed__Leaving *message,
+                      ProtobufCAllocator *allocator);
+/* Testbed__Handback methods */
+void   testbed__handback__init
+                     (Testbed__Handback         *message);
+size_t testbed__handback__get_packed_size
+                     (const Testbed__Handback   *message);
+size_t testbed__handback__pack
+                     (const Testbed__Handback   *message,
+                      uint8_t             *out);
+size_t testbed__handback__pack_to_buffer
+                     (const Testbed__Handback   *message,
+                      ProtobufCBuffer     *buffer);
+Testbed__Handback *
+       testbed__handback__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   testbed__handback__free_unpacked
+                     (Testbed__Handback *message,
+                      ProtobufCAllocator *allocator);
+/* Testbed__Evacuation methods */
+void   testbed__evacuation__init
+                     (Testbed__Evacuation         *message);
+size_t testbed__evacuation__get_packed_size
+                     (const Testbed__Evacuation   *message);
+size_t testbed__evacuation__pack
+                     (const Testbed__Evacuation   *message,
+                      uint8_t             *out);
+size_t testbed__evacuation__pack_to_buffer
+                     (const Testbed__Evacuation   *message,
+                      ProtobufCBuffer     *buffer);
+Testbed__Evacuation *
+       testbed__evacuation__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   testbed__evacuation__free_unpacked
+                     (Testbed__Evacuation *message,
+                      ProtobufCAllocator *allocator);
 /* Testbed__Moved methods */
 void   testbed__moved__init
                      (Testbed__Moved         *message);
@@ -895,6 +1087,25 @@ Testbed__Moved *
                       const uint8_t       *data);
 void   testbed__moved__free_unpacked
                      (Testbed__Moved *message,
+                      ProtobufCAllocator *allocator);
+/* Testbed__Wait methods */
+void   testbed__wait__init
+                     (Testbed__Wait         *message);
+size_t testbed__wait__get_packed_size
+                     (const Testbed__Wait   *message);
+size_t testbed__wait__pack
+                     (const Testbed__Wait   *message,
+                      uint8_t             *out);
+size_t testbed__wait__pack_to_buffer
+                     (const Testbed__Wait   *message,
+                      ProtobufCBuffer     *buffer);
+Testbed__Wait *
+       testbed__wait__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   testbed__wait__free_unpacked
+                     (Testbed__Wait *message,
                       ProtobufCAllocator *allocator);
 /* Testbed__Cache methods */
 void   testbed__cache__init
@@ -1089,8 +1300,23 @@ typedef void (*Testbed__Notice_Closure)
 typedef void (*Testbed__Migration_Closure)
                  (const Testbed__Migration *message,
                   void *closure_data);
+typedef void (*Testbed__Relocation_Closure)
+                 (const Testbed__Relocation *message,
+                  void *closure_data);
+typedef void (*Testbed__Leaving_Closure)
+                 (const Testbed__Leaving *message,
+                  void *closure_data);
+typedef void (*Testbed__Handback_Closure)
+                 (const Testbed__Handback *message,
+                  void *closure_data);
+typedef void (*Testbed__Evacuation_Closure)
+                 (const Testbed__Evacuation *message,
+                  void *closure_data);
 typedef void (*Testbed__Moved_Closure)
                  (const Testbed__Moved *message,
+                  void *closure_data);
+typedef void (*Testbed__Wait_Closure)
+                 (const Testbed__Wait *message,
                   void *closure_data);
 typedef void (*Testbed__Cache_Closure)
                  (const Testbed__Cache *message,
@@ -1136,7 +1362,12 @@ extern const ProtobufCMessageDescriptor testbed__routed__descriptor;
 extern const ProtobufCMessageDescriptor testbed__fence__descriptor;
 extern const ProtobufCMessageDescriptor testbed__notice__descriptor;
 extern const ProtobufCMessageDescriptor testbed__migration__descriptor;
+extern const ProtobufCMessageDescriptor testbed__relocation__descriptor;
+extern const ProtobufCMessageDescriptor testbed__leaving__descriptor;
+extern const ProtobufCMessageDescriptor testbed__handback__descriptor;
+extern const ProtobufCMessageDescriptor testbed__evacuation__descriptor;
 extern const ProtobufCMessageDescriptor testbed__moved__descriptor;
+extern const ProtobufCMessageDescriptor testbed__wait__descriptor;
 extern const ProtobufCMessageDescriptor testbed__cache__descriptor;
 extern const ProtobufCMessageDescriptor testbed__wake__descriptor;
 extern const ProtobufCMessageDescriptor testbed__layer__descriptor;

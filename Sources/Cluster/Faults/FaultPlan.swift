@@ -119,11 +119,15 @@ public struct RecoveryPlan: Sendable, Equatable {
     /// Whether a second controller takes over when the first one is silent.
     public var hasStandby: Bool
     public var startUp: StartUpPlan
+    /// What is done between the notice that a worker will be ended and its end.
+    public var preemption: PolicyChoice
 
     public init(
         policy: PolicyChoice = PolicyChoice("recompute"), heartbeat: Nanoseconds = 100_000_000, timeout: Nanoseconds = 1_000_000_000,
-        retries: Int = 3, patience: Nanoseconds = 30_000_000_000, hasStandby: Bool = false, startUp: StartUpPlan = StartUpPlan()
+        retries: Int = 3, patience: Nanoseconds = 30_000_000_000, hasStandby: Bool = false, startUp: StartUpPlan = StartUpPlan(),
+        preemption: PolicyChoice = PolicyChoice("none")
     ) {
+        self.preemption = preemption
         self.policy = policy
         self.heartbeat = heartbeat
         self.timeout = timeout

@@ -182,6 +182,9 @@ extension FaultTable {
     /// Whether the node's process is there.
     public func isUp(_ node: Int, at time: Instant) -> Bool { !outages[node].contains { $0.contains(time) } }
 
+    /// Whether a new process of the node begins at a time or later.
+    public func returns(_ node: Int, at time: Instant) -> Bool { outages[node].contains { $0.until >= time && $0.until < .never } }
+
     /// When the process that is there at a time ends; `Instant.never` when it does not.
     public func death(of node: Int, after time: Instant) -> Instant { outages[node].first { $0.from >= time }?.from ?? .never }
 

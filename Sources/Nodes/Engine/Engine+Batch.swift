@@ -31,7 +31,8 @@ extension Engine {
         }
     }
 
-    /// Adds the running requests in order, but for those that skip the iteration: the next token of those that decode and the next piece of those that prefill.
+    /// Adds the running requests in order, but for those that skip the iteration: the next token of those that decode and the next piece of those
+    /// that prefill.
     mutating func addRunning(to iteration: Int, budget: inout Int) {
         var place = 0
         while place < running.count, budget > 0 {
@@ -50,7 +51,8 @@ extension Engine {
         }
     }
 
-    /// Takes the blocks that `tokens` tokens of a request need, preempting the requests behind it, and itself as the last. Answers whether it still runs.
+    /// Takes the blocks that `tokens` tokens of a request need, preempting the requests behind it, and itself as the last. Answers whether it still
+    /// runs.
     private mutating func reserve(_ tokens: Int64, for slot: Int32, from place: Int, in iteration: Int) -> Bool {
         let missing = pool.blocks(for: tokens) - Int64(requests[slot].blocks)
         guard missing > 0 else { return true }
@@ -100,7 +102,7 @@ extension Engine {
 
     /// Admits the waiting request at a place of the queue, if there is room for it.
     private mutating func admit(at position: Int, to iteration: Int, budget: inout Int, at now: Instant) -> Bool {
-        guard budget > 0, running.count + placesKept < plan.maxBatch else { return false }
+        guard budget > 0, running.count + placesKept + reserved < plan.maxBatch else { return false }
         let slot = waiting[position].slot
         let total = Int64(requests[slot].total)
         // Less what a copy of its cache holds.

@@ -63,7 +63,7 @@ extension Engine {
     /// Has the scheduler choose from those that wait.
     mutating func choose(at now: Instant) {
         admitted.removeAll(keepingCapacity: true)
-        guard !waiting.isEmpty, running.count + placesKept < plan.maxBatch else { return }
+        guard !waiting.isEmpty, running.count + placesKept + reserved < plan.maxBatch else { return }
         look(at: now)
         scheduler.admit(from: waiting, view, into: &admitted)
     }
@@ -86,8 +86,8 @@ extension Engine {
         return candidates[min(max(choice, 0), candidates.count - 1)].slot
     }
 
-    /// The iteration has come out empty. Unless the scheduler has named a time to decide again, or another iteration ends by itself, whoever can be computed
-    /// is: nobody may wait for what may never come.
+    /// The iteration has come out empty. Unless the scheduler has named a time to decide again, or another iteration ends by itself, whoever can be
+    /// computed is: nobody may wait for what may never come.
     mutating func overrule(_ iteration: Int, at now: Instant) {
         if traits.contains(.waits), orders.decidesAgain > now, orders.decidesAgain < .never {
             decidesAgain = orders.decidesAgain

@@ -15,7 +15,7 @@ extension Engine {
         load.urgentRequests = Int32(clamping: running.count { requests[$0].request.priority < 0 })
         for entry in requests.entries {
             switch entry.phase {
-            case .none, .parked, .leaving: continue
+            case .none, .parked, .leaving, .held: continue
             case .waiting, .running, .placed, .pulling: break
             }
             let tokens = Int64(entry.total)

@@ -67,6 +67,8 @@ struct Engine {
     /// Places in the batch kept for requests that are being moved here, and copies of caches of another worker, the oldest first.
     var placesKept = 0
     var replicas: [Replica] = []
+    /// Places in the batch that are kept for requests whose caches are here already.
+    var reserved = 0
 
     /// - Parameter duty: what requests do here: whether their caches grow, and whether they come with them.
     init(

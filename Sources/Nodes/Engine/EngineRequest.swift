@@ -19,6 +19,8 @@ struct EngineRequest: Sendable {
         case pulling
         /// Has stopped; the worker that it moves to has not said that it runs there.
         case leaving
+        /// Its cache came from a worker that will be ended; the request itself has not come yet.
+        case held
     }
 
     var request: Assignment
@@ -110,6 +112,14 @@ struct RequestTable: Sendable {
         guard slot >= 0, Int(slot) < entries.count else { return nil }
         let entry = entries[Int(slot)]
         return entry.request.id == id && entry.request.stream == stream && phases.contains(entry.phase) ? slot : nil
+    }
+
+    /// The slot that holds the cache of a request that has not come yet.
+    func findHeld(_ id: Int64) -> Int32? { entries.firstIndex { $0.phase == .held && $0.request.id == id }.map(Int32.init) }
+
+    /// Slots in use, in the order of their requests.
+    var slotsByRequest: [Int32] {
+        entries.indices.filter { entries[$0].phase != .none }.sorted { (entries[$0].request.id, $0) < (entries[$1].request.id, $1) }.map(Int32.init)
     }
 
     /// The slot of a request, wherever it stands.

@@ -50,19 +50,30 @@ extension Client {
     /// count as a new beginning.
     mutating func askAgain(at now: Instant, _ effects: inout Effects) {
         for place in open(where: { !$0.hasBegun }) {
-            _ = beginAgain(place, after: Int32(ClusterLayout.controller), counts: false, at: now, &effects)
+            _ = beginAgain(place, after: Int32(ClusterLayout.controller), holder: streams[place].holder, counts: false, at: now, &effects)
         }
+    }
+
+    /// A worker has given a request up: it is begun elsewhere, or where its cache has been moved. That counts as no new beginning.
+    mutating func takeBack(_ id: Int64, _ handle: Int32, _ holder: Int32, from source: Int32, at now: Instant, _ effects: inout Effects) {
+        guard let place = find(handle, id: id) else {
+            if holder >= 0 { effects.send(.cancel(id: id, stream: handle), to: holder, bytes: MessageSize.header) }
+            return
+        }
+        let recomputed = beginAgain(place, after: source, holder: holder, counts: false, at: now, &effects)
+        if holder < 0 { statistics.recomputedTokens += recomputed }
     }
 
     /// Answers the tokens that have to be computed again.
     mutating func beginAgain(
-        _ place: Int, after node: Int32, counts: Bool = true, at now: Instant, _ effects: inout Effects
+        _ place: Int, after node: Int32, holder: Int32 = -1, counts: Bool = true, at now: Instant, _ effects: inout Effects
     ) -> Int64 {
         var stream = streams[place]
         let former = [stream.prefillRoute, stream.decodeRoute].contains(stream.formerRoute) ? -1 : stream.formerRoute
         for route in [stream.prefillRoute, stream.decodeRoute, former] where route >= 0 {
             effects.send(.cancel(id: stream.spec.id, stream: Int32(place)), to: route, bytes: MessageSize.header)
         }
+        if holder != stream.holder { dropCache(of: place, &effects) }
         guard !counts || stream.restarts < Int32(clamping: retries) else {
             superseded[stream.spec.id, default: []] += []
             fail(place, at: now, &effects)
@@ -86,8 +97,16 @@ extension Client {
         stream.ahead = []
         if stream.restartedAt < 0 { stream.restartedAt = now }
         stream.lostNode = node
+        stream.holder = holder
         submit(stream, &effects)
         return recomputed
+    }
+
+    /// Nobody goes on with a request where its cache has been moved.
+    private func dropCache(of place: Int, _ effects: inout Effects) {
+        let stream = streams[place]
+        guard stream.holder >= 0, !stream.hasBegun, stream.holder != stream.prefillRoute, stream.holder != stream.decodeRoute else { return }
+        effects.send(.cancel(id: stream.spec.id, stream: Int32(place)), to: stream.holder, bytes: MessageSize.header)
     }
 
     /// The first token after a new beginning has come.
@@ -107,6 +126,7 @@ extension Client {
     /// A request ends without its answer.
     mutating func fail(_ place: Int, at now: Instant, _ effects: inout Effects) {
         let stream = streams[place]
+        dropCache(of: place, &effects)
         statistics.failed += 1
         if stream.restartedAt >= 0 { writeRestart(stream, isResumed: false, at: now, &effects) }
         var row = RequestRow(

@@ -38,6 +38,8 @@ struct Client {
         /// From which token on `decodeRoute` produces, where a request has moved, and the worker before.
         var routeFrom: Int32 = -1
         var formerRoute: Int32 = -1
+        /// The worker that has its cache, and is to go on with it; -1 if none is.
+        var holder: Int32 = -1
     }
 
     let names: [String]
@@ -148,7 +150,8 @@ struct Client {
         let spec = stream.spec
         var request = Assignment(
             id: spec.id, stream: handle, promptTokens: spec.promptTokens, outputTokens: spec.outputTokens, priority: spec.priority,
-            arrival: spec.arrival, produced: stream.base, restarts: stream.restarts)
+            arrival: spec.arrival, produced: stream.base, restarts: stream.restarts,
+            holder: stream.holder)
         request.lostNode = stream.base > 0 ? stream.lostNode : -1
         effects.send(.submit(request), to: Int32(ClusterLayout.controller), bytes: MessageSize.prompt(request.knownTokens))
     }
@@ -168,7 +171,10 @@ struct Client {
         case .fence(let fence): react(to: fence, at: now, &effects)
         case .takeover: askAgain(at: now, &effects)
         case .migration(let step): note(step, at: now, &effects)
-        case .submit, .assign, .place, .prefilled, .status, .pull, .cache, .release, .wake, .fenced, .hello, .cancel, .rebuild, .layer: break
+        case .handback(let id, let stream, let holder): takeBack(id, stream, holder, from: envelope.source, at: now, &effects)
+        case .submit, .assign, .place, .prefilled, .status, .pull, .cache, .release, .wake, .fenced, .hello, .cancel, .layer, .leaving,
+            .evacuate, .move, .adopt, .activate, .deactivate, .retired, .rebuild:
+            break
         }
     }
 

@@ -136,7 +136,7 @@ extension Controller {
                 }
             }
             effects.timers[.patience] = watch.held.first?.until ?? .never
-        case .iterationEnd, .stageFree, .report, .arrival, .gangStart, .membership, .decision: break
+        case .iterationEnd, .stageFree, .report, .arrival, .gangStart, .membership, .decision, .notice, .departure: break
         }
         effects.delay = max(0, busyUntil - now)
     }
@@ -172,9 +172,11 @@ extension Controller {
     mutating func welcome(_ node: Int32, born: Instant, at now: Instant, _ effects: inout Effects) {
         let place = Int(places[Int(node)])
         guard place != 0 else { return }
-        // It is back before anybody has missed the old one.
-        bury(Int(node), at: now, &effects)
-        watch.meet(Int(node), born: born)
+        // It is back before anybody has missed the old one; unless it is the same process, which has rested.
+        if born != watch.known[Int(node)] || watch.isDead[Int(node)] {
+            bury(Int(node), at: now, &effects)
+            watch.meet(Int(node), born: born)
+        }
         if place > 0 { entry.gain(place - 1) } else { decode?.gain(-place - 1) }
         giveBuddy(to: place, &effects)
         for item in watch.takeHeld() {
@@ -191,7 +193,9 @@ extension Controller {
         switch channel {
         case .fence, .migrate: min(timers[.verdict], timers[.ready])
         case .stream: timers[.patience]
-        case .submit, .assign, .place, .prefilled, .status, .pull, .cache, .release, .wake, .hello, .cancel, .reserve, .copy, .moved, .layer: .never
+        case .submit, .assign, .place, .prefilled, .status, .pull, .cache, .release, .wake, .hello, .cancel, .leave, .command,
+            .move, .reserve, .copy, .moved, .layer:
+            .never
         }
     }
 }

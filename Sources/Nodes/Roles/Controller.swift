@@ -14,6 +14,11 @@ struct Controller {
     /// Where in a group each node is: positive in `entry`, negative in `decode`, both shifted by one; 0 for the others.
     let places: [Int32]
     var watch: WorkerWatch
+    /// Has caches of leaving workers moved; `nil` where nobody does that.
+    var desk: EvacuationDesk?
+    /// The workers that come and go; `nil` where none do.
+    var entryFleet: Fleet?
+    var decodeFleet: Fleet?
     private let predictor: OutputPredictor
     /// What decisions take on the emulated clock, and until when the controller is busy with those made so far.
     let decisionCost: DecisionCost
@@ -62,13 +67,18 @@ struct Controller {
             return
         }
         switch envelope.message {
-        case .submit(let request): route(request, at: now, &effects)
+        case .submit(let request):
+            route(request, at: now, &effects)
+            scale(at: now, &effects)
         case .prefilled(let placement): place(placement, at: now, &effects)
         case .status(let load): update(envelope.source, with: load, sent: envelope.sent, at: now, &effects)
-        case .hello: welcome(envelope.source, born: envelope.born, at: now, &effects)
-        case .assign, .place, .tokens, .milestone, .rejected, .routed, .pull, .cache, .release, .wake, .fence, .fenced, .takeover, .cancel,
-            .migration,
-            .rebuild, .layer:
+        case .hello:
+            note(.serving, of: envelope.source)
+            welcome(envelope.source, born: envelope.born, at: now, &effects)
+        case .leaving(let leaving): release(leaving, from: envelope.source, at: now, &effects)
+        case .retired: noteRetired(envelope.source, at: now, &effects)
+        case .assign, .place, .tokens, .milestone, .rejected, .routed, .pull, .cache, .release, .wake, .fence, .fenced, .takeover, .cancel, .layer,
+            .handback, .evacuate, .move, .adopt, .activate, .deactivate, .migration, .rebuild:
             break
         }
         // What is decided leaves when the decisions are made, one after the other.
@@ -88,6 +98,7 @@ struct Controller {
             placeHeld(at: now, &effects)
             orderMoves(from: -place - 1, &effects)
         }
+        scale(at: now, &effects)
     }
 
     private mutating func route(_ request: Assignment, at now: Instant, _ effects: inout Effects) {
@@ -95,12 +106,13 @@ struct Controller {
         let view = view(of: request, at: now)
         // What has begun once is not refused for what happened to it since.
         guard request.produced > 0 || admits(view, at: now) else { return reject(request, &effects) }
-        if request.produced > 0, goesOn(request, view, &effects) { return }
+        if request.produced > 0, request.holder < 0, goesOn(request, view, &effects) { return }
         dispatch(request, view, isNew: request.produced == 0, at: now, &effects)
     }
 
     /// Finds a worker for a request that is taken; one that is not new cannot be refused any more.
     mutating func dispatch(_ request: Assignment, _ view: RequestView, isNew: Bool, at now: Instant, _ effects: inout Effects) {
+        if sendToHolder(request, view, &effects) { return }
         guard !entry.live.isEmpty else { return watch.hold(.assign(request), at: now, &effects) }
         if entry.isBatched {
             entry.held.append(Placement(request: request, prefillNode: -1, prefillSlot: -1), view)

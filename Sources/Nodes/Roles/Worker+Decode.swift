@@ -37,7 +37,7 @@ extension Worker {
 
     /// Reserves room for the placed request at a place of the queue and asks for its cache, if there is room for it.
     private mutating func pull(at position: Int, at now: Instant, _ effects: inout Effects) -> Bool {
-        guard engine.running.count + pulling.count + engine.placesKept < shape.engine.maxBatch else { return false }
+        guard engine.running.count + pulling.count + engine.placesKept + engine.reserved < shape.engine.maxBatch else { return false }
         let slot = placed[position].slot
         let entry = engine.requests[slot]
         let blocks = engine.pool.blocks(for: Int64(entry.request.knownTokens) + 1)

@@ -7,6 +7,7 @@ extension Worker {
     mutating func cancel(_ id: Int64, _ stream: Int32, _ effects: inout Effects) {
         cancelIncoming(id, stream)
         if earlyPulls[id]?.stream == stream { earlyPulls[id] = nil }
+        dropHeld(id)
         guard let slot = engine.requests.find(id: id, stream: stream) else { return }
         if slots[id] == slot { slots[id] = nil }
         forgetReplica(of: engine.requests[slot], &effects)
@@ -17,7 +18,7 @@ extension Worker {
             return
         case .placed: if let place = (0..<placed.count).first(where: { placed[$0].slot == slot }) { _ = placed.remove(at: place) }
         case .pulling: endPull(of: slot)
-        case .parked, .leaving: break
+        case .parked, .leaving, .held: break
         }
         engine.freeBlocks(of: slot)
         engine.requests.remove(slot)
@@ -58,9 +59,7 @@ extension Worker {
 
     private mutating func changeGang(at now: Instant, _ effects: inout Effects) {
         guard let crew else { return }
-        if let counted = gang?.tally.statistics {
-            if earlierBarriers == nil { earlierBarriers = counted } else { earlierBarriers?.merge(counted) }
-        }
+        earlierBarriers.merge(gang?.tally.statistics)
         gang = crew.enter(at: now)
         if !engine.waiting.isEmpty || !engine.running.isEmpty { _ = gang?.noteWork(at: now) }
         if let start = gang?.nextStart {

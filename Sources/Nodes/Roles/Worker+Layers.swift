@@ -115,17 +115,13 @@ struct ExpertNode {
     var finalStatistics: WorkerStatistics {
         var result = statistics
         result.barrier = gang?.tally.statistics
-        if let earlierBarriers {
-            if result.barrier == nil { result.barrier = earlierBarriers } else { result.barrier?.merge(earlierBarriers) }
-        }
+        result.barrier.merge(earlierBarriers)
         return result
     }
 
     /// A message tells of an epoch of the gang that the node does not know of.
     mutating func enter(_ epoch: Int, at time: Instant) {
-        if let counted = gang?.tally.statistics {
-            if earlierBarriers == nil { earlierBarriers = counted } else { earlierBarriers?.merge(counted) }
-        }
+        earlierBarriers.merge(gang?.tally.statistics)
         gang = crew.enter(epoch: epoch, at: time)
     }
 }

@@ -26,7 +26,7 @@ extension Worker {
     // MARK: Source
 
     private mutating func beginMove(to target: Int32, at now: Instant, _ effects: inout Effects) {
-        guard moves.outgoing == nil, target != node, let slot = chooseToMove() else { return }
+        guard moves.outgoing == nil, target != node, departure == nil, !isOff, let slot = chooseToMove() else { return }
         let entry = engine.requests[slot]
         moves.attempts &+= 1
         moves.outgoing = Moves.Outgoing(
@@ -191,7 +191,8 @@ extension Worker {
 
     /// Whether nobody waits here for what a request from elsewhere would take.
     private var isIdleEnough: Bool {
-        !isLoading && engine.waiting.isEmpty && placed.isEmpty && engine.running.count + pulling.count + engine.placesKept < shape.engine.maxBatch
+        !isLoading && !isOff && departure == nil && engine.waiting.isEmpty && placed.isEmpty
+            && engine.running.count + pulling.count + engine.placesKept + engine.reserved < shape.engine.maxBatch
     }
 
     private func answer(_ step: MigrationStep, _ kind: MigrationStep.Kind, to source: Int32, _ effects: inout Effects) {

@@ -36,6 +36,15 @@ struct Worker {
     var openPlace: Int?
     /// Requests and caches on their way from here and to here.
     var moves = Moves()
+    /// How long before its end the worker hands back what is left; `nil` when it does nothing about its end.
+    let margin: Nanoseconds?
+    /// For one that will be ended, or is to rest.
+    var departure: LeaveTaking?
+    /// Whether it rests: its process is there, and serves nothing.
+    var isOff = false
+    var offSince: Instant = 0
+    /// How long the latest iteration took.
+    var latestIteration: Nanoseconds = 0
     /// Whether weights are still being loaded: requests wait.
     var isLoading: Bool { loadedAt < .never }
     /// When they are loaded; `Instant.never` once they are.
@@ -43,8 +52,10 @@ struct Worker {
 
     init(
         plan: NodePlan, duty: Duty, shape: WorkerShape, records: RecordPlan, scheduler: any SchedulingPolicy,
-        predictor: OutputPredictor = .none, gang: GangRank?, crew: GangCrew?, decisionCost: DecisionCost = .free, probe: DecisionProbe? = nil
+        predictor: OutputPredictor = .none, gang: GangRank?, crew: GangCrew?, decisionCost: DecisionCost = .free, probe: DecisionProbe? = nil,
+        margin: Nanoseconds? = nil
     ) {
+        self.margin = crew == nil ? margin : nil
         node = Int32(plan.index)
         self.duty = duty
         self.gang = gang
@@ -62,20 +73,26 @@ struct Worker {
 
     mutating func handle(_ envelope: Envelope, at now: Instant, _ effects: inout Effects) {
         switch envelope.message {
-        case .assign(let request): accept(request)
-        case .place(let placement): accept(placement)
+        case .assign(let request): if !refuses(request, &effects) { accept(request) }
+        case .place(let placement): if !refuses(placement.request, &effects) { accept(placement) }
+        case .adopt(let request): if !refuses(request, &effects) { adopt(request) }
+        case .move(let cache): receive(cache, &effects)
+        case .evacuate(let evacuation): prepare(evacuation, at: now, &effects)
+        case .activate(let time): activate(after: time, at: now, &effects)
+        case .deactivate: deactivate(at: now, &effects)
         case .pull(let message): sendCache(for: message, to: envelope.source, at: now, &effects)
         case .cache(let message): receiveCache(message, sent: envelope.sent, from: envelope.source, at: now, &effects)
         case .release(let message): release(message)
         case .cancel(let id, let stream): cancel(id, stream, &effects)
         case .migration(let step): receive(step, in: envelope, at: now, &effects)
         case .rebuild(let request):
-            rebuild(request)
+            if !refuses(request, &effects) { rebuild(request) }
             if crew != nil, !isLoading { noteWork(at: now, &effects) }
         case .fence(let fence): lose(fence, &effects)
         case .takeover:
             announceParked(&effects)
             sendReport(at: now, &effects)
+            announceStanding(&effects)
         case .fenced:
             effects.wantsReset = true
             return
@@ -83,17 +100,20 @@ struct Worker {
             gang?.wake(for: start, at: now)
             effects.timers[.gangStart] = gang?.nextStart ?? .never
             return
-        case .submit, .prefilled, .status, .tokens, .milestone, .rejected, .routed, .hello, .layer: return
+        case .submit, .prefilled, .status, .tokens, .milestone, .rejected, .routed, .hello, .layer, .leaving, .handback, .retired: return
         }
-        guard !isLoading else { return }
+        guard !isLoading, !isOff else { return }
         if crew != nil, [.assign, .cache, .release, .cancel].contains(envelope.message.channel) { noteWork(at: now, &effects) }
         run(at: now, &effects)
         report(at: now, &effects)
+        restIfDone(at: now, &effects)
     }
 
     mutating func handle(_ timer: TimerKind, at now: Instant, _ effects: inout Effects) {
         switch timer {
-        case .iterationEnd: endIteration(at: now, &effects)
+        case .iterationEnd:
+            endIteration(at: now, &effects)
+            countDown(&effects)
         case .report:
             sendReport(at: now, &effects)
             return
@@ -103,16 +123,21 @@ struct Worker {
         case .ready:
             loadedAt = .never
             effects.send(.hello, to: Int32(ClusterLayout.controller), bytes: MessageSize.header)
+            if departure != nil { announceStanding(&effects) }
+        case .departure:
+            depart(at: now, &effects)
+            return
         case .decision:
             engine.decidesAgain = .never
             if gang != nil { noteWork(at: now, &effects) }
         case .membership:
             noteMembership(at: now, &effects)
             return
-        case .stageFree, .arrival, .verdict, .patience: break
+        case .stageFree, .arrival, .verdict, .patience, .notice: break
         }
         run(at: now, &effects)
         report(at: now, &effects)
+        restIfDone(at: now, &effects)
     }
 
     /// Starts what can be started and sets the timers.
@@ -187,6 +212,7 @@ struct Worker {
         let start = engine.ring[place].start
         let shape = engine.ring[place].shape
         let time = end - start
+        latestIteration = time
         statistics.iterations += 1
         statistics.iterationTimes.add(time)
         // Stages overlap: each iteration accounts for its share of the worker. A rank of a gang counts what it computes.
@@ -207,11 +233,10 @@ struct Worker {
         var result = statistics
         result.kvPeakBlocks = engine.pool.peak
         result.preemptions = engine.preemptions
+        result.restsSince = isOff ? offSince : -1
         result.blocksAtEnd = engine.pool.used
         result.barrier = gang?.tally.statistics
-        if let earlierBarriers {
-            if result.barrier == nil { result.barrier = earlierBarriers } else { result.barrier?.merge(earlierBarriers) }
-        }
+        result.barrier.merge(earlierBarriers)
         return result
     }
 }
@@ -226,6 +251,14 @@ struct Reporting {
     var receivedPredicted: Int64 = 0
 
     init(interval: Nanoseconds) { self.interval = interval }
+
+    /// The controller begins to count anew.
+    mutating func forget() {
+        isDirty = false
+        receivedRequests = 0
+        receivedTokens = 0
+        receivedPredicted = 0
+    }
 
     /// Counts a request that the controller sent.
     mutating func count(_ request: Assignment, _ engine: Engine) {
@@ -273,10 +306,11 @@ extension Worker {
 
     /// The earliest time at which the worker may send on a channel if nothing more arrives.
     func earliestSend(on channel: Channel) -> Instant {
+        if isOff { return .never }
         // What a scheduler does that decides again may be anything.
         let decision = engine.decidesAgain
         let iterationEnd = min(crew == nil ? engine.nextEnd : nextGangEnd, decision)
-        if isLoading { return channel == .hello ? loadedAt : channel == .status ? max(loadedAt, reporting.due) : .never }
+        if isLoading { return [.hello, .leave].contains(channel) ? loadedAt : channel == .status ? max(loadedAt, reporting.due) : .never }
         let nextEvent = min(
             crew == nil ? min(iterationEnd, nextStart) : min(engine.nextEnd, min(gang?.nextStart ?? .never, nextMembership)), decision)
         switch channel {
@@ -293,7 +327,8 @@ extension Worker {
         // A request that moves stops, or ends, with an iteration; copies are sent after one.
         case .copy: return moves.outgoing != nil || moves.copyInterval > 0 ? nextEvent : .never
         case .cancel: return moves.outgoing != nil ? nextEvent : .never
-        case .submit, .assign, .place, .release, .fence, .hello, .migrate, .reserve, .moved, .layer: return .never
+        case .leave, .move: return departure == nil ? .never : nextEvent
+        case .submit, .assign, .place, .release, .fence, .hello, .migrate, .reserve, .moved, .command, .layer: return .never
         }
     }
 }

@@ -2,10 +2,10 @@ import Quantities
 
 /// A classifier into buckets of equal width that is sometimes wrong, with a confusion matrix in closed form.
 ///
-/// Source: the classifiers of S3 (2306.06000), 2404.08509 and TRAIL (2410.01035: 10 buckets over 0 to 512). Row i of the matrix: bucket i with probability
-/// `accuracy`; what is left goes to the other buckets in proportion to `spread` to the power of their distance, less 1: 0 names only neighbours, 1 all
-/// alike. Expected is the middle of the named bucket and the bounds are its ends, which therefore hold with probability `accuracy` only. The last bucket
-/// has no end; its middle is counted as if it had.
+/// Source: the classifiers of S3 (2306.06000), 2404.08509 and TRAIL (2410.01035: 10 buckets over 0 to 512). Row i of the matrix: bucket i with
+/// probability `accuracy`; what is left goes to the other buckets in proportion to `spread` to the power of their distance, less 1: 0 names only
+/// neighbours, 1 all alike. Expected is the middle of the named bucket and the bounds are its ends, which therefore hold with probability `accuracy`
+/// only. The last bucket has no end; its middle is counted as if it had.
 public struct BucketPredictor: LengthPredictor {
     public static let description = PolicyDescription(
         name: "bucket", summary: "a bucket of lengths, wrong as a confusion matrix says", source: "S3, 2306.06000; TRAIL, 2410.01035",

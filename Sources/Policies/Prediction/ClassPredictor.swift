@@ -2,9 +2,9 @@ import Quantities
 
 /// The class that the output length falls into, never wrong: with two classes, one bit of advice, short or long.
 ///
-/// Source: 2503.07545 (queueing with one-bit advice, which has most of the gain of full predictions). Class 0 holds lengths up to `first`, each further
-/// class those up to `ratio` times the last; the last class has no end. The bounds are those of the class. Expected is the middle of the class, the
-/// last one counted as if it ended like the others.
+/// Source: 2503.07545 (queueing with one-bit advice, which has most of the gain of full predictions). Class 0 holds lengths up to `first`, each
+/// further class those up to `ratio` times the last; the last class has no end. The bounds are those of the class. Expected is the middle of the
+/// class, the last one counted as if it ended like the others.
 public struct ClassPredictor: LengthPredictor {
     public static let description = PolicyDescription(
         name: "class", summary: "the class of the output length: short or long, or finer", source: "one-bit advice, 2503.07545",

@@ -2,9 +2,9 @@ import Quantities
 
 /// A lower and an upper bound that hold, and nothing else.
 ///
-/// Source: 2508.14544 (A-max and A-min), whose guarantees are in `ratio` = lower / upper. The true length is anywhere between the two, at a place drawn for
-/// each request; with `symmetric` it is the middle, as in the paper's experiment with intervals (1 - x) o to (1 + x) o, where x = (1 - ratio) / (1 + ratio).
-/// Expected is the middle of the interval.
+/// Source: 2508.14544 (A-max and A-min), whose guarantees are in `ratio` = lower / upper. The true length is anywhere between the two, at a place
+/// drawn for each request; with `symmetric` it is the middle, as in the paper's experiment with intervals (1 - x) o to (1 + x) o, where x = (1 -
+/// ratio) / (1 + ratio). Expected is the middle of the interval.
 public struct IntervalPredictor: LengthPredictor {
     public static let description = PolicyDescription(
         name: "interval", summary: "a lower and an upper bound that hold", source: "2508.14544",

@@ -2,9 +2,9 @@ import Quantities
 
 /// A prediction that gets better as tokens appear.
 ///
-/// Source: TRAIL (2410.01035), which reads the remaining length off the embedding of the newest token and smooths it; emulated as noise that shrinks. Every
-/// `every` tokens the remaining length is predicted anew, with an error drawn evenly up to `error` x `halving` / (`halving` + tokens so far), relative to
-/// what remains: after `halving` tokens it is half of that of the prompt. Bounds hold, as with `noisy`.
+/// Source: TRAIL (2410.01035), which reads the remaining length off the embedding of the newest token and smooths it; emulated as noise that shrinks.
+/// Every `every` tokens the remaining length is predicted anew, with an error drawn evenly up to `error` x `halving` / (`halving` + tokens so far),
+/// relative to what remains: after `halving` tokens it is half of that of the prompt. Bounds hold, as with `noisy`.
 public struct RefinedPredictor: LengthPredictor {
     public static let description = PolicyDescription(
         name: "refined", summary: "a prediction whose error shrinks as tokens appear", source: "TRAIL, 2410.01035",

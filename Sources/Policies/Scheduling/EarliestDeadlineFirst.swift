@@ -2,10 +2,11 @@ import Quantities
 
 /// The request whose first token is due first.
 ///
-/// Source: EDF, Liu and Layland 1973; Dertouzos 1974 (if any order meets all deadlines on one server that may preempt, this one does). Model: deadlines for the first token that grow
-/// with the prompt: arrival + `base` + `per-token` for each token of the prompt, times `class-factor` to the power of the priority. Here prompts share iterations and memory,
-/// and who runs stays, so the optimality is lost; past its capacity EDF is known to collapse, since it serves first who is late already. Rule: by deadline, then priority and
-/// arrival; the first that does not fit ends the admission. A preempted request keeps its deadline. Cost O(log waiting) to order a request, O(1) to admit one.
+/// Source: EDF, Liu and Layland 1973; Dertouzos 1974 (if any order meets all deadlines on one server that may preempt, this one does). Model:
+/// deadlines for the first token that grow with the prompt: arrival + `base` + `per-token` for each token of the prompt, times `class-factor` to the
+/// power of the priority. Here prompts share iterations and memory, and who runs stays, so the optimality is lost; past its capacity EDF is known to
+/// collapse, since it serves first who is late already. Rule: by deadline, then priority and arrival; the first that does not fit ends the admission.
+/// A preempted request keeps its deadline. Cost O(log waiting) to order a request, O(1) to admit one.
 public struct EarliestDeadlineFirst: SchedulingPolicy {
     public static let description = PolicyDescription(
         name: "edf", summary: "the request whose first token is due first", source: "Liu and Layland 1973; Dertouzos 1974",

@@ -2,10 +2,11 @@ import Quantities
 
 /// Shortest remaining time first with limited preemption: a request can be preempted only early in its life.
 ///
-/// Source: TRAIL, 2410.01035. Model: M/G/1 with predictions, each request's remaining length predicted anew as tokens appear (`predictor: refined`). Rule: that of
-/// `srpt`, but a running request that has produced at least `limit` times the length first expected of it (rounded down) keeps its place: its cache is large by then, and
-/// its end near. Limit 0 never preempts, 1 and above comes close to SRPT. When memory runs out a request that may be preempted goes first, else the longest. Cost that of
-/// `srpt`. The paper has a closed form for the mean response time in M/G/1; there is no guarantee with memory.
+/// Source: TRAIL, 2410.01035. Model: M/G/1 with predictions, each request's remaining length predicted anew as tokens appear (`predictor: refined`).
+/// Rule: that of `srpt`, but a running request that has produced at least `limit` times the length first expected of it (rounded down) keeps its
+/// place: its cache is large by then, and its end near. Limit 0 never preempts, 1 and above comes close to SRPT. When memory runs out a request that
+/// may be preempted goes first, else the longest. Cost that of `srpt`. The paper has a closed form for the mean response time in M/G/1; there is no
+/// guarantee with memory.
 public struct LimitedPreemption: SchedulingPolicy {
     public static let description = PolicyDescription(
         name: "trail", summary: "shortest remaining time first that preempts only early in a request's life", source: "TRAIL, 2410.01035",

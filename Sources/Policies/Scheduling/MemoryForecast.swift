@@ -2,13 +2,13 @@ import Quantities
 
 /// How much memory the requests of a batch will hold in each iteration to come, if each is as long as predicted: the look-ahead check of 2502.07115.
 ///
-/// Model: every iteration brings each running request a token, once its prompt is computed. A request of `tokens` tokens that has its next one after `delay`
-/// iterations and `rest` tokens to come holds the blocks of `tokens` + max(0, t - `delay`) tokens in iteration t, up to iteration `delay` + `rest` - 1. Between
-/// two ends use only grows, so it is enough to look at the last iteration of each request. Exact for predictions that hold, while the token budget
-/// has room for every running request and no prompt is longer than it; else an estimate, behind which stands preemption.
+/// Model: every iteration brings each running request a token, once its prompt is computed. A request of `tokens` tokens that has its next one after
+/// `delay` iterations and `rest` tokens to come holds the blocks of `tokens` + max(0, t - `delay`) tokens in iteration t, up to iteration `delay` +
+/// `rest` - 1. Between two ends use only grows, so it is enough to look at the last iteration of each request. Exact for predictions that hold, while
+/// the token budget has room for every running request and no prompt is longer than it; else an estimate, behind which stands preemption.
 ///
-/// Cost: O(n) for each request that is tried beside n others, and O(n squared) once in a decision, which is left out when the first does not fit even now.
-/// Where caches do not grow, only what is free now counts.
+/// Cost: O(n) for each request that is tried beside n others, and O(n squared) once in a decision, which is left out when the first does not fit even
+/// now. Where caches do not grow, only what is free now counts.
 public struct MemoryForecast: Sendable {
     /// Which of the predicted lengths is believed.
     public enum Basis: Sendable {
@@ -119,8 +119,8 @@ public struct MemoryForecast: Sendable {
 }
 
 extension MemoryForecast {
-    /// Admits the queue from its head while the check holds. What nobody could join (a length that leaves no room, a share that is kept back) joins when
-    /// nothing runs: then nobody else can be hurt.
+    /// Admits the queue from its head while the check holds. What nobody could join (a length that leaves no room, a share that is kept back) joins
+    /// when nothing runs: then nobody else can be hurt.
     mutating func admitPrefix(of waiting: WaitingQueue, _ engine: EngineView, into admitted: inout [QueuedRequest]) {
         let places = min(waiting.count, engine.freePlaces)
         guard places > 0 else { return }

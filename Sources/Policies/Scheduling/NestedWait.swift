@@ -2,14 +2,15 @@ import Quantities
 
 /// WAIT without known lengths: output is cut into segments, and each segment waits until enough requests have got there: Nested WAIT.
 ///
-/// Source: 2504.11320. Model: that of `wait` with lengths unknown until they end. Rule: segment k (of `width` tokens; the last has no end) has a threshold; let k* be the largest k such that
-/// at the entries of segments 1 to k there are as many requests as their thresholds; the first entry is the queue, the others hold those that have produced exactly the tokens of the segments
-/// before. Segments 1 to k* advance, up to their threshold of each stage, the later ones skip the iteration and keep their caches. Thresholds: n(1) = `threshold`,
-/// n(k) = n(k - 1) x `survival`, rounded, at least 1 (the authors take the share that survives a segment, and 0.05 on top). A segment that has stood still for `patience`
-/// advances with those before it, so that the last requests end: the model has no end of arrivals. Cost O(running) for a decision.
+/// Source: 2504.11320. Model: that of `wait` with lengths unknown until they end. Rule: segment k (of `width` tokens; the last has no end) has a
+/// threshold; let k* be the largest k such that at the entries of segments 1 to k there are as many requests as their thresholds; the first entry is
+/// the queue, the others hold those that have produced exactly the tokens of the segments before. Segments 1 to k* advance, up to their threshold of
+/// each stage, the later ones skip the iteration and keep their caches. Thresholds: n(1) = `threshold`, n(k) = n(k - 1) x `survival`, rounded, at
+/// least 1 (the authors take the share that survives a segment, and 0.05 on top). A segment that has stood still for `patience` advances with those
+/// before it, so that the last requests end: the model has no end of arrivals. Cost O(running) for a decision.
 ///
-/// Guarantee: with thresholds that keep up with arrivals, memory for the requests that pile up at the entries, and survival shares below n(k) / n(k - 1), no overflow with high probability
-/// and O(1) delay over the fluid optimum. Below saturation the waiting only costs latency.
+/// Guarantee: with thresholds that keep up with arrivals, memory for the requests that pile up at the entries, and survival shares below n(k) / n(k -
+/// 1), no overflow with high probability and O(1) delay over the fluid optimum. Below saturation the waiting only costs latency.
 public struct NestedWait: SchedulingPolicy {
     public static let description = PolicyDescription(
         name: "nested-wait", summary: "waits for thresholds at each segment of output, without known lengths", source: "Nested WAIT, 2504.11320",

@@ -2,11 +2,12 @@ import Quantities
 
 /// MC-SF as if every request were as short as its lower bound, which is raised as it goes on; who turns out longer is evicted and tried again: A-min.
 ///
-/// Source: 2508.14544. Model: that of `a-max`. Rule: when the running requests will not fit in the next iteration, those with the smallest lower bound lose their
-/// caches until the others do (ties: the latest arrival first, where the paper draws); a bound is at least the tokens produced and one more, so an eviction
-/// teaches something. Then waiting requests join by lower bound while `mc-sf`'s check holds with lower bounds for lengths. Upper bounds are not used. Differs from the paper
-/// in that tokens produced before an eviction are kept, and only computed again. Cost that of `mc-sf`, and O(running log running) when memory runs out.
-/// Guarantee: ratio to the hindsight optimum of the order of the logarithm of upper over lower bound.
+/// Source: 2508.14544. Model: that of `a-max`. Rule: when the running requests will not fit in the next iteration, those with the smallest lower
+/// bound lose their caches until the others do (ties: the latest arrival first, where the paper draws); a bound is at least the tokens produced and
+/// one more, so an eviction teaches something. Then waiting requests join by lower bound while `mc-sf`'s check holds with lower bounds for lengths.
+/// Upper bounds are not used. Differs from the paper in that tokens produced before an eviction are kept, and only computed again. Cost that of
+/// `mc-sf`, and O(running log running) when memory runs out. Guarantee: ratio to the hindsight optimum of the order of the logarithm of upper over
+/// lower bound.
 public struct OptimisticShortestFirst: SchedulingPolicy {
     public static let description = PolicyDescription(
         name: "a-min", summary: "smallest lower bound first; who turns out longer is evicted and tried again", source: "A-min, 2508.14544",

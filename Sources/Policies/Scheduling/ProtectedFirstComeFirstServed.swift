@@ -2,11 +2,12 @@ import Quantities
 
 /// First come, first served, with a share of memory kept back from those that join, for the caches of those that run to grow into.
 ///
-/// Source: the alpha-protection greedy and the beta-clearing heuristics that 2502.07115 compares with, which abstract vLLM (its watermark is a protection of
-/// 0.01). Model: one worker, rounds, caches that grow by a token a round. Rule: the head joins while the blocks in use and its own are at most
-/// (1 - `protection`) of all. When what runs will not fit in the next iteration, each running request loses its cache with probability `clearing`; with 0 the
-/// engine preempts as many as it must, latest arrival first. A prompt that needs more than the share joins when nothing runs. Cost O(1) for each request that
-/// joins, and O(running) with clearing. No guarantee: in that paper clearing all (1) without end was seen below protections of 0.21 to 0.24.
+/// Source: the alpha-protection greedy and the beta-clearing heuristics that 2502.07115 compares with, which abstract vLLM (its watermark is a
+/// protection of 0.01). Model: one worker, rounds, caches that grow by a token a round. Rule: the head joins while the blocks in use and its own are
+/// at most (1 - `protection`) of all. When what runs will not fit in the next iteration, each running request loses its cache with probability
+/// `clearing`; with 0 the engine preempts as many as it must, latest arrival first. A prompt that needs more than the share joins when nothing runs.
+/// Cost O(1) for each request that joins, and O(running) with clearing. No guarantee: in that paper clearing all (1) without end was seen below
+/// protections of 0.21 to 0.24.
 public struct ProtectedFirstComeFirstServed: SchedulingPolicy {
     public static let description = PolicyDescription(
         name: "fcfs-protected", summary: "first come, first served, with a share of memory kept back", source: "alpha-protection greedy, 2502.07115",

@@ -127,9 +127,10 @@ public struct SchedulingTraits: OptionSet, Sendable {
 
 /// Decides which requests a worker computes in its next iteration.
 ///
-/// The engine forms it: what runs goes first, then requests join in the policy's order while token budget, places and blocks last; the first that does not
-/// fit ends it. A policy without traits is first come, first served. In an iteration that would come out empty although something could be computed the engine
-/// overrules the policy, unless this named a time to decide again (`RunningOrders.decidesAgain`): so nobody waits for what never comes.
+/// The engine forms it: what runs goes first, then requests join in the policy's order while token budget, places and blocks last; the first that
+/// does not fit ends it. A policy without traits is first come, first served. In an iteration that would come out empty although something could be
+/// computed the engine overrules the policy, unless this named a time to decide again (`RunningOrders.decidesAgain`): so nobody waits for what never
+/// comes.
 public protocol SchedulingPolicy: Sendable {
     static var description: PolicyDescription { get }
     static var traits: SchedulingTraits { get }

@@ -2,14 +2,15 @@ import Quantities
 
 /// Batches of waiting requests chosen by total length over the square of their number, then shortest first within a batch.
 ///
-/// Source: 2508.06133. Model: that of `mc-sf` with prompts of any length, all there at the start. Rule: of those that wait, take the set X that fits into memory with its
-/// whole length and has the least F(X) = sum of lengths / |X| squared; X by length, then the next set from the rest, and so on. Then admit in this order while `mc-sf`'s check
-/// holds. The order is made for a snapshot of the queue and made anew when all of it has joined, or when as many again wait as were left of it. Preempted requests join with the next
-/// snapshot. Priorities do not count.
+/// Source: 2508.06133. Model: that of `mc-sf` with prompts of any length, all there at the start. Rule: of those that wait, take the set X that fits
+/// into memory with its whole length and has the least F(X) = sum of lengths / |X| squared; X by length, then the next set from the rest, and so on.
+/// Then admit in this order while `mc-sf`'s check holds. The order is made for a snapshot of the queue and made anew when all of it has joined, or
+/// when as many again wait as were left of it. Preempted requests join with the next snapshot. Priorities do not count.
 ///
-/// The least F is a knapsack. Sets are looked for by a Lagrangian: for several prices of memory, requests by length + price x memory, as many as fit; the best F of any prefix. `batchF` says
-/// how far that is from the least in tests: it was the least itself on most small instances. Guarantee of the exact rule: a constant ratio to the optimum of total latency (48 in
-/// the paper) where `mc-sf` and first come, first served have none. Cost: that of `mc-sf`, and O(n log n) for a snapshot of n for each of 7 prices.
+/// The least F is a knapsack. Sets are looked for by a Lagrangian: for several prices of memory, requests by length + price x memory, as many as fit;
+/// the best F of any prefix. That is not always the least; tests hold it against all sets of small instances. Guarantee of the exact rule: a constant
+/// ratio to the optimum of total latency (48, as reported) where `mc-sf` and first come, first served have none. Cost: that of `mc-sf`, and O(n log
+/// n) for a snapshot of n for each of 7 prices.
 public struct SortedF: SchedulingPolicy {
     public static let description = PolicyDescription(
         name: "sorted-f", summary: "batches by total length over squared number, then shortest first", source: "Sorted-F, 2508.06133",

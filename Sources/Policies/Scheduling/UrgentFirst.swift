@@ -2,10 +2,10 @@ import Quantities
 
 /// The most urgent first, also in place of a running request that is less urgent.
 ///
-/// Source: the priority policy of vLLM, with preemption for those that wait as in preemptive priority queueing (Cobham 1954). Rule: by priority, then arrival; with
-/// `aging`, a request gains one step of priority for every such time that it has been in the cluster, so that none starves. If the first that waits has no place or no blocks, and running
-/// requests of lower priority (as the topology gives it) have enough of them, these lose their caches, lowest and latest first. Cost O(1), and O(running) when somebody
-/// has to give way. No guarantee for latency.
+/// Source: the priority policy of vLLM, with preemption for those that wait as in preemptive priority queueing (Cobham 1954). Rule: by priority, then
+/// arrival; with `aging`, a request gains one step of priority for every such time that it has been in the cluster, so that none starves. If the
+/// first that waits has no place or no blocks, and running requests of lower priority (as the topology gives it) have enough of them, these lose
+/// their caches, lowest and latest first. Cost O(1), and O(running) when somebody has to give way. No guarantee for latency.
 public struct UrgentFirst: SchedulingPolicy {
     public static let description = PolicyDescription(
         name: "priority", summary: "the most urgent first, also in place of a less urgent one that runs", source: "vLLM; Cobham 1954",

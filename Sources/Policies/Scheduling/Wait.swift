@@ -2,16 +2,18 @@ import Quantities
 
 /// Waits until enough requests of a type are there, then advances that many of each stage of it: WAIT.
 ///
-/// Source: 2504.11320. Model: one worker, Poisson arrivals of types with known prompt and output lengths, iterations that take a constant and a time for each token of context in
-/// the batch, first tokens lost on overflow. Rule: a type may advance when as many of it wait as its threshold; then up to that many of it join, and up to that many of each stage (tokens
-/// produced) are computed; all others keep their cache and skip the iteration. When no type may, the worker waits.
+/// Source: 2504.11320. Model: one worker, Poisson arrivals of types with known prompt and output lengths, iterations that take a constant and a time
+/// for each token of context in the batch, first tokens lost on overflow. Rule: a type may advance when as many of it wait as its threshold; then up
+/// to that many of it join, and up to that many of each stage (tokens produced) are computed; all others keep their cache and skip the iteration.
+/// When no type may, the worker waits.
 ///
-/// Types here are classes of predicted output length: up to `first` tokens, up to `ratio` times that, and so on, `classes` in all. Thresholds: `threshold` requests shared out by
-/// the types' part of all arrivals so far, at least 1 (the fluid optimum is in proportion to arrival rates). What the model does not have is an end of arrivals: a type that has
-/// waited for `patience` without advancing advances whatever its number, so that the last requests end. Cost O(waiting + running) for a decision.
+/// Types here are classes of predicted output length: up to `first` tokens, up to `ratio` times that, and so on, `classes` in all. Thresholds:
+/// `threshold` requests shared out by the types' part of all arrivals so far, at least 1 (the fluid optimum is in proportion to arrival rates). What
+/// the model does not have is an end of arrivals: a type that has waited for `patience` without advancing advances whatever its number, so that the
+/// last requests end. Cost O(waiting + running) for a decision.
 ///
-/// Guarantee, for thresholds n that keep up with arrivals (n / rate at least the iteration's time) and fit memory: throughput within O(1 / sqrt T) of the fluid optimum over a time T, latency
-/// O(sqrt T); with slack O(1 / T) and O(1). Below saturation the waiting only costs latency.
+/// Guarantee, for thresholds n that keep up with arrivals (n / rate at least the iteration's time) and fit memory: throughput within O(1 / sqrt T) of
+/// the fluid optimum over a time T, latency O(sqrt T); with slack O(1 / T) and O(1). Below saturation the waiting only costs latency.
 public struct Wait: SchedulingPolicy {
     public static let description = PolicyDescription(
         name: "wait", summary: "waits for a threshold of requests of a type, then advances as many of each stage", source: "WAIT, 2504.11320",

@@ -59,13 +59,13 @@ extension TopologyChecks {
 
     /// Nodes must not be too many, and no pool may be called like a node.
     func checkNodes() {
-        let total = draft.pools.reduce(PoolGrammar.reserved.count) { $0 + $1.count }
-        if total > Limits.nodes, let largest = draft.pools.max(by: { $0.count < $1.count }) {
+        let total = draft.pools.reduce(PoolGrammar.reserved.count) { $0 + $1.size }
+        if total > Limits.nodes, let largest = draft.pools.max(by: { $0.size < $1.size }) {
             report(["count"], of: largest, "found \(total) nodes with the client and the controller, expected at most \(Limits.nodes)")
         }
         for pool in draft.pools {
             guard let dash = pool.name.lastIndex(of: "-"), let ordinal = Int(pool.name[pool.name.index(after: dash)...]) else { continue }
-            guard let owner = draft.pools.first(where: { $0.name == pool.name[..<dash] }), ordinal < owner.count else { continue }
+            guard let owner = draft.pools.first(where: { $0.name == pool.name[..<dash] }), ordinal < owner.size else { continue }
             reading.report(pool.mark, "the pool '\(pool.name)' is called like a worker of the pool '\(owner.name)', expected a name that no node has")
         }
     }

@@ -28,7 +28,7 @@ extension TopologyChecks {
         // What nodes there are is not known from pools with mistakes.
         let isUnknown = ["pools", "defaults", "hosts", "model", "recovery", "faults.events", "faults.random", "faults.trace"].contains(
             where: reading.isBroken)
-        let nodes = cluster.pools.reduce(PoolGrammar.reserved.count) { $0 + $1.count }
+        let nodes = cluster.pools.reduce(PoolGrammar.reserved.count) { $0 + $1.size }
         guard !isUnknown, nodes <= Limits.nodes else { return plan }
         let layout = ClusterLayout(cluster)
         let names = TargetNames(layout, draft.pools)
@@ -165,7 +165,7 @@ struct TargetNames {
         hosts = (layout.nodes.map(\.host).max() ?? -1) + 1
         racks = (layout.nodes.map(\.rack).max() ?? -1) + 1
         func range(_ name: String, _ count: Int) -> String { count == 1 ? "\(name)-0" : "\(name)-0 to \(name)-\(count - 1)" }
-        ranges = PoolGrammar.reserved + pools.map { range($0.name, $0.count) } + [range("host", hosts), range("rack", racks)]
+        ranges = PoolGrammar.reserved + pools.map { range($0.name, $0.size) } + [range("host", hosts), range("rack", racks)]
         all = names + (0..<hosts).map { "host-\($0)" } + (0..<racks).map { "rack-\($0)" }
     }
 

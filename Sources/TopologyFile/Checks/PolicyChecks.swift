@@ -51,10 +51,32 @@ extension TopologyChecks {
         if draft.recovery.policy.name == "kv-replica" { reading.report(at: ["recovery.policy", "recovery"], message(draft.recovery.policy)) }
     }
 
+    /// Workers that leave give their requests up by other means; both at once would pull at the same request.
+    func checkMovesOfLeaving() {
+        guard PreemptionRegistry.announces(draft.recovery.preemption) || draft.controller.scaling.name != NoScaling.description.name else { return }
+        func message(_ choice: PolicyChoice) -> String {
+            "the policy '\(choice.name)' moves caches between workers that stay, and policies for preemption or scaling have some leave, "
+                + "expected one or the other"
+        }
+        if draft.controller.migration.name != "none" {
+            reading.report(at: ["controller.migration", "controller"], message(draft.controller.migration))
+        }
+        if draft.recovery.policy.name == "kv-replica" { reading.report(at: ["recovery.policy", "recovery"], message(draft.recovery.policy)) }
+    }
+
+    /// A scaling policy must have workers to begin.
+    func checkScaling() {
+        let scaling = draft.controller.scaling
+        guard scaling.name != NoScaling.description.name, !reading.isBroken("pools"), draft.pools.allSatisfy({ $0.size == $0.count }) else { return }
+        reading.report(
+            at: ["controller.scaling", "controller"],
+            "the policy '\(scaling.name)' has workers begin and rest, and no pool has any that may, expected the key 'max' in one, above its count")
+    }
+
     private func predicts(_ predictor: PolicyDescription) -> Bool { predictor.name != NoPrediction.description.name }
 
-    /// With layer-wise transfer decode workers reserve room for requests that prefill workers have not computed. If one of these overtakes another at either end, each
-    /// end can be full of what waits for the other: so all must keep the order of arrival.
+    /// With layer-wise transfer decode workers reserve room for requests that prefill workers have not computed. If one of these overtakes another at
+    /// either end, each end can be full of what waits for the other: so all must keep the order of arrival.
     func checkOrder() {
         let pushing = draft.pools.filter { $0.role == .prefill && $0.engine.transfer == .layerwise }
         guard let first = pushing.first else { return }

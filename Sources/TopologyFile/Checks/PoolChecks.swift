@@ -11,6 +11,7 @@ extension TopologyChecks {
         checkTable(pool)
         if let model { checkModel(model, pool) }
         checkMixture(pool, model)
+        checkSpares(pool)
         guard model != nil, device != nil else { return nil }
         return pool.plan
     }
@@ -34,6 +35,17 @@ extension TopologyChecks {
     func report(_ keys: [String], of pool: PoolDraft, _ message: String) {
         let place = keys.flatMap { [pool.path($0), "defaults.\($0)"] } + ["pools.\(pool.name)"]
         reading.report(at: place, message)
+    }
+
+    /// Workers that rest must be able to.
+    private func checkSpares(_ pool: PoolDraft) {
+        guard let most = pool.most, !isBroken(["count", "max"], of: pool) else { return }
+        if most < pool.count {
+            report(["max", "count"], of: pool, "found at most \(most) workers of which \(pool.count) serve from the start, expected no fewer")
+        }
+        if most > pool.count, pool.mixture != nil || pool.role.map({ [.ep, .attention, .expert].contains($0) }) == true {
+            report(["max"], of: pool, "found workers that rest in a pool whose workers share layers, expected none: max must be count")
+        }
     }
 
     private func checkParallelism(_ pool: PoolDraft, _ model: ModelShape?) {

@@ -26,6 +26,8 @@ struct TopologyChecks {
         checkOrder()
         checkAdmission()
         checkMoves()
+        checkMovesOfLeaving()
+        checkScaling()
         if let objective = draft.objective, objective == ServiceObjective(), !reading.isBroken("slo") {
             reading.report(at: ["slo"], "found an slo without a bound, expected ttft, tbt or e2e")
         }
@@ -38,7 +40,7 @@ struct TopologyChecks {
             predictor: draft.predictor, decisionCost: draft.decisionCost, recovery: draft.recovery)
         for (pool, plan) in pairs { checkMemory(plan, pool, in: cluster) }
         // A cluster without measure is not laid out.
-        if cluster.pools.reduce(0, { $0 + $1.count }) <= Limits.nodes {
+        if cluster.pools.reduce(0, { $0 + $1.size }) <= Limits.nodes {
             let layout = ClusterLayout(cluster)
             for (pool, plan) in pairs { checkExperts(plan, pool, in: cluster, layout) }
         }

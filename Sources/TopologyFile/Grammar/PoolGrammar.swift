@@ -10,6 +10,9 @@ struct PoolDraft {
     var mark = Mark()
     var role: Role?
     var count = 1
+    /// Workers with a process; those beyond `count` rest.
+    var most: Int?
+    var size: Int { max(count, most ?? count) }
     var model: ModelShape?
     var device: DeviceShape?
     var tensorParallel = 1
@@ -47,7 +50,10 @@ enum PoolGrammar {
     static var keys: [Key<PoolDraft>] {
         [
             Key("role", \.role, Codec<Role>.choice("role", Role.workers).optional, isRequired: true, "What its workers do."),
-            Key("count", \.count, .integer(1...Limits.nodes, "a number of workers"), "Workers."),
+            Key("count", \.count, .integer(1...Limits.nodes, "a number of workers"), "Workers that serve from the start."),
+            Key(
+                "max", \.most, Codec<Int>.integer(1...Limits.nodes, "a number of workers").or("count"),
+                "Workers that there may be: those beyond count rest until the controller's scaling policy has them serve."),
         ] + inheritable
     }
 

@@ -21,6 +21,9 @@ enum RecoveryGrammar {
                 Key(
                     "standby", \.hasStandby, .flag,
                     "Whether a second controller takes over when the first is silent; or the first's restart counts, if that is earlier."),
+                Key(
+                    "preemption", \.preemption, PolicyGrammar.codec(.preemption, PreemptionRegistry.descriptions),
+                    "What is done between the notice that a worker will be ended and its end."),
                 Key("start-up", \.startUp, startUp, "What a worker's start costs."),
             ])
     }

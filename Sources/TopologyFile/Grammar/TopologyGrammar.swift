@@ -80,6 +80,9 @@ enum ClusterGrammar {
                 Key(
                     "migration", \.migration, PolicyGrammar.codec(.migration, MigrationRegistry.descriptions),
                     "Between which workers running requests are moved."),
+                Key(
+                    "scaling", \.scaling, PolicyGrammar.codec(.scaling, ScalingRegistry.descriptions),
+                    "How many workers serve, where pools have more than serve from the start."),
             ])
     }
 

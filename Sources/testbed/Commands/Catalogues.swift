@@ -20,6 +20,7 @@ enum Catalogues {
             (PolicyFamily.routing, RoutingRegistry.descriptions), (.admission, AdmissionRegistry.descriptions),
             (.scheduling, SchedulingRegistry.descriptions), (.migration, MigrationRegistry.descriptions), (.recovery, RecoveryRegistry.descriptions),
             (.balance, BalanceRegistry.descriptions), (.predictor, PredictorRegistry.descriptions),
+            (.preemption, PreemptionRegistry.descriptions), (.scaling, ScalingRegistry.descriptions),
         ]
         let items = families.flatMap { family, descriptions in descriptions.map { item(family, $0) } }
         return print(items, headings: ["family", "policy", "what it does", "parameters", "source"], command)

@@ -1,0 +1,25 @@
+import Quantities
+
+/// A worker that will be ended gets nothing new, hands back what waits, and goes on with what runs; what has not ended `margin` before its end is handed
+/// back too, and begun again elsewhere.
+///
+/// Source: rerouting, a baseline of SpotServe (ASPLOS 24); graceful termination of Kubernetes. No request waits for the failure detector. What is handed back
+/// late has its cache computed again: prompt and tokens so far. Cost O(requests of the worker).
+public struct DrainBeforeEnd: PreemptionPolicy {
+    public static let description = PolicyDescription(
+        name: "drain", aliases: ["reroute"], summary: "finishes what it can and hands the rest back",
+        source: "rerouting, a baseline of SpotServe (ASPLOS 24)",
+        parameters: [PreemptionParameters.margin])
+
+    public let margin: Nanoseconds
+
+    public init(parameters: PolicyParameters, random: RandomStream) { margin = PreemptionParameters.margin(parameters) }
+}
+
+/// What several preemption policies have in common.
+enum PreemptionParameters {
+    static let margin = ParameterDescription(
+        "margin", unit: "s", defaultValue: 0.01, range: 0...3600, summary: "how long before its end a worker hands back what is left")
+
+    static func margin(_ parameters: PolicyParameters) -> Nanoseconds { Nanoseconds(parameters["margin"] * 1e9) }
+}
