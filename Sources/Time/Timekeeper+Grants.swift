@@ -19,7 +19,7 @@ extension Timekeeper {
 
     /// Appends the windows that can be granted now. Call it when no more reports are at hand.
     public mutating func grant(into grants: inout [Grant]) {
-        guard !isSettling else { return }
+        guard !isSettling, !isOver else { return }
         let earliest = earliestSends()
         let bounds = bounds(earliest)
         let before = grants.count
@@ -68,7 +68,7 @@ extension Timekeeper {
         let told = [Channel.fence, .leave, .moved].reduce(client.earliest[.cancel]) {
             min($0, earliest[$1] + min(latency[$1], .never - earliest[$1]))
         }
-        let change = min(stop, isOver ? .never : nextChange)
+        let change = min(stop, nextChange)
         let limit = min(arrival + min(Self.aheadLimit, .never - arrival), change, told)
         // Telling it twice would change nothing: what it may send before `limit` is then no arrival but an answer.
         if arrival < limit, limit > sentAhead, arrival <= others + Self.aheadLimit / 2 {
@@ -130,7 +130,7 @@ extension Timekeeper {
 
     /// Up to where the nodes of each role may go on.
     func bounds(_ sends: ChannelTimes) -> [Instant] {
-        let change = min(stop, isOver ? Instant.never : nextChange)
+        let change = min(stop, nextChange)
         return receives.map { channels in
             channels.reduce(change) { min($0, sends[$1] + min(latency[$1], .never - sends[$1])) }
         }
