@@ -9,7 +9,12 @@ import Quantities
 public struct PessimisticShortestFirst: SchedulingPolicy {
     public static let description = PolicyDescription(
         name: "a-max", summary: "shortest upper bound first while memory suffices for all upper bounds", source: "A-max, 2508.14544",
-        needsPrediction: true)
+        needsPrediction: true,
+        guarantees: [
+            Guarantee(
+                .intervalRatioToShortestFirst, when: [.allAtStart, .equalPrompts, .boundsHold, .oneInterval], isAsymptotic: true),
+            Guarantee(.noEvictions, when: [.boundsHold]),
+        ])
     public static let traits: SchedulingTraits = [.ranks, .admits, .overtakes]
 
     private var forecast = MemoryForecast(basis: .upper)
