@@ -4,7 +4,7 @@ import Quantities
 
 /// A random family of instances, small enough for the optimum to be proved.
 ///
-/// Memory is 10 to 30 tokens, where a family does not say otherwise, and requests are 4 to 8.
+/// Memory is 8 to 20 tokens, where a family does not say otherwise, and requests are 4 to 7.
 public enum InstanceFamily: String, Sendable, CaseIterable {
     /// The synthetic study of 2502.07115 made smaller: prompts of 1 to 5 tokens, outputs of any length that fits, all there at the start.
     case atStart = "at-start"
@@ -21,8 +21,8 @@ public enum InstanceFamily: String, Sendable, CaseIterable {
 
     /// An instance of the family.
     public func draw(_ random: inout RandomStream, _ teller: Teller) -> AuditInstance {
-        let count = 4 + random.below(5)
-        let memory = 10 + random.below(21)
+        let count = 4 + random.below(4)
+        let memory = 8 + random.below(13)
         switch self {
         case .atStart, .arrivals:
             let requests = (0..<count).map { _ in

@@ -5,8 +5,8 @@ import Quantities
 /// Small changes of an instance, for a search for worse ones.
 struct InstanceMutation {
     /// Most requests, and most tokens of memory.
-    var requestLimit = 9
-    var memoryLimit = 40
+    var requestLimit = 8
+    var memoryLimit = 24
     let teller: Teller
 
     /// A changed instance; `nil` when what was drawn cannot be.

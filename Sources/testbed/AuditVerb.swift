@@ -22,7 +22,7 @@ extension CommandTable {
                 "predictor", "What the policy is told of output lengths: NAME[,PARAMETER=VALUE…].",
                 value: .init("PREDICTOR", fallback: "what the policy's guarantee is about: interval,ratio=0.25 for a-max and a-min, else oracle")),
             Option(
-                "nodes", "Nodes of the search for the optimum of an instance.", value: .init("N", .integer(0...10_000_000), fallback: "500")),
+                "nodes", "Nodes of the search for the optimum of an instance.", value: .init("N", .integer(0...10_000_000), fallback: "200")),
             Option("cluster", "Search a small cluster's workload by runs, also for a scheduling policy."),
             Option("save", "Save what refutes a guarantee, else the worst that was found.", value: .init("FILE", completion: .files([".csv", ".yaml"]))),
             Option(

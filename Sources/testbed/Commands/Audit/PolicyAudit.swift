@@ -7,6 +7,7 @@ import Policies
 import Quantities
 import Terminal
 import TopologyFile
+import TraceFiles
 
 /// `testbed audit POLICY`: instances and workloads on which a policy fails.
 enum PolicyAudit {
@@ -19,7 +20,7 @@ enum PolicyAudit {
             let (choice, description) = try ChoiceText.parse(command.arguments[0], what: "scheduling or routing policy", families.flatMap { $0 })
             let isRouting = RoutingRegistry.descriptions.contains(description)
             if isRouting || command.has("cluster") || command.text("replay")?.hasSuffix(".csv") == false {
-                return fail("not there yet", code: 1)
+                return try ClusterAudit(choice, isRouting: isRouting, command).run()
             }
             return try instances(command, choice, description)
         } catch let error as Misuse {
@@ -28,6 +29,8 @@ enum PolicyAudit {
             return fail("\(error)", code: 2)
         } catch let error as Diagnostics {
             return fail("\(error)\n", code: 2)
+        } catch let error as TraceError {
+            return fail("\(error)", code: 2)
         } catch let error as SolverError {
             return fail("the solver gave up (\(error))", code: 1)
         } catch {
