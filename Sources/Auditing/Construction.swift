@@ -8,9 +8,10 @@ public enum Construction: String, Sendable, CaseIterable {
     /// the number of requests).
     ///
     /// With M tokens of memory: one request of prompt 1 and output M - 1 is there at the start; the rule starts it, at round b. M / 2 requests of prompt
-    /// 1 and output 1 come when it has q rounds left, q about the square root of M. They hold 2 tokens each and it leaves j with j rounds to go, so
-    /// that in those q rounds no more than the sum of j / 2, q (q - 1) / 4, end: the others wait for all of q. The optimum has them all end in the round after they
-    /// come and the long one after that. So for M = 64 (33 requests, q = 8): at least 63 + 18 x 8 + ... against at most 56 + 1 + 63 + 32 + b.
+    /// 1 and output 1 come when it has q rounds left, q about the square root of M. They take 2 tokens each, and it leaves j with j rounds to go after
+    /// a round, so that before its end no more than E = sum of floor(j / 2) over j < q are served: the others wait for q + 1 rounds. Total latency is at least
+    /// M - 1 + b + (M / 2 - E) (q + 1) + E, of the order of M to the power of 1.5. The optimum serves them all in the round after they come and the
+    /// long one after that: at most M / 2 + b + 2 M - 1 - q.
     case lateBurst = "late-burst"
     /// Against first come, first served in any form: giants, which take the whole memory for a round each, are ahead of many that would all fit
     /// together (2508.06133). With g giants and n others the ratio is (n (g + 1) + g (g + 1) / 2) / (n + g + g (g + 1) / 2), near g + 1.

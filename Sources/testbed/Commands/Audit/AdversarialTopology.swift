@@ -8,7 +8,7 @@ import Workload
 /// The small cluster whose workload is searched, as a topology and as a plan.
 enum AdversarialTopology {
     private static func lines(_ choice: PolicyChoice, isRouting: Bool, workload: String) -> [String] {
-        let parameters = choice.parameters.sorted { $0.key < $1.key }.map { ", \($0.key): \(Figures.number($0.value))" }.joined()
+        let parameters = choice.parameters.sorted { $0.key < $1.key }.map { ", \($0.key): \(ChoiceText.plain($0.value))" }.joined()
         let name = parameters.isEmpty ? choice.name : "{policy: \(choice.name)\(parameters)}"
         let engine = isRouting ? "" : ", engine: {scheduling: \(name)}"
         return [

@@ -1,7 +1,6 @@
 import CommandLine
 import Policies
 import Quantities
-import Terminal
 
 /// Policies and predictors as a command line names them: `NAME[,PARAMETER=VALUE…]`.
 enum ChoiceText {
@@ -25,6 +24,11 @@ enum ChoiceText {
         return (PolicyChoice(description.name, parameters: parameters), description)
     }
 
+    /// A number with all its digits, and no more: it is read again.
+    static func plain(_ value: Double) -> String {
+        value == value.rounded() && value.magnitude < 1e15 ? "\(Int64(value))" : "\(value)"
+    }
+
     private static func parameter(
         _ text: String, of description: PolicyDescription, _ option: String
     ) throws(PolicyAudit.Misuse) -> (ParameterDescription, Double) {
@@ -40,8 +44,13 @@ enum ChoiceText {
             let found = halves.count == 2 ? "'\(halves[1])'" : "no value"
             throw PolicyAudit.Misuse(
                 text: "\(option)found \(found) for '\(parameter.name)' of '\(description.name)', expected a number from "
-                    + "\(Figures.number(range.lowerBound)) to \(Figures.number(range.upperBound))")
+                    + "\(plain(range.lowerBound)) to \(plain(range.upperBound))")
         }
         return (parameter, value)
     }
+}
+
+extension PolicyChoice {
+    /// As a command line names it.
+    var text: String { ([name] + parameters.sorted { $0.key < $1.key }.map { "\($0.key)=\(ChoiceText.plain($0.value))" }).joined(separator: ",") }
 }

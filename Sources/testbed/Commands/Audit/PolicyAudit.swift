@@ -91,13 +91,6 @@ enum PolicyAudit {
     }
 }
 
-extension PolicyChoice {
-    /// As a command line names it.
-    var text: String {
-        ([name] + parameters.sorted { $0.key < $1.key }.map { "\($0.key)=\(Figures.number($0.value))" }).joined(separator: ",")
-    }
-}
-
 /// How far a search has come, on a terminal.
 struct AuditProgress {
     private let style: Style?
