@@ -139,6 +139,7 @@ public struct AuditReport: Sendable {
         verdicts = policy.guarantees.map { Verdict($0) }
     }
 
+    /// Instances judged.
     public var instances: Int { origins.reduce(0) { $0 + $1.instances } }
 
     /// The instance to look at first: one that refutes a guarantee, else the worst.

@@ -117,6 +117,7 @@ public struct Finding: Sendable, Equatable {
 
 /// What became of a guarantee.
 public struct Verdict: Sendable, Equatable {
+    /// What is said of it.
     public enum Kind: String, Sendable {
         /// No instance contradicts it.
         case held
@@ -137,6 +138,7 @@ public struct Verdict: Sendable, Equatable {
 
     init(_ guarantee: Guarantee) { self.guarantee = guarantee }
 
+    /// What the instances say of it.
     public var kind: Kind {
         guard let worst else { return .untested }
         guard let limit = worst.limit(of: guarantee) else { return .unquantified }

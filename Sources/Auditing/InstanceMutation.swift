@@ -13,6 +13,8 @@ struct InstanceMutation {
     func draw(_ instance: AuditInstance, _ random: inout RandomStream) -> AuditInstance? {
         var changed = instance
         for _ in 0..<(1 + random.below(2)) { change(&changed, &random) }
+        // What memory cut off one change may have given back with the next.
+        if teller.isExact { changed = teller.instance(changed.requests.map(\.unit), memory: changed.memory) }
         guard changed != instance, changed.requests.count >= 2, changed.requests.count <= requestLimit, changed.memory <= memoryLimit,
             changed.unit.problem == nil, changed.requests.allSatisfy({ $0.unit.arrival <= 2 * memoryLimit })
         else { return nil }

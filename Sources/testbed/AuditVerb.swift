@@ -24,7 +24,8 @@ extension CommandTable {
             Option(
                 "nodes", "Nodes of the search for the optimum of an instance.", value: .init("N", .integer(0...10_000_000), fallback: "200")),
             Option("cluster", "Search a small cluster's workload by runs, also for a scheduling policy."),
-            Option("save", "Save what refutes a guarantee, else the worst that was found.", value: .init("FILE", completion: .files([".csv", ".yaml"]))),
+            Option(
+                "save", "Save what refutes a guarantee, else the worst that was found.", value: .init("FILE", completion: .files([".csv", ".yaml"]))),
             Option(
                 "replay", "Run the policy on a saved instance, or topology, alone.",
                 value: .init("FILE", completion: .files([".csv", ".yaml", ".yml"]))),

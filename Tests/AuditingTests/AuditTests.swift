@@ -23,7 +23,8 @@ private struct LongestFirst: SchedulingPolicy {
     static let description = PolicyDescription(name: "longest", summary: "mc-sf's check in the wrong order", source: "test")
     static let traits: SchedulingTraits = [.ranks, .admits, .overtakes]
     private var inner = MemoryConstrainedShortestFirst(
-        parameters: PolicyParameters(PolicyChoice("mc-sf"), for: MemoryConstrainedShortestFirst.description), random: RandomStream(seed: 1, stream: 1))
+        parameters: PolicyParameters(PolicyChoice("mc-sf"), for: MemoryConstrainedShortestFirst.description), random: RandomStream(seed: 1, stream: 1)
+    )
     init(parameters: PolicyParameters, random: RandomStream) {}
     mutating func rank(of request: QueuedRequest) -> Int64 { -Int64(request.remaining) }
     mutating func admit(from waiting: WaitingQueue, _ engine: EngineView, into admitted: inout [QueuedRequest]) {
@@ -49,7 +50,7 @@ private func broken<Policy: SchedulingPolicy>(_ type: Policy.Type, _ guarantees:
 }
 
 @Suite struct AuditTests {
-    private let small = Audit.Effort(instances: 24, changes: 12, limits: .init(nodes: 50, orders: 100))
+    private let small = Audit.Effort(instances: 18, changes: 9, limits: .init(nodes: 10, orders: 100))
 
     @Test(arguments: ["mc-sf", "mc-benchmark", "sorted-f", "a-max"])
     func statedGuaranteesHold(name: String) throws {
@@ -89,14 +90,15 @@ private func broken<Policy: SchedulingPolicy>(_ type: Policy.Type, _ guarantees:
     }
 
     @Test func guaranteeThatNothingIsAboutIsUntested() throws {
-        let claim = Guarantee(.ratioToOptimum(1.001), when: [.oneInterval, .equalPrompts, .boundsHold, .roomForTwo, .noShortPredictions, .allAtStart])
+        let claim = Guarantee(
+            .ratioToOptimum(1.001), when: [.oneInterval, .equalPrompts, .boundsHold, .roomForTwo, .noShortPredictions, .allAtStart])
         let report = try Audit.run(broken(LongestFirst.self, [claim]), effort: .init(instances: 1, changes: 0), seed: 2)
         #expect(report.verdicts.first?.instances == 0)
         #expect(report.verdicts.first?.kind == .untested)
     }
 
     @Test func sameSeedSameFindings() throws {
-        let effort = Audit.Effort(instances: 12, changes: 8, limits: .init(nodes: 20, orders: 50))
+        let effort = Audit.Effort(instances: 6, changes: 6, limits: .init(nodes: 5, orders: 50))
         let policy = try audited("fcfs")
         let (one, two) = (try Audit.run(policy, effort: effort, seed: 9), try Audit.run(policy, effort: effort, seed: 9))
         #expect(one.origins == two.origins && one.worst == two.worst)
@@ -106,7 +108,7 @@ private func broken<Policy: SchedulingPolicy>(_ type: Policy.Type, _ guarantees:
 
     /// The search goes on from the worst of a family, so what it ends with is at least as bad.
     @Test func searchFindsWorseThanTheFamilies() throws {
-        let effort = Audit.Effort(instances: 12, changes: 60, limits: .init(nodes: 20, orders: 50))
+        let effort = Audit.Effort(instances: 6, changes: 30, limits: .init(nodes: 5, orders: 50))
         let report = try Audit.run(audited("fcfs"), effort: effort, seed: 3)
         let families = Set(InstanceFamily.allCases.map(\.rawValue))
         let drawn = report.origins.filter { families.contains($0.name) }.map(\.worst).max() ?? 0
@@ -124,7 +126,8 @@ private func broken<Policy: SchedulingPolicy>(_ type: Policy.Type, _ guarantees:
     @Test func conditionsSayWhatAnInstanceIs() {
         let exact = instance([(0, 2, 3, Prediction(exactly: 3)), (0, 2, 5, Prediction(exactly: 5))], memory: 14)
         #expect(Guarantee.Condition.allCases.filter { !exact.meets($0) } == [.oneInterval])
-        let mixed = instance([(0, 1, 3, Prediction(expected: 2, lower: 2, upper: 4)), (1, 2, 4, Prediction(expected: 2, lower: 2, upper: 3))], memory: 11)
+        let mixed = instance(
+            [(0, 1, 3, Prediction(expected: 2, lower: 2, upper: 4)), (1, 2, 4, Prediction(expected: 2, lower: 2, upper: 3))], memory: 11)
         #expect(Guarantee.Condition.allCases.filter { mixed.meets($0) }.isEmpty)
         #expect(mixed.intervalRatio == 2)
         let interval = Prediction(expected: 2, lower: 1, upper: 4)

@@ -93,7 +93,8 @@ struct ClusterAudit {
         guard command.text("save") == nil else { throw PolicyAudit.Misuse(text: "found --save with --replay, expected one of them") }
         let plan = try Validate.read(path, settings: ["clock=inproc"]).get().plan
         guard plan.workload.closedLoop == nil, plan.workload.arrivals != .nothing else {
-            throw PolicyAudit.Misuse(text: "\(path): found a workload whose arrivals depend on the policy, expected one that every policy meets alike")
+            throw PolicyAudit.Misuse(
+                text: "\(path): found a workload whose arrivals depend on the policy, expected one that every policy meets alike")
         }
         if case .trace(let source) = plan.workload.arrivals { _ = try TraceFile.scan(source, for: plan.workload) }
         let source = try requestSource(for: plan.workload, seed: plan.seed)

@@ -41,12 +41,12 @@ enum InstanceReport {
         let count = "\(Figures.count(Int64(verdict.instances))) instances"
         var outcome = verdict.kind.rawValue
         if let worst = verdict.worst {
-            let found = figure(worst.figure(of: guarantee))
+            let found = figure(worst.figure(of: guarantee), of: guarantee)
+            let limit = worst.limit(of: guarantee).map { figure($0, of: guarantee) } ?? "-"
             switch verdict.kind {
-            case .held, .refuted: outcome += ": \(found) at the worst, \(worst.limit(of: guarantee).map(figure) ?? "-") allowed there"
+            case .held, .refuted: outcome += ": \(found) at the worst, \(limit) allowed there"
             case .exceeded:
-                outcome += ": \(found) on an instance of memory \(worst.instance.memory), where \(worst.limit(of: guarantee).map(figure) ?? "-") is "
-                outcome += "claimed for memory without end"
+                outcome += ": \(found) on an instance of memory \(worst.instance.memory), where \(limit) is claimed for memory without end"
             case .unquantified: outcome += ": \(found) with bounds \(figure(worst.instance.intervalRatio)) apart; the claim names no factor"
             case .untested: break
             }
@@ -79,6 +79,11 @@ enum InstanceReport {
         return lines
     }
 
+    /// Ratios have decimals, evictions are counted.
+    private static func figure(_ value: Double, of guarantee: Guarantee) -> String {
+        guarantee.claim == .noEvictions && value.isFinite ? "\(Int(value)) evictions" : figure(value)
+    }
+
     private static func figure(_ value: Double) -> String { value.isFinite ? Figures.fixed(value, decimals: 3) : "no end" }
 
     // MARK: - A replay
@@ -92,12 +97,17 @@ enum InstanceReport {
             var members: [JSONValue.Member] = [.init("policy", .string(policy.name))]
             if case .object(let own) = json(finding) { members += own }
             members.append(
-                .init("guarantees", .array(verdicts.map { ["claim": .string($0.text), "holds": .bool(!isBroken($0))] })))
+                .init(
+                    "guarantees",
+                    .array(verdicts.map { ["claim": .string($0.text), "holds": finding.limit(of: $0) == nil ? .null : .bool(!isBroken($0))] })))
             StandardStream.output.write(JSONValue.object(members).text(.pretty) + "\n")
         } else {
             var lines = describe(finding, style)
             lines[0] = "\(policy.name)" + lines[0].drop { $0 != ":" }
-            for guarantee in verdicts { lines.append("\(isBroken(guarantee) ? "does not hold" : "holds"): \(guarantee.text)") }
+            for guarantee in verdicts {
+                let isOpen = finding.limit(of: guarantee) == nil
+                lines.append("\(isOpen ? "names no factor" : isBroken(guarantee) ? "does not hold" : "holds"): \(guarantee.text)")
+            }
             StandardStream.output.write(lines.map { $0 + "\n" }.joined())
         }
         return verdicts.contains { isBroken($0) && !$0.isAsymptotic } ? 1 : 0

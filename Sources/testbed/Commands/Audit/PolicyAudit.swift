@@ -76,7 +76,8 @@ enum PolicyAudit {
         if let text = command.text("predictor") {
             let (choice, found) = try ChoiceText.parse(text, what: "predictor", PredictorRegistry.descriptions, option: "--predictor: ")
             if found.name == "none", description.needsPrediction {
-                throw Misuse(text: "--predictor: found 'none' for '\(description.name)', which decides on predicted lengths, expected one that predicts")
+                throw Misuse(
+                    text: "--predictor: found 'none' for '\(description.name)', which decides on predicted lengths, expected one that predicts")
             }
             return choice
         }
