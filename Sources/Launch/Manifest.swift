@@ -10,6 +10,8 @@ struct Manifest {
     let version: String
     let incomplete: Bool
     let hasWholeTimeline: Bool
+    /// Programs outside that decided, and whether one was given up.
+    let external: [Summary.External]
 
     var json: JSONValue {
         let files = records.files.map { file in
@@ -27,6 +29,8 @@ struct Manifest {
             "digest": .string(records.digest),
             "digest_algorithm": "xxh3-128",
             "files": .object(files),
+            "asks_programs": .bool(!external.isEmpty),
+            "fell_back": .bool(external.contains(where: \.fellBack)),
         ]
     }
 

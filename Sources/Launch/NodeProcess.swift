@@ -42,9 +42,12 @@ public enum NodeProcess {
         let parts = try PartFiles(directory: folder.parts, node: node, of: plan, rows: rows, continues: born > 0)
         let source = node.role == .client ? try requestSource(for: plan.workload, seed: plan.seed) : NoRequests()
         let probe = DecisionProbe(clock: processorTime)
+        let programs = plan.asksPrograms ? try ExternalPrograms(directory: sockets, logs: folder.logs) : nil
+        defer { programs?.end() }
         guard
             let host = NodeHost.make(
-                node, of: plan, layout: layout, records: rows, faults: FaultTable(plan, layout), born: born, probe: probe, source: { source })
+                node, of: plan, layout: layout, records: rows, faults: FaultTable(plan, layout), born: born, probe: probe, desk: programs?.desk,
+                source: { source })
         else {
             throw SystemError("the topology names a policy that does not exist")
         }

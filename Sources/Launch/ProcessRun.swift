@@ -100,7 +100,7 @@ final class ProcessRun {
     deinit { Files.remove(socketDirectory) }
 
     /// A new directory that nobody else may enter, with a path short enough for a socket's address.
-    private static func makeSocketDirectory() throws(SystemError) -> String {
+    static func makeSocketDirectory() throws(SystemError) -> String {
         // The user's runtime directory may be set and not be there, as in a container that was entered.
         let preferred = getenv("XDG_RUNTIME_DIR").map { String(cString: $0) } ?? ""
         for parent in [preferred, "/tmp"] where (1..<60).contains(parent.utf8.count) {

@@ -100,7 +100,8 @@ public struct Run {
             statistics, wall: wall, incomplete: isIncomplete, digest: records.digest, faults: faults, energy: energy)
         try Files.write(Array((summary.json.text(.pretty) + "\n").utf8), to: folder.path + "/summary.json")
         let manifest = Manifest(
-            plan: plan, layout: layout, records: records, version: version, incomplete: isIncomplete, hasWholeTimeline: hasWholeTimeline)
+            plan: plan, layout: layout, records: records, version: version, incomplete: isIncomplete, hasWholeTimeline: hasWholeTimeline,
+            external: summary.external)
         try Files.write(Array((manifest.json.text(.pretty) + "\n").utf8), to: folder.path + "/manifest.json")
         let final = try folder.moved(to: path)
         return Result(
