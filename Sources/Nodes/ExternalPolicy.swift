@@ -13,6 +13,8 @@ public enum ExternalAnswer<Value> {
     case gone(String)
 }
 
+extension ExternalAnswer: Sendable where Value: Sendable {}
+
 /// The way to a program outside, which the shell gives: the core has no sockets.
 public protocol ExternalDecider: AnyObject {
     /// Has the program begin with nothing in its memory.

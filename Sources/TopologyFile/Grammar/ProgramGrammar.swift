@@ -27,7 +27,7 @@ struct ProgramGrammar {
         mapping = .mapping(
             "a program", Draft(fallback: PolicyChoice(name)),
             [
-                Key("policy", \.policy, .name("policy", [ExternalProgram.policyName]), "The program decides."),
+                Key("policy", \.policy, .name("policy", [ExternalProgram.policyName]), isRequired: true, "A program decides."),
                 Key("command", \.command, Codec<[String]>.list("words of a command", word, limit: 64).optional, said["command"] ?? ""),
                 Key("endpoint", \.endpoint, endpoint.optional, said["endpoint"] ?? ""),
                 Key("timeout", \.timeout, .quantity(.duration, 1_000_000...600_000_000_000), said["timeout"] ?? ""),
@@ -43,8 +43,8 @@ struct ProgramGrammar {
             let mark = entries.first { $0.key == "endpoint" && draft.command != nil }?.keyMark ?? node.mark
             // One that is there and cannot be read has been reported.
             if draft.command != nil || !entries.contains(where: { $0.key == "command" || $0.key == "endpoint" }) {
-                reading.report(
-                    mark, "found \(draft.command == nil ? "neither" : "both") 'command' and 'endpoint' for a program, expected one of the two")
+                let found = draft.command == nil ? "neither 'command' nor" : "both 'command' and"
+                reading.report(mark, "found \(found) 'endpoint' for a program, expected one of the two")
             }
             return nil
         }
