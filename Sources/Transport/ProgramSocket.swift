@@ -113,7 +113,8 @@ public final class ProgramSocket {
         let size = zmq_msg_size(&message)
         arena.reset()
         var allocator = arena.allocator()
-        guard let answer = testbed__policy__answer__unpack(&allocator, size, zmq_msg_data(&message)?.bindMemory(to: UInt8.self, capacity: size)) else {
+        guard let answer = testbed__policy__answer__unpack(&allocator, size, zmq_msg_data(&message)?.bindMemory(to: UInt8.self, capacity: size))
+        else {
             return .wrong("\(size) bytes that are no Answer")
         }
         guard answer.pointee.sequence == sequence else { return .wrong("the question \(answer.pointee.sequence), expected \(sequence)") }

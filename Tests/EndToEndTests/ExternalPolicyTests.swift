@@ -94,6 +94,32 @@ struct ExternalPolicyTests {
         #expect(program.within(5) { program.processes.isEmpty })
     }
 
+    @Test("one that has requests overtake each other does what the built-in policy does", .enabled(if: hasPython()))
+    func order() throws {
+        let program = try Program()
+        let engine = "defaults: {device: h100-sxm, engine: {max-batch: 3}}"
+        let text = smallTopology(requests: 60, rate: 400, extra: "predictor: {name: noisy, error: 0.5}")
+        try program.write(text.replacingOccurrences(of: "defaults: {device: h100-sxm}", with: engine), to: "plan.yaml")
+        try program.write(
+            """
+            import sys
+            sys.path.insert(0, '\(examples)')
+            from testbed_policy import serve
+            def admit(waiting, engine):
+                order = sorted(range(len(waiting)), key=lambda place: (waiting[place].prediction.expected, waiting[place].arrival, waiting[place].id))
+                return order[:max(0, engine.max_batch - len(engine.running))]
+            serve(admit=admit)
+            """, to: "shortest.py")
+        _ = try up(program, "inproc", "fcfs", [])
+        _ = try up(program, "inproc", "own", ["defaults.engine.scheduling=sjf"])
+        #expect(try program.digest("fcfs") != program.digest("own"))
+        for clock in ["inproc", "virtual"] {
+            _ = try up(program, clock, clock, ["defaults.engine.scheduling=\(process(program.path("shortest.py")))"])
+            #expect(try program.digest(clock) == program.digest("own"))
+            #expect(try external(program, clock, "scheduling")["fell_back"] as? Bool == false)
+        }
+    }
+
     @Test("what a program remembers is void when its node begins anew, under both clocks alike", .enabled(if: hasPython()))
     func faults() throws {
         let program = try Program()
@@ -114,7 +140,8 @@ struct ExternalPolicyTests {
                 return choice
             serve(route=route, begin=begin)
             """, to: "turns.py")
-        let faults = try program.write("events: [{at: 100ms, kill: controller, restart: 50ms}, {at: 150ms, kill: prefill-1, restart: 10ms}]", to: "faults.yaml")
+        let faults = try program.write(
+            "events: [{at: 100ms, kill: controller, restart: 50ms}, {at: 150ms, kill: prefill-1, restart: 10ms}]", to: "faults.yaml")
         _ = try up(program, "inproc", "own", ["controller.routing=round-robin"], faults: faults)
         for clock in ["inproc", "virtual"] {
             _ = try up(program, clock, clock, ["controller.routing=\(process(program.path("turns.py")))"], faults: faults)
@@ -167,11 +194,12 @@ struct ExternalPolicyTests {
         let program = try Program()
         try program.write(smallTopology(requests: 100_000), to: "plan.yaml")
         // In the program's folder, so that it is seen; the shell waits for a Python that it has started.
-        try program.write("import sys\nsys.path.insert(0, '\(examples)')\nimport least_loaded\nleast_loaded.serve(route=least_loaded.route)\n", to: "mine.py")
+        try program.write(
+            "import sys\nsys.path.insert(0, '\(examples)')\nimport least_loaded\nleast_loaded.serve(route=least_loaded.route)\n", to: "mine.py")
         let command = "{policy: process, command: [sh, -c, '\(python ?? "") \(program.path("mine.py")) \"$0\"; true']}"
         for signal in [SIGKILL, SIGINT] {
-            let run = try program.start(
-                ["up", program.path("plan.yaml"), "--clock", clock, "--out", program.path("run\(signal)"), "--quiet", "--set", "controller.routing=\(command)"])
+            let arguments = ["up", program.path("plan.yaml"), "--clock", clock, "--out", program.path("run\(signal)"), "--quiet"]
+            let run = try program.start(arguments + ["--set", "controller.routing=\(command)"])
             func isThere() -> Bool { program.commandLines.contains { $0.contains("mine.py") && $0.contains("ipc://") } }
             #expect(program.within(30, isThere))
             kill(run.process, signal)
@@ -188,7 +216,7 @@ struct ExternalPolicyTests {
         let endpoint = "ipc://" + program.path("socket")
         let outcome = try program.run(
             "up", program.path("plan.yaml"), "--clock", "virtual", "--out", program.path("run"), "--quiet", "--set",
-            "controller.routing={policy: process, endpoint: '\(endpoint)'}",
+            "controller.routing={policy: process, endpoint: '\(endpoint)'}", "--record", "iterations,messages",
             shell: "\(python ?? "") \(examples)/least_loaded.py \(endpoint) & \"$0\" \"$@\"; code=$?; kill $!; exit $code")
         #expect(outcome.code == 0, "\(outcome.error)")
         #expect(try program.digest("run") == program.digest("own"))
@@ -214,7 +242,8 @@ struct ExternalPolicyTests {
                 for run in try #require(variant["runs"] as? [[String: Any]]) {
                     #expect(run["fell_back"] as? Bool == name.contains("failing.py"))
                     let folder = try #require(run["folder"] as? String)
-                    let written = try FileManager.default.attributesOfItem(atPath: program.path(folder) + "/manifest.json")[.modificationDate] as? Date
+                    let file = program.path(folder) + "/manifest.json"
+                    let written = try FileManager.default.attributesOfItem(atPath: file)[.modificationDate] as? Date
                     times[pass, default: [:]][folder] = written
                     if pass == 1 { #expect((times[0]?[folder] == written) == !name.contains("failing.py")) }
                 }

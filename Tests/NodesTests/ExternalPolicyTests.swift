@@ -56,7 +56,8 @@ struct ExternalPolicyTests {
         "is asked nothing more after its first failure, which is counted by kind and time",
         arguments: [
             (ExternalAnswer<Int>.late, "late", "gave no answer in time"), (.wrong("nonsense"), "wrong", "answered nonsense"),
-            (.gone("has ended"), "gone", "has ended"), (.given(3), "wrong", "answered worker 3 of 3"), (.given(-1), "wrong", "answered worker -1 of 3"),
+            (.gone("has ended"), "gone", "has ended"), (.given(3), "wrong", "answered worker 3 of 3"),
+            (.given(-1), "wrong", "answered worker -1 of 3"),
         ])
     func failures(failure: ExternalAnswer<Int>, kind: String, reason: String) {
         let program = Scripted(routes: [.given(2), .given(0), failure, .given(1)])

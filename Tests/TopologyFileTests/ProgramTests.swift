@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Programs that decide, in a topology")
 struct ProgramTests {
-    private func plan(_ routing: String, top: String = "") -> String { small + "\ncontroller: {routing: \(routing)}\n" + top }
+    private func plan(_ routing: String) -> String { small + "\ncontroller: {routing: \(routing)}\n" }
 
     @Test("are read with what they need, and written so that they read back equal")
     func reading() throws {
@@ -23,18 +23,16 @@ struct ProgramTests {
         #expect(
             other.controller.routing.program == ExternalProgram(endpoint: "tcp://127.0.0.1:5555", fallback: PolicyChoice("join-shortest-queue")))
         #expect(try TopologyFileTests.read(TopologyWriter.text(other)).get() == other)
-        let third = try TopologyFileTests.read(
-            small.replacing("device: h100-sxm", with: "device: h100-sxm, engine: {scheduling: {policy: process, endpoint: 'ipc:///x', fallback: sjf}}")
-                + "\npredictor: oracle"
-        ).get()
+        let scheduling = "engine: {scheduling: {policy: process, endpoint: 'ipc:///x', fallback: sjf}}"
+        let third = try TopologyFileTests.read(small.replacing("h100-sxm", with: "h100-sxm, \(scheduling)") + "\npredictor: oracle").get()
         #expect(third.pools[0].engine.scheduling.program?.fallback == PolicyChoice("sjf"))
         #expect(third.asksPrograms && read.asksPrograms)
     }
 
     @Test("are refused with a place when something is missing, too much or not there")
     func mistakes() {
-        func expect(_ routing: String, _ message: String, top: String = "") {
-            let found = TopologyFileTests.mistakes(plan(routing, top: top))
+        func expect(_ routing: String, _ message: String) {
+            let found = TopologyFileTests.mistakes(plan(routing))
             #expect(found.contains { $0.hasPrefix("5:") && $0.contains(message) }, "\(found)")
         }
         expect("process", "found 'process' alone, expected a mapping with 'command' or 'endpoint'")
@@ -58,9 +56,5 @@ struct ProgramTests {
         let text = small.replacing(
             "device: h100-sxm", with: "device: h100-sxm, engine: {scheduling: {policy: process, endpoint: 'ipc:///x', fallback: sjf}}")
         #expect(TopologyFileTests.mistakes(text).contains { $0.contains("the policy 'sjf' decides on predicted output lengths") })
-        let admission = TopologyFileTests.mistakes(plan("{policy: process, endpoint: 'ipc:///x', fallback: least-work}", top: "predictor: none"))
-        #expect(admission.contains { $0.contains("the policy 'least-work' decides") } == RoutingRegistry.descriptions.contains {
-            $0.name == "least-work" && $0.needsPrediction(PolicyChoice("least-work"))
-        })
     }
 }

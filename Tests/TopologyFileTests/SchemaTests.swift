@@ -55,8 +55,9 @@ struct SchemaTests {
             documents.append((TopologyWriter.text(plan), true))
         }
         documents += [
-            (small + "\ncontroller: {routing: {policy: process, command: [sh, -c, x], timeout: 1s, fallback: {policy: power-of-two, choices: 3}}}", true),
-            (small + "\ncontroller: {routing: process}", false), (small + "\ncontroller: {routing: {policy: process, endpoint: 'tcp://8.8.8.8:1'}}", false),
+            (small + "\ncontroller: {routing: {policy: process, command: [sh, x], fallback: {policy: power-of-two, choices: 3}}}", true),
+            (small + "\ncontroller: {routing: process}", false),
+            (small + "\ncontroller: {routing: {policy: process, endpoint: 'tcp://8.8.8.8:1'}}", false),
             (small + "\ncontroller: {routing: {command: [sh]}}", false),
         ]
         documents += Self.wrong.map { ($0, false) }

@@ -3,10 +3,12 @@ import Quantities
 
 /// How a policy stands in a topology: by name, or as a mapping with its parameters.
 enum PolicyGrammar {
-    /// A policy of a family, which a mapping names under `key`. Parameters that have their default are dropped when read and filled in when written, so that equal choices compare equal.
+    /// A policy of a family, which a mapping names under `key`. Parameters that have their default are dropped when read
+    /// and filled in when written, so that equal choices compare equal.
     /// - Parameter program: how a program outside that decides in a policy's place is read; `nil`: none may.
     static func codec(
-        _ family: PolicyFamily, _ descriptions: [PolicyDescription], key: String = "policy", program: ProgramGrammar? = nil, named definition: String? = nil
+        _ family: PolicyFamily, _ descriptions: [PolicyDescription], key: String = "policy", program: ProgramGrammar? = nil,
+        named definition: String? = nil
     ) -> Codec<PolicyChoice> {
         let names = descriptions.map(\.name) + (program == nil ? [] : [ExternalProgram.policyName])
         let aliases = Dictionary(descriptions.flatMap { policy in policy.aliases.map { ($0, policy.name) } }) { first, _ in first }

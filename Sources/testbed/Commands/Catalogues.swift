@@ -18,7 +18,8 @@ enum Catalogues {
     static func policies(_ command: ParsedCommand) -> Int32 {
         let families = [
             (PolicyFamily.routing, RoutingRegistry.descriptions + [ExternalProgram.description]), (.admission, AdmissionRegistry.descriptions),
-            (.scheduling, SchedulingRegistry.descriptions + [ExternalProgram.description]), (.migration, MigrationRegistry.descriptions), (.recovery, RecoveryRegistry.descriptions),
+            (.scheduling, SchedulingRegistry.descriptions + [ExternalProgram.description]),
+            (.migration, MigrationRegistry.descriptions), (.recovery, RecoveryRegistry.descriptions),
             (.balance, BalanceRegistry.descriptions), (.predictor, PredictorRegistry.descriptions),
             (.preemption, PreemptionRegistry.descriptions), (.scaling, ScalingRegistry.descriptions),
         ]
