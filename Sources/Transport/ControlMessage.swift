@@ -94,7 +94,7 @@ public enum ControlMessage: Sendable, Equatable {
         case (.finished, 0): self = .finished
         case (.stop, 0): self = .stop
         case (.farewell, 1): self = .farewell(at: words[1])
-        case (.failure, UnplannedFault.wordCount):
+        case (.failure, _):
             guard let fault = UnplannedFault(words: Array(rest)) else { return nil }
             self = .failure(fault)
         case (.start, 1): self = .start(epoch: words[1])
