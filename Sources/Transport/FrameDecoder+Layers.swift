@@ -12,7 +12,9 @@ extension FrameDecoder {
     private static let counterBits = 42
 
     func unpack(_ packed: Testbed__Wake) throws(FrameError) -> (start: Instant, epoch: Int32) {
-        guard Self.times.contains(packed.start), LayerWords.epochs.contains(packed.epoch) else { throw FrameError(description: "a start of a gang out of range") }
+        guard Self.times.contains(packed.start), LayerWords.epochs.contains(packed.epoch) else {
+            throw FrameError(description: "a start of a gang out of range")
+        }
         return (packed.start, packed.epoch)
     }
 

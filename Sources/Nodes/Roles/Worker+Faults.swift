@@ -63,7 +63,9 @@ extension Worker {
         gang = crew.enter(at: now, from: gang)
         if !engine.waiting.isEmpty || !engine.running.isEmpty { _ = gang?.noteWork(at: now) }
         if let start = gang?.nextStart {
-            for other in crew.newcomers { effects.send(.wake(start, epoch: Int32(clamping: crew.epoch)), to: Int32(other), bytes: MessageSize.header) }
+            for other in crew.newcomers {
+                effects.send(.wake(start, epoch: Int32(clamping: crew.epoch)), to: Int32(other), bytes: MessageSize.header)
+            }
         }
         effects.timers[.gangStart] = gang?.nextStart ?? .never
         effects.timers[.membership] = crew.nextChange
