@@ -31,6 +31,8 @@ public final class NodeShell {
     /// Whether this node's own messages go through the relay: not where any of its gang may die.
     private var usesRelay: Bool
     private let isWall: Bool
+    /// Frames that could not be read.
+    private var unreadable: Int64 = 0
     /// When the process is to be killed, as it has been told.
     private var leave: Instant?
     /// For frames within frames.
@@ -48,7 +50,8 @@ public final class NodeShell {
     ) {
         let nodes = layout.nodes.count
         departures = Departures(plan)
-        relay = GangRelay(host.plan, of: plan, layout)
+        // What a relay passes on does not show who sent it, which between hosts every message must.
+        relay = sockets.tellsSenders ? nil : GangRelay(host.plan, of: plan, layout)
         usesRelay = relay != nil && host.faults.isEmpty
         isWall = plan.clock == .wall
         innerDecoder = FrameDecoder(nodes: nodes)
@@ -266,13 +269,31 @@ public final class NodeShell {
 
     /// Waits until the node holds every message announced. Answers `false` when it is told to stop instead.
     private func waitForMessages() throws -> Bool {
+        var deadline = monotonicNow() + Self.messagePatience
         while arrivals.missing > 0 {
-            if try receiveFrame() { continue }
-            try sockets.wait(or: [control.descriptor])
+            if try receiveFrame() {
+                deadline = monotonicNow() + Self.messagePatience
+                continue
+            }
+            try sockets.wait(or: [control.descriptor], milliseconds: mayLose ? 1000 : -1)
             guard try listen() else { return false }
+            if mayLose, arrivals.missing > 0, monotonicNow() > deadline { try giveUp() }
         }
         return true
     }
+
+    /// Whether a message that was sent may never come.
+    private var mayLose: Bool { sockets.tellsSenders || unreadable > 0 }
+
+    /// Messages that were sent do not come: the connection to their sender was lost, and with it what was on its way. There is nobody to ask for them
+    /// again, so this process ends as one that somebody has killed, which is a fault like any other.
+    private func giveUp() throws {
+        logLine("messages that were sent to \(host.plan.name) have not come in \(Self.messagePatience / 1_000_000_000) s: it ends itself")
+        kill(getpid(), SIGKILL)
+    }
+
+    /// How long messages that were sent are waited for without any coming, in nanoseconds.
+    private static let messagePatience: Int64 = 30_000_000_000
 
     private func receiveFrame() throws -> Bool {
         try sockets.receive(consume)
@@ -280,6 +301,7 @@ public final class NodeShell {
 
     private func consume(_ bytes: UnsafeRawBufferPointer) throws {
         do {
+            if let sender = sockets.sender { decoder.expectedSource = Int32(sender) }
             try decoder.decode(bytes, parcels: relay == nil ? nil : { try self.consume($2, for: $1, from: $0) }) { envelope in
                 if envelope.message.channel != .layer {
                     // Of a process that has died, or to the one that was here before.
@@ -288,9 +310,21 @@ public final class NodeShell {
                 }
                 host.receive(envelope)
             }
-        } catch {
-            throw SystemError("a frame that cannot be read: \(error)")
+        } catch let error as FrameError {
+            try refuse(error)
         }
+    }
+
+    /// A frame cannot be read, or says that it is of somebody else than its sender: that ends the conversation with its sender and nothing else.
+    private func refuse(_ error: FrameError) throws {
+        unreadable += 1
+        guard let sender = sockets.sender ?? decoder.source else {
+            if unreadable & (unreadable - 1) == 0 { logLine("dropped \(unreadable) frames that cannot be read, the last one: \(error)") }
+            return
+        }
+        guard sender != host.plan.index, sockets.castOut(sender) else { return }
+        logLine("a frame of node \(sender) that cannot be read: \(error); nothing more of it is taken")
+        _ = try control.send(.accused(Int32(sender)))
     }
 
     /// Sends what the node has to say: one frame for each target, cut where it grows too long.

@@ -11,7 +11,8 @@ extension CommandTable {
             "A topology is looked up as given, then by its base name among those that come with the program.",
             "Results go to standard output, everything else to standard error.",
         ],
-        verbs: [up] + clusterVerbs + [compare, bound, plan, validate, policies, models, devices, topologies, help, version, completion, man, node],
+        verbs: [up] + clusterVerbs + hostVerbs
+            + [compare, bound, plan, validate, policies, models, devices, topologies, help, version, completion, man, node],
         exitCodes: [
             Note("0", "Done."),
             Note("1", "The run failed, or a requirement does not hold."),
@@ -64,6 +65,7 @@ extension CommandTable {
             Option("cluster", "With --detach: what to call it.", value: .init("NAME", .checked(nameProblem), fallback: "the topology's name")),
             Option("idle", "With --detach: offer no requests but those of 'submit'."),
             Option("hold", "With --detach: have the virtual clock stand still until a command comes without --hold."),
+        ] + hostOptions + [
             Option("dry-run", "Check the topology, print what would run, and start nothing.", short: "n"),
             json,
             Option("quiet", "Show no progress.", short: "q"),
@@ -166,6 +168,9 @@ extension CommandTable {
         options: [
             Option("index", "Index of the node.", value: .init("N", .integer(0...1_000_000))),
             Option("sockets", "Directory of the run's sockets.", value: .init("DIR", completion: .directories)),
+            Option("peers", "File with the addresses of nodes on other hosts.", value: .init("FILE")),
+            Option("keys", "File with the node's keys.", value: .init("FILE")),
+            Option("bind", "Where to listen for nodes on other hosts.", value: .init("ENDPOINT")),
             Option("born", "Emulated time at which the process begins, in nanoseconds.", value: .init("NS", .integer(0...UInt64(Int64.max)))),
             Option("parent", "Process that started it.", value: .init("PID", .integer(0...4_194_304))),
         ],

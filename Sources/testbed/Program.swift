@@ -39,6 +39,8 @@ enum Program {
         case "scale": Acts.scale(command)
         case "submit": Submit.run(command)
         case "down": Acts.down(command)
+        case "join": Hosts.join(command)
+        case "keys": Hosts.keys(command)
         case "plan": Plan.run(command)
         case "bound": Bound.run(command)
         case "compare": Compare.run(command)
