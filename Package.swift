@@ -102,7 +102,7 @@ let package = Package(
         tests("TimeTests", ["Quantities", "Policies", "Workload", "Cluster", "Time", "Nodes", "Records", "TestKit"]),
         tests("TraceFilesTests", ["TraceFiles", "CZlib"]),
         tests("TopologyFileTests", ["Quantities", "Models", "Policies", "Workload", "Cluster", "TopologyFile", "TestKit"]),
-        tests("TransportTests", ["Quantities", "Models", "Workload", "Cluster", "Nodes", "Time", "Transport"]),
+        tests("TransportTests", ["Quantities", "Models", "Workload", "Cluster", "Nodes", "Time", "Transport", "CZMQ"]),
         tests("LaunchTests", ["Quantities", "Workload", "Cluster", "Records", "Transport", "Reports", "Launch", "TestKit", "CSystem"]),
         tests("ReportsTests", ["Quantities", "Records", "Reports", "Terminal", "CPerfettoTrace"]),
         tests("ComparisonTests", ["Quantities", "Terminal", "Comparison"]),

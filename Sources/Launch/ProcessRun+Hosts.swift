@@ -1,5 +1,7 @@
 import Cluster
 import Glibc
+import Nodes
+import Time
 import Transport
 
 /// A run whose nodes are on other hosts: it starts when everybody has joined.
@@ -33,10 +35,21 @@ extension ProcessRun {
         do {
             return try children[node].control.receive(waits: waits)
         } catch {
-            logLine("node \(layout.nodes[node].name): \(error); it is killed")
-            children[node].kill(SIGKILL)
+            endImplausible(node)
             return .nothing
         }
+    }
+
+    /// Whether a report can be reckoned with: times are not negative, and counts can be added up.
+    func isPlausible(_ report: WindowReport) -> Bool {
+        report.next >= 0 && Channel.allCases.allSatisfy { report.earliest[$0] >= 0 && report.held[$0] >= 0 }
+            && report.sent.allSatisfy { layout.nodes.indices.contains(Int($0.target)) && $0.count < 1 << 24 && $0.firstHead >= 0 }
+    }
+
+    /// Ends a node that has said what makes no sense.
+    func endImplausible(_ node: Int) {
+        logLine("node \(layout.nodes[node].name) has said what makes no sense; it is killed")
+        children[node].kill(SIGKILL)
     }
 
     /// A node says that another one has sent it what cannot be read: that one is ended, which is a fault like any other.

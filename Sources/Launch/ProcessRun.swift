@@ -237,7 +237,9 @@ final class ProcessRun {
             }
             readyCount += 1
             if readyCount == children.count { try startAll() }
-        case .report(let report): keeper.take(report, from: node)
+        case .report(let report):
+            guard isPlausible(report) else { return endImplausible(node) }
+            keeper.take(report, from: node)
         case .progress(let report):
             progress = report
             if report.isFinished, endsByItself { stop(.finished) }

@@ -159,13 +159,9 @@ public enum ControlMessage: Sendable, Equatable {
             earliest[channel] = words[3 + Int(channel.rawValue)]
             held[channel] = words[3 + channels + Int(channel.rawValue)]
         }
-        guard words[1..<(3 + 2 * channels)].allSatisfy({ $0 >= 0 }) else { return nil }
         var sent: [WindowReport.Sent] = []
         for place in stride(from: head, to: words.count, by: 3) {
-            // Counts are added up, and times too.
-            guard let channel = Channel(rawValue: UInt8(truncatingIfNeeded: words[place])), (0..<1 << 24).contains(words[place + 1]),
-                words[place + 2] >= 0
-            else { return nil }
+            guard let channel = Channel(rawValue: UInt8(truncatingIfNeeded: words[place])) else { return nil }
             sent.append(
                 WindowReport.Sent(
                     target: Int32(truncatingIfNeeded: words[place] >> 8), channel: channel, count: UInt32(truncatingIfNeeded: words[place + 1]),

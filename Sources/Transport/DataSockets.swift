@@ -108,6 +108,9 @@ public final class DataSockets {
         try SecureSocket.set(socket, option, to: value)
     }
 
+    /// How often somebody was turned away.
+    public var refusals: Int64 { doorkeeper?.refusals ?? 0 }
+
     /// Drops from now on what a node sends. Answers whether that is new.
     public func castOut(_ node: Int) -> Bool {
         guard outcasts[node] == nil else { return false }
