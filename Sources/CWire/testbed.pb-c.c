@@ -547,6 +547,96 @@ void   testbed__notice__free_unpacked
   assert(message->base.descriptor == &testbed__notice__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   testbed__migration__init
+                     (Testbed__Migration         *message)
+{
+  static const Testbed__Migration init_value = TESTBED__MIGRATION__INIT;
+  *message = init_value;
+}
+size_t testbed__migration__get_packed_size
+                     (const Testbed__Migration *message)
+{
+  assert(message->base.descriptor == &testbed__migration__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t testbed__migration__pack
+                     (const Testbed__Migration *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &testbed__migration__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t testbed__migration__pack_to_buffer
+                     (const Testbed__Migration *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &testbed__migration__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Testbed__Migration *
+       testbed__migration__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Testbed__Migration *)
+     protobuf_c_message_unpack (&testbed__migration__descriptor,
+                                allocator, len, data);
+}
+void   testbed__migration__free_unpacked
+                     (Testbed__Migration *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &testbed__migration__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   testbed__relocation__init
+                     (Testbed__Relocation         *message)
+{
+  static const Testbed__Relocation init_value = TESTBED__RELOCATION__INIT;
+  *message = init_value;
+}
+size_t testbed__relocation__get_packed_size
+                     (const Testbed__Relocation *message)
+{
+  assert(message->base.descriptor == &testbed__relocation__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t testbed__relocation__pack
+                     (const Testbed__Relocation *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &testbed__relocation__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t testbed__relocation__pack_to_buffer
+                     (const Testbed__Relocation *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &testbed__relocation__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Testbed__Relocation *
+       testbed__relocation__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Testbed__Relocation *)
+     protobuf_c_message_unpack (&testbed__relocation__descriptor,
+                                allocator, len, data);
+}
+void   testbed__relocation__free_unpacked
+                     (Testbed__Relocation *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &testbed__relocation__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   testbed__leaving__init
                      (Testbed__Leaving         *message)
 {
@@ -1247,7 +1337,7 @@ const ProtobufCMessageDescriptor testbed__parcel__descriptor =
   (ProtobufCMessageInit) testbed__parcel__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor testbed__envelope__field_descriptors[34] =
+static const ProtobufCFieldDescriptor testbed__envelope__field_descriptors[36] =
 {
   {
     "sequence",
@@ -1657,6 +1747,30 @@ static const ProtobufCFieldDescriptor testbed__envelope__field_descriptors[34] =
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "migration",
+    37,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Testbed__Envelope, body_case),
+    offsetof(Testbed__Envelope, migration),
+    &testbed__migration__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rebuild",
+    38,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Testbed__Envelope, body_case),
+    offsetof(Testbed__Envelope, rebuild),
+    &testbed__request__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned testbed__envelope__field_indices_by_name[] = {
   31,   /* field[31] = activate */
@@ -1677,11 +1791,13 @@ static const unsigned testbed__envelope__field_indices_by_name[] = {
   26,   /* field[26] = leaving */
   3,   /* field[3] = length */
   5,   /* field[5] = link */
+  34,   /* field[34] = migration */
   13,   /* field[13] = milestone */
   29,   /* field[29] = move */
   9,   /* field[9] = place */
   10,   /* field[10] = prefilled */
   15,   /* field[15] = pull */
+  35,   /* field[35] = rebuild */
   14,   /* field[14] = rejected */
   17,   /* field[17] = release */
   33,   /* field[33] = retired */
@@ -1698,7 +1814,7 @@ static const ProtobufCIntRange testbed__envelope__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 10, 7 },
-  { 0, 34 }
+  { 0, 36 }
 };
 const ProtobufCMessageDescriptor testbed__envelope__descriptor =
 {
@@ -1708,14 +1824,14 @@ const ProtobufCMessageDescriptor testbed__envelope__descriptor =
   "Testbed__Envelope",
   "testbed",
   sizeof(Testbed__Envelope),
-  34,
+  36,
   testbed__envelope__field_descriptors,
   testbed__envelope__field_indices_by_name,
   2,  testbed__envelope__number_ranges,
   (ProtobufCMessageInit) testbed__envelope__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor testbed__request__field_descriptors[10] =
+static const ProtobufCFieldDescriptor testbed__request__field_descriptors[11] =
 {
   {
     "id",
@@ -1837,12 +1953,25 @@ static const ProtobufCFieldDescriptor testbed__request__field_descriptors[10] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "lost_node",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_SINT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Request, lost_node),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned testbed__request__field_indices_by_name[] = {
   5,   /* field[5] = arrival */
   6,   /* field[6] = decode_node */
   9,   /* field[9] = holder */
   0,   /* field[0] = id */
+  10,   /* field[10] = lost_node */
   3,   /* field[3] = output_tokens */
   4,   /* field[4] = priority */
   7,   /* field[7] = produced */
@@ -1853,7 +1982,7 @@ static const unsigned testbed__request__field_indices_by_name[] = {
 static const ProtobufCIntRange testbed__request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor testbed__request__descriptor =
 {
@@ -1863,7 +1992,7 @@ const ProtobufCMessageDescriptor testbed__request__descriptor =
   "Testbed__Request",
   "testbed",
   sizeof(Testbed__Request),
-  10,
+  11,
   testbed__request__field_descriptors,
   testbed__request__field_indices_by_name,
   1,  testbed__request__number_ranges,
@@ -1934,7 +2063,7 @@ const ProtobufCMessageDescriptor testbed__placement__descriptor =
   (ProtobufCMessageInit) testbed__placement__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor testbed__load__field_descriptors[11] =
+static const ProtobufCFieldDescriptor testbed__load__field_descriptors[14] =
 {
   {
     "waiting_requests",
@@ -2068,16 +2197,55 @@ static const ProtobufCFieldDescriptor testbed__load__field_descriptors[11] =
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "head_blocks",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Load, head_blocks),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "urgent_requests",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Load, urgent_requests),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "is_migrating",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Load, is_migrating),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned testbed__load__field_indices_by_name[] = {
   7,   /* field[7] = context_tokens */
   9,   /* field[9] = ending_requests */
   10,   /* field[10] = ending_tokens */
+  11,   /* field[11] = head_blocks */
+  13,   /* field[13] = is_migrating */
   8,   /* field[8] = predicted_tokens */
   6,   /* field[6] = received_predicted */
   4,   /* field[4] = received_requests */
   5,   /* field[5] = received_tokens */
   1,   /* field[1] = running_requests */
+  12,   /* field[12] = urgent_requests */
   3,   /* field[3] = used_blocks */
   0,   /* field[0] = waiting_requests */
   2,   /* field[2] = waiting_tokens */
@@ -2085,7 +2253,7 @@ static const unsigned testbed__load__field_indices_by_name[] = {
 static const ProtobufCIntRange testbed__load__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor testbed__load__descriptor =
 {
@@ -2095,7 +2263,7 @@ const ProtobufCMessageDescriptor testbed__load__descriptor =
   "Testbed__Load",
   "testbed",
   sizeof(Testbed__Load),
-  11,
+  14,
   testbed__load__field_descriptors,
   testbed__load__field_indices_by_name,
   1,  testbed__load__number_ranges,
@@ -2503,6 +2671,316 @@ const ProtobufCMessageDescriptor testbed__notice__descriptor =
   testbed__notice__field_indices_by_name,
   0,  testbed__notice__number_ranges,
   (ProtobufCMessageInit) testbed__notice__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor testbed__migration__field_descriptors[9] =
+{
+  {
+    "kind",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Migration, kind),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Migration, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stream",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Migration, stream),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "attempt",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Migration, attempt),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "from",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Migration, from),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tokens",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Migration, tokens),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "node",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_SINT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Migration, node),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "born",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Migration, born),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "state",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Migration, state),
+    &testbed__relocation__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned testbed__migration__field_indices_by_name[] = {
+  3,   /* field[3] = attempt */
+  7,   /* field[7] = born */
+  4,   /* field[4] = from */
+  1,   /* field[1] = id */
+  0,   /* field[0] = kind */
+  6,   /* field[6] = node */
+  8,   /* field[8] = state */
+  2,   /* field[2] = stream */
+  5,   /* field[5] = tokens */
+};
+static const ProtobufCIntRange testbed__migration__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 9 }
+};
+const ProtobufCMessageDescriptor testbed__migration__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "testbed.Migration",
+  "Migration",
+  "Testbed__Migration",
+  "testbed",
+  sizeof(Testbed__Migration),
+  9,
+  testbed__migration__field_descriptors,
+  testbed__migration__field_indices_by_name,
+  1,  testbed__migration__number_ranges,
+  (ProtobufCMessageInit) testbed__migration__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor testbed__relocation__field_descriptors[11] =
+{
+  {
+    "request",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Relocation, request),
+    &testbed__request__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "generated",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Relocation, generated),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "computed",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Relocation, computed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "preemptions",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Relocation, preemptions),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "prefill_start",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_SINT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Relocation, prefill_start),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "prefill_node",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_SINT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Relocation, prefill_node),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "kv_transfer",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Relocation, kv_transfer),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "begun",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Relocation, begun),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "last_token",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Relocation, last_token),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stages",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Relocation, stages),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bytes",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Relocation, bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned testbed__relocation__field_indices_by_name[] = {
+  7,   /* field[7] = begun */
+  10,   /* field[10] = bytes */
+  2,   /* field[2] = computed */
+  1,   /* field[1] = generated */
+  6,   /* field[6] = kv_transfer */
+  8,   /* field[8] = last_token */
+  3,   /* field[3] = preemptions */
+  5,   /* field[5] = prefill_node */
+  4,   /* field[4] = prefill_start */
+  0,   /* field[0] = request */
+  9,   /* field[9] = stages */
+};
+static const ProtobufCIntRange testbed__relocation__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 11 }
+};
+const ProtobufCMessageDescriptor testbed__relocation__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "testbed.Relocation",
+  "Relocation",
+  "Testbed__Relocation",
+  "testbed",
+  sizeof(Testbed__Relocation),
+  11,
+  testbed__relocation__field_descriptors,
+  testbed__relocation__field_indices_by_name,
+  1,  testbed__relocation__number_ranges,
+  (ProtobufCMessageInit) testbed__relocation__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor testbed__leaving__field_descriptors[5] =

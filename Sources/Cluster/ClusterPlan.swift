@@ -69,6 +69,17 @@ extension ClusterPlan {
     public var chargedDecisionCost: DecisionCost { clock == .wall ? .free : decisionCost }
 }
 
+extension ClusterPlan {
+    /// Whether running requests are moved between workers, or their caches copied: what workers say to each other beyond the hand-over from prefill to decode.
+    public var movesRequests: Bool { controller.migration.name != "none" || copiesCaches }
+
+    /// Whether workers copy caches to each other against failures.
+    public var copiesCaches: Bool { recovery.policy.name == "kv-replica" }
+
+    /// Whether a request that is begun again may go straight to a decode worker.
+    public var rebuildsCaches: Bool { recovery.policy.name != "recompute" }
+}
+
 /// Which clock drives a run.
 public enum ClockMode: String, Sendable, CaseIterable {
     /// Real processes, real messages, one shared virtual clock.
@@ -222,17 +233,20 @@ public struct ControllerPlan: Sendable, Equatable {
     public var decodeRouting: PolicyChoice
     /// Whether a request is taken at all.
     public var admission: PolicyChoice
+    /// Between which workers running requests are moved.
+    public var migration: PolicyChoice
     /// How many workers serve.
     public var scaling: PolicyChoice
 
     public init(
         routing: PolicyChoice = PolicyChoice("join-shortest-queue"), decodeRouting: PolicyChoice = PolicyChoice("least-kv"),
-        admission: PolicyChoice = PolicyChoice("none"), scaling: PolicyChoice = PolicyChoice("none")
+        admission: PolicyChoice = PolicyChoice("none"), migration: PolicyChoice = PolicyChoice("none"), scaling: PolicyChoice = PolicyChoice("none")
     ) {
         self.scaling = scaling
         self.routing = routing
         self.decodeRouting = decodeRouting
         self.admission = admission
+        self.migration = migration
     }
 }
 

@@ -38,6 +38,7 @@ struct InProcessRun {
             if !isGoing { clock.finish() }
             try take(&rows.requests) { try records.requests.write($0) }
             try take(&rows.restarts) { try records.writeRestarts($0) }
+            try take(&rows.migrations) { try records.writeMigrations($0) }
             try take(&rows.iterations) { try records.iterations?.write($0) }
             try take(&rows.messages) { try records.messages?.write($0) }
             try take(&rows.transfers) { try transfers?.write($0) }

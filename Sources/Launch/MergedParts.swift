@@ -14,6 +14,7 @@ struct MergedParts {
     func merge(into records: RecordSet) throws {
         try merge("requests", timeField: 8, into: records.requests)
         try merge("restarts", timeField: 5) { try records.writeRestarts($0) }
+        try merge("migrations", timeField: 5) { try records.writeMigrations($0) }
         if let iterations = records.iterations { try merge("iterations", timeField: 3, into: iterations) }
         if let messages = records.messages { try merge("messages", timeField: 5, into: messages) }
         try mergeLayers(into: records)

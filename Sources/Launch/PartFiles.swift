@@ -15,6 +15,7 @@ final class PartFiles: RecordSink {
     private let rows: RecordBuffers
     private let requests: OutputFile?
     private let restarts: OutputFile?
+    private let migrations: OutputFile?
     private let iterations: OutputFile?
     private let messages: OutputFile?
     private let transfers: OutputFile?
@@ -42,6 +43,7 @@ final class PartFiles: RecordSink {
         isAccount = node.role == .client
         requests = node.role == .client ? try open(path("requests")) : nil
         restarts = node.role == .client ? try open(path("restarts")) : nil
+        migrations = plan.movesRequests && node.role.servesRequests ? try open(path("migrations")) : nil
         iterations = node.role.isWorker && records.iterations ? try open(path("iterations")) : nil
         messages = records.messages ? try open(path("messages")) : nil
         transfers = plan.duty(of: node.role) == .decode && records.timeline ? try open(path("transfers")) : nil
@@ -72,6 +74,7 @@ final class PartFiles: RecordSink {
         guard rows.count > 0 else { return }
         try take(&rows.requests) { try requests?.write($0) }
         try take(&rows.restarts) { try restarts?.write($0) }
+        try take(&rows.migrations) { try migrations?.write($0) }
         try take(&rows.iterations) { try iterations?.write($0) }
         try take(&rows.messages) { try messages?.write($0) }
         try take(&rows.transfers) { try transfers?.write($0) }

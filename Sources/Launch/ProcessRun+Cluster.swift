@@ -108,7 +108,7 @@ extension ProcessRun {
             return .atEnd(drains: drains, format: format)
         }
         guard isUp, !isStopping else { return .refused("the cluster is about to end", code: 1) }
-        if let reason = unknownName(in: command.action) ?? refusal(of: command.action) { return .refused(reason, code: 2) }
+        if let reason = unknownName(in: command.action) { return .refused(reason, code: 2) }
         if command.holds, plan.clock == .wall { return .refused("found --hold under the wall clock, expected the virtual one", code: 2) }
         let present = present
         let time = command.at ?? present
@@ -162,18 +162,21 @@ extension ProcessRun {
             inject(Fault(at: time, until: later(span), kind: .hang(span ?? .never), nodes: indices(names)))
         case .unpause(let names): for node in indices(names) where faults.isUp(node, at: time) { resume(node, at: time) }
         case .slow(let names, let factor, let span):
-            inject(Fault(at: time, until: later(span), kind: .slow(factor: factor, duration: span ?? .never), nodes: indices(names)))
+            let thousandths = max(1000, Int64((factor * 1000).rounded()))
+            announce(UnplannedFault(kind: .slow, nodes: numbers(names), at: time, until: later(span), factor: thousandths))
         case .partition(let left, let right, let span):
-            let kind = FaultKind.partition(peers: [], duration: span ?? .never)
-            inject(Fault(at: time, until: later(span), kind: kind, nodes: indices(left), peers: indices(right)))
+            announce(UnplannedFault(kind: .partition, nodes: numbers(left), peers: numbers(right), at: time, until: later(span)))
+        case .heal: announce(UnplannedFault(kind: .heal, nodes: [], at: time, until: time))
         case .scale(let name, let count):
             let workers = layout.nodes.filter { $0.pool.map { plan.pools[$0].name } == name }
             let surplus = workers.filter { $0.ordinal >= count && faults.isUp($0.index, at: time) }.map(\.index)
             inject(Fault(at: time, until: .never, kind: .preempt(grace: 0, restart: nil), nodes: surplus))
             for worker in workers where worker.ordinal < count && !faults.isUp(worker.index, at: time) { resume(worker.index, at: time) }
-        case .status, .heal, .submit, .down: break
+        case .status, .submit, .down: break
         }
     }
+
+    private func numbers(_ names: [String]) -> [Int32] { indices(names).map { Int32($0) } }
 
     /// Has a fault happen at its time, which nobody has come to.
     private func inject(_ fault: Fault) {
@@ -194,14 +197,6 @@ extension ProcessRun {
         guard let span = (faults.outages[node] + faults.freezes[node]).first(where: { $0.until > time && $0.from <= time }) else { return }
         let end = max(time, span.from + 1)
         announce(UnplannedFault(kind: .resume, node: Int32(node), at: end, until: end))
-    }
-
-    /// Why a command cannot be carried out; `nil` when it can.
-    private func refusal(of action: ClusterCommand.Action) -> String? {
-        switch action {
-        case .slow, .partition, .heal: "this version does not carry out such faults while a run goes on, expected them in the topology"
-        default: nil
-        }
     }
 
     // MARK: - Names

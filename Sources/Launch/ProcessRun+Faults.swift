@@ -126,28 +126,36 @@ extension ProcessRun {
         return false
     }
 
-    /// Processes that somebody has stopped. Under `wall` they hang until they go on. A stopped process would stop the virtual clock; after some time it
-    /// is killed, which is a fault like any other.
+    /// Processes that somebody has stopped. Under `wall` they hang until they go on. A stopped process would stop the virtual clock, and a rank its gang: after
+    /// some time it is killed, which is a fault like any other.
     func lookForStopped(_ machine: Int64) throws {
         guard epoch != 0, !isStopping, machine >= nextStopLook else { return }
         nextStopLook = machine + 100_000_000
         for (node, child) in children.enumerated() where child.ending == nil && !planned.contains(node) && !gone.contains(node) {
-            let isStopped = child.isStopped
-            if isStopped, stopped[node] == nil {
-                stopped[node] = machine
-                if plan.clock == .wall {
-                    let now = Instant(Double(max(machine - epoch, 0)) / plan.dilation)
-                    announce(UnplannedFault(kind: .hang, node: Int32(node), at: now, until: .never))
+            let holdsOthers = plan.clock == .virtual || layout.gang(of: node) != nil
+            if child.isStopped {
+                guard let since = stopped[node] else {
+                    stopped[node] = machine
+                    if !holdsOthers { noteStopped(UnplannedFault(kind: .hang, node: Int32(node), at: wallTime(machine), until: .never)) }
+                    continue
                 }
-            } else if !isStopped, stopped.removeValue(forKey: node) != nil, plan.clock == .wall {
-                let now = Instant(Double(max(machine - epoch, 0)) / plan.dilation)
-                announce(UnplannedFault(kind: .resume, node: Int32(node), at: faults.freezes[node].last?.from ?? now, until: now))
-            } else if let since = stopped[node], plan.clock == .virtual, machine - since > Self.stopLimit {
-                child.kill(SIGKILL)
+                if holdsOthers, machine - since > stopLimit { child.kill(SIGKILL) }
+            } else if let since = stopped.removeValue(forKey: node), plan.clock == .wall {
+                let (from, now) = (wallTime(since), wallTime(machine))
+                let kind: UnplannedFault.Kind = holdsOthers ? .held : .resume
+                noteStopped(UnplannedFault(kind: kind, node: Int32(node), at: holdsOthers ? from : faults.freezes[node].last?.from ?? from, until: now))
             }
         }
     }
 
-    /// How long a stopped process holds up the virtual clock.
-    private static let stopLimit: Int64 = 2_000_000_000
+    /// A process has been stopped, or goes on, by somebody else: it is not to be done once more.
+    private func noteStopped(_ fault: UnplannedFault) {
+        announce(fault)
+        followedTo = max(followedTo, fault.kind == .hang ? fault.at : fault.until)
+    }
+
+    /// How long a stopped process may hold others up, on the machine's clock.
+    private var stopLimit: Int64 {
+        plan.clock == .virtual ? 2_000_000_000 : Int64(min(Double(plan.recovery.timeout) * plan.dilation, 60e9))
+    }
 }

@@ -36,6 +36,8 @@ final class RecordSet {
     let layers: RecordFile?
     /// Made with the first row: runs in which nothing fails have none.
     private(set) var restarts: RecordFile?
+    /// The same, of runs in which nothing moves.
+    private(set) var migrations: RecordFile?
     /// Of runs in which something went wrong.
     private(set) var throughput: RecordFile?
     private let folder: RunFolder
@@ -49,13 +51,20 @@ final class RecordSet {
     }
 
     /// The files, in a fixed order.
-    var files: [RecordFile] { [requests] + [iterations, messages, layers, restarts, throughput].compactMap { $0 } }
+    var files: [RecordFile] { [requests] + [iterations, messages, layers, restarts, migrations, throughput].compactMap { $0 } }
 
     /// Appends rows of requests that were begun again.
     func writeRestarts(_ rows: UnsafeRawBufferPointer) throws {
         guard !rows.isEmpty else { return }
         if restarts == nil { restarts = try RecordFile(folder: folder, name: "restarts.csv", header: RestartRow.header) }
         try restarts?.write(rows)
+    }
+
+    /// Appends rows of requests that moved.
+    func writeMigrations(_ rows: UnsafeRawBufferPointer) throws {
+        guard !rows.isEmpty else { return }
+        if migrations == nil { migrations = try RecordFile(folder: folder, name: "migrations.csv", header: MigrationRow.header) }
+        try migrations?.write(rows)
     }
 
     /// Writes what the client received in each second.

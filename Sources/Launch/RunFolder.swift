@@ -30,8 +30,8 @@ public struct RunFolder: Sendable {
 
     /// What a run leaves in its folder. Nothing else in a folder is ever removed or replaced.
     static let names = [
-        "topology.yaml", "summary.json", "requests.csv", "restarts.csv", "throughput.csv", "iterations.csv", "messages.csv", "layers.csv",
-        "trace.perfetto-trace", "manifest.json", "logs",
+        "topology.yaml", "summary.json", "requests.csv", "restarts.csv", "migrations.csv", "throughput.csv", "iterations.csv", "messages.csv",
+        "layers.csv", "trace.perfetto-trace", "manifest.json", "logs",
     ]
 
     /// Moves the run to its final place, over what an earlier one left there.

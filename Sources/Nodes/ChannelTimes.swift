@@ -2,7 +2,7 @@ import Quantities
 
 /// A time for each channel.
 public struct ChannelTimes: Sendable, Equatable {
-    private var times: InlineArray<17, Instant> = .init(repeating: .never)
+    private var times: InlineArray<21, Instant> = .init(repeating: .never)
 
     public init() {}
 

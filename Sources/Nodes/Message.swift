@@ -29,6 +29,14 @@ public enum Channel: UInt8, Sendable, CaseIterable {
     case hello
     /// Client to a worker: a request is computed elsewhere now.
     case cancel
+    /// Controller to a worker: move a request, or who holds copies of its caches.
+    case migrate
+    /// Between the ends of a migration: room, and answers.
+    case reserve
+    /// From the source of a migration to its target, or to a buddy: cache.
+    case copy
+    /// Worker to client: a request has moved.
+    case moved
     /// A worker to the controller and the client: it will be ended or is to rest, and what it gives up.
     case leave
     /// Controller to a worker: what to do with caches at its end or that others have sent, to begin to serve, to rest.
@@ -54,12 +62,17 @@ public enum Channel: UInt8, Sendable, CaseIterable {
         case .fence: "fence"
         case .hello: "hello"
         case .cancel: "cancel"
+        case .migrate: "migrate"
+        case .reserve: "reserve"
+        case .copy: "copy"
+        case .moved: "moved"
         case .leave: "leave"
         case .command: "command"
         case .move: "move"
         case .layer: "layer"
         }
     }
+
 }
 
 /// A request on its way to the worker that prefills it.
@@ -78,6 +91,8 @@ public struct Assignment: Sendable, Equatable {
     /// Tokens of the output that the user has already, and how often the request was begun before: not 0 after a fault.
     public var produced: Int32
     public var restarts: Int32
+    /// The worker that it was lost with; -1 where none was, or none is known.
+    public var lostNode: Int32 = -1
     /// The worker that has its cache, and is to go on with it; or -1.
     public var holder: Int32
 
@@ -138,6 +153,10 @@ public struct LoadReport: Sendable, Equatable {
     /// Requests that wait or run, and their tokens, by class; both empty without a predictor.
     public var endingRequests: [Int32] = []
     public var endingTokens: [Int64] = []
+    /// Cache blocks that the request at the head of the queue demands; urgent requests that run; whether one is being moved away.
+    public var headBlocks: Int64 = 0
+    public var urgentRequests: Int32 = 0
+    public var isMigrating = false
 
     public init() {}
 }
@@ -261,6 +280,9 @@ public enum Message: Sendable, Equatable {
     case takeover
     case hello
     case cancel(id: Int64, stream: Int32)
+    case migration(MigrationStep)
+    /// To a worker that decodes: compute the cache of a request that was lost, and go on.
+    case rebuild(Assignment)
     case leaving(Leaving)
     /// To the client: the worker has given the request up, which is to begin elsewhere; at the holder of its cache, if that is not -1.
     case handback(id: Int64, stream: Int32, holder: Int32)
@@ -281,7 +303,8 @@ public enum Message: Sendable, Equatable {
         switch self {
         case .submit: .submit
         case .assign: .assign
-        case .place: .place
+        case .place, .rebuild: .place
+        case .migration(let step): step.channel
         case .prefilled: .prefilled
         case .status: .status
         case .tokens, .milestone, .rejected, .routed: .stream
@@ -303,7 +326,7 @@ public enum Message: Sendable, Equatable {
 extension Message {
     /// Whether it carries a cache.
     @inlinable
-    public var isBulk: Bool { channel == .cache || channel == .move }
+    public var isBulk: Bool { channel == .cache || channel == .move || channel == .copy }
 }
 
 /// Bytes that a message stands for on the modelled network, apart from the cache itself.

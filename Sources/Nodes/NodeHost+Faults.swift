@@ -138,8 +138,14 @@ extension NodeHost {
         return !faults.returns(plan.index, at: time)
     }
 
-    /// When a rank of the gang dies that the node waits for in the present iteration; `Instant.never` where none does.
-    public var doom: Instant { isWaiting ? gang?.weather?.doom ?? .never : .never }
+    /// When the present iteration is given up: a rank of the gang that the node waits for dies, or, under the wall clock, others have gone on with
+    /// other members, late as they may be, and left this one behind. `Instant.never` where neither comes.
+    public var doom: Instant {
+        guard isWaiting, let gang else { return .never }
+        let death = gang.weather?.doom ?? .never
+        guard gang.shape.startsDiffer, !laterLayers.isEmpty, case .worker(let box) = state, let crew = box.node.crew else { return death }
+        return min(death, crew.nextChange + min(crew.patience, .never - crew.nextChange))
+    }
 
     /// Whoever the node waits for in the present iteration has died meanwhile.
     public func giveUpIteration() {

@@ -75,13 +75,15 @@ extension NodeHost {
         else { return nil }
         let entry = workers(.prefill, .colocated)
         guard !entry.isEmpty, let predictor = makePredictor(plan),
-            let admission = AdmissionRegistry.make(plan.controller.admission, firstTokenBound: plan.objective?.ttft)
+            let admission = AdmissionRegistry.make(plan.controller.admission, firstTokenBound: plan.objective?.ttft),
+            let migration = MigrationRegistry.make(plan.controller.migration), let recovery = RecoveryRegistry.make(plan.recovery.policy)
         else { return nil }
         guard let preemption = PreemptionRegistry.make(plan.recovery.preemption, random: random(RandomPurpose.preemption)) else { return nil }
         var controller = Controller(
             entry: entry, decode: workers(.decode), routing: routing, decodeRouting: decodeRouting,
             admission: admission is AdmitAll ? nil : admission, predictor: predictor, nodes: layout.nodes.count,
-            watch: watch, decisionCost: plan.chargedDecisionCost, probe: probe)
+            watch: watch, decisionCost: plan.chargedDecisionCost, migration: migration is NoMigration ? nil : migration, recovery: recovery,
+            probe: probe)
         if PreemptionRegistry.moves(plan.recovery.preemption) { controller.desk = EvacuationDesk(preemption, plan, layout, shapes: shapes) }
         return controller.scaling(plan, layout) ? controller : nil
     }
@@ -114,10 +116,21 @@ extension NodeHost {
             gang = crew?.enter(at: born)
             guard gang != nil || born > 0 else { return nil }
         }
-        return Worker(
+        var worker = Worker(
             plan: node, duty: duty, shape: WorkerShape(pool, of: plan), records: plan.records, scheduler: scheduler, predictor: predictor,
             gang: gang, crew: crew, decisionCost: plan.chargedDecisionCost, probe: probe,
             margin: PreemptionRegistry.announces(plan.recovery.preemption)
                 ? PreemptionRegistry.make(plan.recovery.preemption, random: random)?.margin : nil)
+        worker.moves.stageLimit = MigrationRegistry.make(plan.controller.migration)?.stages ?? 0
+        if plan.copiesCaches, crew == nil, duty != .prefill, let recovery = RecoveryRegistry.make(plan.recovery.policy) {
+            worker.moves.copyInterval = recovery.copyInterval
+            // The ring as it is while everybody lives; the controller tells of changes.
+            let ring = layout.nodes.filter {
+                $0.pool.map { plan.pools[$0].model == pool.model && plan.duty(of: plan.pools[$0].role) == duty } ?? false
+            }
+            let others = ring.map(\.index).filter { $0 != node.index }
+            worker.moves.buddy = Int32(others.first { $0 > node.index } ?? others.first ?? -1)
+        }
+        return worker
     }
 }

@@ -60,6 +60,8 @@ public final class NodeHost {
     private var inbox = EventHeap<Envelope>()
     /// Messages that the port has begun to take in, by the time that they are there as a whole.
     private var ready = EventHeap<Envelope>()
+    /// What the node has decided to send, and is not done deciding.
+    private var outbox = Outbox()
     private let recordsMessages: Bool
     var counters = NodeStatistics()
     /// For a node that shares its layers with others.
@@ -89,7 +91,7 @@ public final class NodeHost {
     public var next: Instant {
         if isDead { return .never }
         if let gang, let next = nextOfGang(gang) { return next }
-        return faults.thaw(plan.index, min(inbox.firstTime, min(ready.firstTime, effects.timers.first.time)))
+        return faults.thaw(plan.index, min(min(outbox.firstTime, inbox.firstTime), min(ready.firstTime, effects.timers.first.time)))
     }
 
     /// Hands a message to the node.
@@ -113,12 +115,14 @@ public final class NodeHost {
             let timer = effects.timers.first
             let heads = inbox.firstTime
             let readyTime = ready.firstTime
-            let due = min(heads, min(readyTime, timer.time))
+            let due = min(min(outbox.firstTime, heads), min(readyTime, timer.time))
             let thawed = faults.thaw(plan.index, due)
             guard thawed < bound else { return }
             let now = clock.map { max($0, thawed) } ?? thawed
-            if heads == due {
-                takeIn(until: bound, othersFrom: min(readyTime, timer.time), clock: clock, into: &out)
+            if outbox.firstTime == due {
+                if let send = outbox.pop() { depart(send, at: now, into: &out) }
+            } else if heads == due {
+                takeIn(until: bound, othersFrom: min(min(readyTime, timer.time), outbox.firstTime), clock: clock, into: &out)
             } else if readyTime == due {
                 guard let event = ready.pop() else { return }
                 noteSlip(due: due, now: now)
@@ -205,16 +209,23 @@ public final class NodeHost {
     @inline(__always)
     func depart(at now: Instant, into out: inout [Outgoing]) {
         guard !effects.sends.isEmpty else { return }
-        for send in effects.sends {
-            counters.messages += 1
-            counters.bytes += send.bytes
-            if let envelope = network.depart(send, at: now + effects.delay, born: born) {
-                out.append(Outgoing(target: send.target, envelope: envelope))
-            } else {
-                counters.lostMessages += 1
-            }
+        if effects.delay > 0 {
+            for send in effects.sends { outbox.push(send, at: now + effects.delay) }
+        } else {
+            for send in effects.sends { depart(send, at: now, into: &out) }
         }
         effects.sends.removeAll(keepingCapacity: true)
+    }
+
+    @inline(__always)
+    private func depart(_ send: Effects.Send, at now: Instant, into out: inout [Outgoing]) {
+        counters.messages += 1
+        counters.bytes += send.bytes
+        if let envelope = network.depart(send, at: now, born: born) {
+            out.append(Outgoing(target: send.target, envelope: envelope))
+        } else {
+            counters.lostMessages += 1
+        }
     }
 
     private func record(_ envelope: Envelope, delivered: Instant) {
@@ -282,7 +293,8 @@ extension NodeHost {
     public func earliestSend(on channel: Channel) -> Instant {
         switch state {
         case .client(let box): faults.thaw(plan.index, box.node.earliestSend(on: channel))
-        case .controller(let box): faults.thaw(plan.index, box.node.earliestSend(on: channel, effects.timers))
+        case .controller(let box):
+            faults.thaw(plan.index, min(box.node.earliestSend(on: channel, effects.timers), outbox.earliest(on: channel)))
         case .expert: .never
         case .worker(let box): faults.thaw(plan.index, earliestSend(of: box.node, on: channel))
         }

@@ -68,5 +68,5 @@ public struct PolicyDescription: Sendable, Equatable {
 
 /// The families of policies, as the keys of a topology name them.
 public enum PolicyFamily: String, Sendable, CaseIterable {
-    case routing, admission, scheduling, balance, predictor, preemption, scaling
+    case routing, admission, scheduling, balance, predictor, migration, recovery, preemption, scaling
 }

@@ -45,6 +45,11 @@ extension WorkerStatistics: Mergeable {
         restsSince = max(restsSince, other.restsSince)
         iterationTimes.merge(other.iterationTimes)
         blocksAtEnd += other.blocksAtEnd
+        migrations += other.migrations
+        migratedBytes = migratedBytes.addingClamped(other.migratedBytes)
+        downtimes.merge(other.downtimes)
+        abortedMigrations += other.abortedMigrations
+        copiedBytes = copiedBytes.addingClamped(other.copiedBytes)
         barrier.merge(other.barrier)
     }
 }

@@ -39,6 +39,8 @@ extension NodeStatistics {
 extension WorkerStatistics {
     fileprivate func encode(into words: inout [Int64]) {
         words += [busyPrefill, busyDecode, kvPeakBlocks, kvTotalBlocks, preemptions, iterations, blocksAtEnd, off, restsSince + 1]
+        words += [migrations, migratedBytes, abortedMigrations, copiedBytes]
+        downtimes.encode(into: &words)
         iterationTimes.encode(into: &words)
         words.append(barrier == nil ? 0 : 1)
         barrier?.encode(into: &words)
@@ -53,6 +55,11 @@ extension WorkerStatistics {
         preemptions = reader.amount()
         iterations = reader.amount()
         blocksAtEnd = reader.amount()
+        migrations = reader.amount()
+        migratedBytes = reader.amount()
+        abortedMigrations = reader.amount()
+        copiedBytes = reader.amount()
+        downtimes = LogLinearHistogram(decoding: &reader)
         off = reader.amount()
         restsSince = reader.amount() - 1
         iterationTimes = LogLinearHistogram(decoding: &reader)

@@ -17,6 +17,13 @@ public struct WorkerStatistics: Sendable {
     public var iterationTimes = LogLinearHistogram()
     /// Blocks in use at the end: zero when every request has ended.
     public var blocksAtEnd: Int64 = 0
+    /// Requests that moved here, their caches' bytes, and how long each stood still: from its last token there to its first one here.
+    public var migrations: Int64 = 0
+    public var migratedBytes: ByteCount = 0
+    public var downtimes = LogLinearHistogram()
+    /// Migrations from here that were given up, and bytes of caches copied against failures.
+    public var abortedMigrations: Int64 = 0
+    public var copiedBytes: ByteCount = 0
     /// For ranks that share their layers with others.
     public var barrier: BarrierStatistics?
 

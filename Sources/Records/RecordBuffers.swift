@@ -13,9 +13,11 @@ public final class RecordBuffers {
 
     /// Requests that were begun again after a fault.
     public var restarts = TextBuffer()
+    /// Requests that moved between workers in the middle of their answers.
+    public var migrations = TextBuffer()
 
     public init() {}
 
     /// Bytes held in all.
-    public var count: Int { requests.count + iterations.count + messages.count + transfers.count + layers.count + restarts.count }
+    public var count: Int { requests.count + iterations.count + messages.count + transfers.count + layers.count + restarts.count + migrations.count }
 }

@@ -33,6 +33,7 @@ extension Summary {
             ],
             "barrier": barrier?.json ?? ["count": .integer(0), "idle_fraction": .null, "wait_s": .distribution(nil)],
             "experts": experts?.json ?? ["imbalance": .imbalance(nil)],
+            "migrations": migrations.json,
             "energy": [
                 "joules": .number(energy),
                 "joules_per_output_token": .number(orNull: energyPerOutputToken),
@@ -60,6 +61,15 @@ extension Summary.Requests {
             "rejected": .integer(Int64(rejected)),
             "failed": .integer(Int64(failed)),
             "duplicated": .integer(Int64(duplicated)),
+        ]
+    }
+}
+
+extension Summary.Migrations {
+    fileprivate var json: JSONValue {
+        [
+            "count": .integer(count), "aborted": .integer(aborted), "bytes": .integer(bytes), "copied_bytes": .integer(copiedBytes),
+            "downtime_s": .distribution(downtime),
         ]
     }
 }

@@ -114,6 +114,20 @@ public struct Summary: Sendable, Equatable {
         public init() {}
     }
 
+    /// Requests that changed workers in the middle of their answers, and copies of caches.
+    public struct Migrations: Sendable, Equatable {
+        public var count: Int64 = 0
+        /// Given up: the request ended, was preempted, or the target had no room.
+        public var aborted: Int64 = 0
+        /// Of the caches that moved, and of those copied against failures.
+        public var bytes: Int64 = 0
+        public var copiedBytes: Int64 = 0
+        /// From the last token at the source to the first at the target, seconds.
+        public var downtime: Distribution?
+
+        public init() {}
+    }
+
     /// How far a `wall` run fell behind its model, in emulated seconds; zero for the other clocks.
     public struct Slip: Sendable, Equatable {
         public var p50 = 0.0
@@ -162,6 +176,7 @@ public struct Summary: Sendable, Equatable {
     /// `nil` where no nodes share their layers.
     public var barrier: Barrier?
     public var experts: Experts?
+    public var migrations = Migrations()
     /// What went wrong, in the order of time.
     public var faults: [Fault] = []
     /// `nil` where nothing did.

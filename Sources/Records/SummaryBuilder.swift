@@ -45,6 +45,7 @@ public struct SummaryBuilder {
         var slip = LogLinearHistogram()
         var iterations = LogLinearHistogram()
         var barrier = BarrierStatistics()
+        var moved = WorkerStatistics()
         var decisions = DecisionKind.allCases.map { _ in LogLinearHistogram() }
         for (node, counted) in zip(layout.nodes, statistics) {
             guard let counted else { continue }
@@ -55,11 +56,13 @@ public struct SummaryBuilder {
             guard let worker = counted.worker else { continue }
             iterations.merge(worker.iterationTimes)
             if let counted = worker.barrier { barrier.merge(counted) }
+            moved.merge(worker)
             summary.workers.append(describe(node, worker, duration: duration, energy: energy(node, worker, duration)))
         }
         summary.energy = summary.workers.reduce(0) { $0 + $1.energy }
         if client.outputTokens > 0 { summary.energyPerOutputToken = summary.energy / Double(client.outputTokens) }
         summary.medianIteration = iterations.summary()?.scaled(by: 1e-9).p50
+        summary.migrations = Summary.Migrations(moved)
         addSlip(slip, to: &summary)
         summary.decisions = describe(decisions)
         if let faults, !faults.isEmpty { addFaults(faults, client, statistics, to: &summary) }
@@ -168,6 +171,16 @@ extension ClusterPlan {
             for name in pools.filter(\.role.servesRequests).map(\.engine.scheduling.name) where !names.contains(name) { names.append(name) }
             return names.joined(separator: ", ")
         }
+    }
+}
+
+extension Summary.Migrations {
+    init(_ counted: WorkerStatistics) {
+        count = counted.migrations
+        aborted = counted.abortedMigrations
+        bytes = counted.migratedBytes
+        copiedBytes = counted.copiedBytes
+        downtime = counted.downtimes.summary()?.scaled(by: 1e-9)
     }
 }
 

@@ -12,9 +12,8 @@ public struct InProcess {
     private let revive: (Int, Instant) -> NodeHost?
     /// What processes counted that have ended.
     private var ended: [NodeStatistics?]
-    /// Processes have begun and ended up to here; nothing does once the client has what it came for.
+    /// Processes have begun and ended up to here. When the client has what it came for, the run ends with the next change.
     private var changedTo: Instant = 0
-    private var isOver = false
     /// A tournament over the nodes' next times: leaf `i` is node `i`, each inner place holds the node that wins below it.
     private var winners: [Int32]
     private var times: [Instant]
@@ -49,12 +48,12 @@ public struct InProcess {
     /// - Returns: whether anything is left to happen.
     public mutating func run(turns: Int) -> Bool {
         guard !faults.isEmpty else { return run(turns: turns, before: .never) }
-        let change = isOver ? Instant.never : faults.nextTransition(after: changedTo)
+        let change = faults.nextTransition(after: changedTo)
         if run(turns: turns, before: change) { return true }
         guard change < .never else { return false }
         // Nobody is left to be served, or to see what happens.
-        isOver = hosts[ClusterLayout.client].isOver(with: faults, after: change)
-        if !isOver { apply(change) }
+        if hosts[ClusterLayout.client].isOver(with: faults, after: change) { return false }
+        apply(change)
         changedTo = change
         return true
     }

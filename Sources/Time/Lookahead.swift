@@ -15,8 +15,11 @@ public struct Lookahead: Sendable {
         case .submit, .prefilled, .status, .hello: [.controller]
         case .fence: [.client, .prefill, .decode, .colocated, .ep, .attention]
         case .cancel: [.prefill, .decode, .colocated, .ep, .attention]
+        case .migrate, .reserve, .copy: [.decode, .colocated]
+        case .moved: [.client]
         case .assign: [.prefill, .colocated, .ep, .attention]
-        case .place, .cache: [.decode, .ep, .attention]
+        case .place: [.decode, .colocated, .ep, .attention]
+        case .cache: [.decode, .ep, .attention]
         case .stream: [.client]
         case .pull, .release: [.prefill]
         case .wake: [.prefill, .decode, .colocated, .ep, .attention]
@@ -34,8 +37,9 @@ public struct Lookahead: Sendable {
         case .leave: [.prefill, .decode, .colocated, .ep, .attention]
         case .move: [.decode, .colocated]
         case .hello: [.prefill, .decode, .colocated, .ep, .attention]
-        case .cancel: [.client, .prefill]
-        case .assign, .place: [.controller]
+        case .cancel: [.client, .prefill, .decode, .colocated]
+        case .reserve, .copy, .moved: [.decode, .colocated]
+        case .assign, .place, .migrate: [.controller]
         case .prefilled, .cache: [.prefill]
         case .status, .wake: [.prefill, .decode, .colocated, .ep, .attention]
         case .stream: [.controller, .prefill, .decode, .colocated, .ep, .attention]
@@ -55,7 +59,9 @@ public struct Lookahead: Sendable {
                 .filter { place in plan.duty(of: plan.pools[place].role).map(duties.contains) == true }
                 .map { NodeHost.leastIteration(of: $0, plan, layout) }.min() ?? .never
         }
-        for channel in Channel.allCases { latency[channel] = Self.latency(of: channel, plan, layout) }
+        for channel in Channel.allCases where plan.movesRequests || ![.migrate, .reserve, .copy, .moved].contains(channel) {
+            latency[channel] = Self.latency(of: channel, plan, layout)
+        }
 
         if let loop = plan.workload.closedLoop { react(to: .stream, with: .submit, after: loop.think) }
         reactToFaults(
@@ -81,6 +87,12 @@ public struct Lookahead: Sendable {
         react(to: .cache, with: .pull, after: 0)
         react(to: .cache, with: .release, after: 0)
         for cause in [Channel.assign, .place, .cache, .pull, .release] { react(to: cause, with: .status, after: 0) }
+        if plan.movesRequests { reactToMoves(least: least(.decode, .colocated)) }
+        // What decode workers compute of lost requests.
+        if plan.rebuildsCaches {
+            react(to: .place, with: .stream, after: least(.decode, .colocated))
+            if !layout.gangs.isEmpty { react(to: .place, with: .wake, after: 0) }
+        }
         if plan.workersLeave { reactToDepartures(least: least(.prefill, .decode, .colocated), pushes: pushes) }
         guard !layout.gangs.isEmpty else { return }
         reactOfGangs(least: least(.prefill, .decode, .colocated), pushes: pushes)
@@ -94,6 +106,22 @@ public struct Lookahead: Sendable {
         for cause in [Channel.assign, .cache, .release, .cancel] { react(to: cause, with: .wake, after: 0) }
         for effect in [Channel.prefilled, .stream, .status, .pull] { react(to: .wake, with: effect, after: least) }
         if pushes { react(to: .wake, with: .cache, after: 0) }
+    }
+
+    /// What workers say to each other about requests that move and about copies. Any message may begin an iteration that preempts a request, whose
+    /// migration is then given up.
+    private mutating func reactToMoves(least: Nanoseconds) {
+        react(to: .status, with: .migrate, after: 0)
+        react(to: .hello, with: .migrate, after: 0)
+        react(to: .migrate, with: .reserve, after: 0)
+        for answer in [Channel.reserve, .copy, .moved] { react(to: .reserve, with: answer, after: 0) }
+        react(to: .copy, with: .reserve, after: 0)
+        react(to: .cancel, with: .copy, after: 0)
+        for cause in [Channel.assign, .place, .cache, .release, .cancel, .fence, .migrate, .reserve, .copy] {
+            for effect in [Channel.cancel, .status, .pull] { react(to: cause, with: effect, after: 0) }
+            react(to: cause, with: .stream, after: least)
+        }
+        for effect in [Channel.submit, .cancel] { react(to: .moved, with: effect, after: 0) }
     }
 
     /// What follows when a worker counts as dead, or a new process serves.

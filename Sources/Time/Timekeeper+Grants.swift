@@ -19,7 +19,7 @@ extension Timekeeper {
 
     /// Appends the windows that can be granted now. Call it when no more reports are at hand.
     public mutating func grant(into grants: inout [Grant]) {
-        guard !isSettling else { return }
+        guard !isSettling, !isOver else { return }
         let earliest = earliestSends()
         let bounds = bounds(earliest)
         let before = grants.count
@@ -63,12 +63,13 @@ extension Timekeeper {
         guard !client.isRunning, !client.isDead else { return }
         let arrival = client.arrival
         let others = lively.reduce(Instant.never) { $1 == .submit ? $0 : min($0, sends[Int($1.rawValue)].first) }
-        // What the client may have to send because a worker has failed is not overtaken.
-        let fence = min(earliest[.fence], earliest[.leave])
-        let change = min(stop, isOver ? .never : nextChange)
-        // Nor is what it has to send because of a word that is on its way to it.
-        let word = fence + min(min(latency[.fence], latency[.leave]), .never - fence)
-        let limit = min(arrival + min(Self.aheadLimit, .never - arrival), change, min(client.earliest[.cancel], word))
+        let earliest = earliestSends()
+        // What the client may have to send because a worker has failed is not overtaken, whether the word of it is to come or on its way.
+        let told = [Channel.fence, .leave, .moved].reduce(client.earliest[.cancel]) {
+            min($0, earliest[$1] + min(latency[$1], .never - earliest[$1]))
+        }
+        let change = min(stop, nextChange)
+        let limit = min(arrival + min(Self.aheadLimit, .never - arrival), change, told)
         // Telling it twice would change nothing: what it may send before `limit` is then no arrival but an answer.
         if arrival < limit, limit > sentAhead, arrival <= others + Self.aheadLimit / 2 {
             sentAhead = limit
@@ -129,7 +130,7 @@ extension Timekeeper {
 
     /// Up to where the nodes of each role may go on.
     func bounds(_ sends: ChannelTimes) -> [Instant] {
-        let change = min(stop, isOver ? Instant.never : nextChange)
+        let change = min(stop, nextChange)
         return receives.map { channels in
             channels.reduce(change) { min($0, sends[$1] + min(latency[$1], .never - sends[$1])) }
         }

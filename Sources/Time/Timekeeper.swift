@@ -124,10 +124,10 @@ public struct Timekeeper {
     }
 
     /// Whether nothing is left to happen.
-    public var isQuiescent: Bool { runningCount == 0 && pending.first >= .never && (isOver || nextChange >= .never) }
+    public var isQuiescent: Bool { runningCount == 0 && (isOver || pending.first >= .never && nextChange >= .never) }
 
     /// Whether everything before the stop has happened.
-    public var isAtStop: Bool { runningCount == 0 && !isSettling && min(pending.first, isOver ? .never : nextChange) >= stop }
+    public var isAtStop: Bool { runningCount == 0 && !isSettling && min(pending.first, nextChange) >= stop }
 
     /// The client is to offer a request at this time, not before `reached`; it must not be running.
     public mutating func note(arrivalAt time: Instant) {

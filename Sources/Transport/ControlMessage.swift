@@ -118,7 +118,7 @@ public enum ControlMessage: Sendable, Equatable {
         case (.finished, 0): self = .finished
         case (.stop, 0): self = .stop
         case (.farewell, 1): self = .farewell(at: words[1])
-        case (.failure, UnplannedFault.wordCount):
+        case (.failure, _):
             guard let fault = UnplannedFault(words: Array(rest)) else { return nil }
             self = .failure(fault)
         case (.accused, 1): self = .accused(Int32(truncatingIfNeeded: words[1]))

@@ -20,7 +20,7 @@ public final class FrameDecoder {
     /// What times and sizes stay below, so that sums of some of them are times too.
     static let limit = Instant.never / 4
     /// Lengths of prompts and outputs in tokens.
-    private static let lengths: ClosedRange<Int32> = 1...(1 << 26)
+    static let lengths: ClosedRange<Int32> = 1...(1 << 26)
 
     /// - Parameter nodes: number of nodes; indices beyond are refused.
     public init(nodes: Int) { self.nodes = nodes }
@@ -72,11 +72,11 @@ public final class FrameDecoder {
             times.contains(packed.bytes), times.contains(packed.born), packed.link < UInt32(LinkKind.allCases.count)
         else { throw FrameError(description: "an envelope with times or sizes out of range") }
         let head = packed.sent + packed.flight
+        let message = try unpackBody(packed)
         return Envelope(
             source: source, sequence: packed.sequence, born: packed.born, sent: packed.sent, head: head, tail: head + packed.length,
             bytes: packed.bytes,
-            link: LinkIndex(packed.link), isBulk: [TESTBED__ENVELOPE__BODY_CACHE, TESTBED__ENVELOPE__BODY_MOVE].contains(packed.body_case),
-            message: try unpackBody(packed))
+            link: LinkIndex(packed.link), isBulk: message.isBulk, message: message)
     }
 
     private func unpackBody(_ packed: Testbed__Envelope) throws(FrameError) -> Message {
@@ -101,6 +101,8 @@ public final class FrameDecoder {
         case TESTBED__ENVELOPE__BODY_TAKEOVER: return .takeover
         case TESTBED__ENVELOPE__BODY_HELLO: return .hello
         case TESTBED__ENVELOPE__BODY_CANCEL: return .cancel(id: packed.cancel.pointee.id, stream: packed.cancel.pointee.stream)
+        case TESTBED__ENVELOPE__BODY_MIGRATION: return .migration(try unpack(packed.migration.pointee))
+        case TESTBED__ENVELOPE__BODY_REBUILD: return .rebuild(try unpack(packed.rebuild.pointee))
         default: return try unpackDeparture(packed)
         }
     }
@@ -110,13 +112,16 @@ public final class FrameDecoder {
 
     func unpack(_ packed: Testbed__Request) throws(FrameError) -> Assignment {
         guard Self.lengths.contains(packed.prompt_tokens), Self.lengths.contains(packed.output_tokens), (0...Self.limit).contains(packed.arrival),
-            isNode(packed.decode_node), (0..<packed.output_tokens).contains(packed.produced), packed.restarts >= 0, packed.holder >= 0,
+            isNode(packed.decode_node), isNode(packed.lost_node), (0..<packed.output_tokens).contains(packed.produced), packed.restarts >= 0,
+            packed.holder >= 0,
             packed.holder <= nodes
         else { throw FrameError(description: "a request with lengths, times or nodes out of range") }
-        return Assignment(
+        var request = Assignment(
             id: packed.id, stream: packed.stream, promptTokens: packed.prompt_tokens, outputTokens: packed.output_tokens,
             priority: packed.priority, arrival: packed.arrival, decodeNode: packed.decode_node,
             produced: packed.produced, restarts: packed.restarts, holder: packed.holder - 1)
+        request.lostNode = packed.lost_node
+        return request
     }
 
     private func unpack(_ packed: Testbed__Routed) throws(FrameError) -> Routed {
@@ -156,6 +161,9 @@ public final class FrameDecoder {
         load.receivedPredicted = min(max(packed.received_predicted, 0), 1 << 50)
         load.contextTokens = bounded(packed.context_tokens)
         load.predictedTokens = bounded(packed.predicted_tokens)
+        load.headBlocks = bounded(packed.head_blocks)
+        load.urgentRequests = max(packed.urgent_requests, 0)
+        load.isMigrating = packed.is_migrating != 0
         for place in 0..<classes {
             load.endingRequests.append(min(max(packed.ending_requests[place], 0), 1 << 20))
             load.endingTokens.append(bounded(packed.ending_tokens[place]))

@@ -111,6 +111,12 @@ public final class FrameEncoder {
             packed.pointee.body_case = TESTBED__ENVELOPE__BODY_WAKE
             packed.pointee.wake = packWake(start)
         case .routed, .fence, .fenced, .takeover, .hello, .cancel: packFaults(message, into: packed)
+        case .migration(let step):
+            packed.pointee.body_case = TESTBED__ENVELOPE__BODY_MIGRATION
+            packed.pointee.migration = pack(step)
+        case .rebuild(let request):
+            packed.pointee.body_case = TESTBED__ENVELOPE__BODY_REBUILD
+            packed.pointee.rebuild = pack(request)
         case .leaving, .handback, .evacuate, .move, .adopt, .activate, .deactivate, .retired: packDepartures(message, into: packed)
         case .layer(let message):
             packed.pointee.body_case = TESTBED__ENVELOPE__BODY_LAYER
@@ -132,6 +138,7 @@ public final class FrameEncoder {
         packed.pointee.decode_node = request.decodeNode
         packed.pointee.produced = request.produced
         packed.pointee.restarts = request.restarts
+        packed.pointee.lost_node = request.lostNode
         packed.pointee.holder = request.holder &+ 1
         return packed
     }
@@ -157,6 +164,9 @@ public final class FrameEncoder {
         packed.pointee.received_predicted = load.receivedPredicted
         packed.pointee.context_tokens = load.contextTokens
         packed.pointee.predicted_tokens = load.predictedTokens
+        packed.pointee.head_blocks = load.headBlocks
+        packed.pointee.urgent_requests = load.urgentRequests
+        packed.pointee.is_migrating = load.isMigrating ? 1 : 0
         let classes = load.endingRequests.count
         guard classes > 0 else { return packed }
         guard load.endingTokens.count == classes, let requests = arena.array(Int32.self, count: classes),

@@ -66,7 +66,8 @@ public func generatedRecovery(_ number: UInt64) -> RecoveryPlan {
     func time() -> Nanoseconds { Int64(1 + random.below(5_000)) * [1_000, 1_000_000][random.below(2)] }
     let heartbeat = time()
     return RecoveryPlan(
-        policy: random.below(2) == 0 ? PolicyChoice("recompute") : PolicyChoice("other-1", parameters: ["b": random.unit(), "a-b": -3]),
+        policy: [PolicyChoice("recompute"), PolicyChoice("token-migration"), PolicyChoice("kv-replica", parameters: ["interval": 7])][
+            random.below(3)],
         heartbeat: heartbeat, timeout: heartbeat + time(), retries: random.below(10), patience: time(), hasStandby: random.below(2) == 0,
         startUp: StartUpPlan(
             base: time(), tier: StorageTier.allCases[random.below(3)],

@@ -34,6 +34,14 @@ public func generatedFaults(_ number: UInt64, for plan: ClusterPlan, span: Nanos
     plan.recovery.timeout = [50_000_000, 300_000_000, 1_000_000_000][random.below(3)]
     plan.recovery.heartbeat = [10_000_000, 50_000_000][random.below(2)]
     plan.recovery.retries = random.below(4)
+    var extra = RandomStream(seed: number, stream: 92)
+    // Ranks keep their caches.
+    let copies = layout.gangs.isEmpty ? 3 : 2
+    plan.recovery.policy =
+        [
+            PolicyChoice("recompute"), PolicyChoice("token-migration"),
+            PolicyChoice("kv-replica", parameters: ["interval": Double(1 + extra.below(80))]),
+        ][extra.below(copies)]
     plan.recovery.patience = [100_000_000, 5_000_000_000][random.below(2)]
     plan.recovery.hasStandby = random.below(2) == 0
     plan.recovery.startUp = StartUpPlan(base: time(300_000_000), tier: StorageTier.allCases[random.below(3)])
@@ -56,6 +64,9 @@ public func withDepartures(_ number: UInt64, _ plan: ClusterPlan, span: Nanoseco
         if plan.controller.scaling.name == "threshold" { plan.controller.scaling.parameters["down"] = 1 }
         for place in plan.pools.indices { plan.pools[place].most = plan.pools[place].count + random.below(3) }
     }
+    // Workers that leave give their requests up by other means.
+    plan.controller.migration = PolicyChoice("none")
+    if plan.copiesCaches { plan.recovery.policy = PolicyChoice("token-migration") }
     let workers = ClusterLayout(plan).nodes.filter(\.role.isWorker)
     for _ in 0..<random.below(4) {
         let worker = workers[random.below(workers.count)]

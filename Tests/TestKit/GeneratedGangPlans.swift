@@ -18,6 +18,8 @@ public func generatedGangPlan(_ number: UInt64) -> ClusterPlan {
     var random = RandomStream(seed: number, stream: 78)
     var plan = generatedPlan(number)
     plan.name = "gang-\(number)"
+    // Nothing moves between ranks.
+    plan.controller.migration = PolicyChoice("none")
     plan.hosts = HostPlan(devicesPerHost: [2, 4, 8][random.below(3)], hostsPerRack: 1 + random.below(2))
     var template = plan.pools[0]
     template.model = testMixture

@@ -49,7 +49,7 @@ public func generatedPlan(_ number: UInt64) -> ClusterPlan {
     _ = random.below(policies.count)
     let controller = ControllerPlan(
         routing: withHorizon(policies[Int(number % UInt64(policies.count))]), decodeRouting: withHorizon(policies[random.below(policies.count)]),
-        admission: !isTight && extra.below(3) != 0 ? admission : PolicyChoice("none"))
+        admission: !isTight && extra.below(3) != 0 ? admission : PolicyChoice("none"), migration: generatedMigration(number))
     return ClusterPlan(
         name: "generated-\(number)", seed: number, pools: pools,
         controller: controller,
@@ -79,6 +79,16 @@ private func generatedScheduling(_ number: UInt64, pool: Int, isLayerwise: Bool)
 private func generatedPredictor(_ number: UInt64) -> PolicyChoice {
     let predictors = PredictorRegistry.descriptions.dropFirst()
     return PolicyChoice(predictors[predictors.startIndex + Int(number) % predictors.count].name)
+}
+
+/// A migration policy, in most plans with limits that make it move whatever it can.
+private func generatedMigration(_ number: UInt64) -> PolicyChoice {
+    var random = RandomStream(seed: number, stream: 82)
+    switch random.below(4) {
+    case 0: return PolicyChoice("none")
+    case 1: return PolicyChoice("llumnix")
+    default: return PolicyChoice("llumnix", parameters: ["low": [30, 1_000, 100_000][random.below(3)], "high": -1_000, "headroom": 5])
+    }
 }
 
 private func workload(_ random: inout RandomStream, isTight: Bool) -> WorkloadPlan {

@@ -9,6 +9,7 @@ import Workload
 public struct RunRecords: Equatable, Sendable {
     public var requests: String
     public var restarts: String
+    public var migrations: [String]
     public var iterations: [String]
     public var messages: [String]
     public var layers: [String]
@@ -16,6 +17,7 @@ public struct RunRecords: Equatable, Sendable {
     init(_ buffers: [RecordBuffers]) {
         requests = buffers.map { String(decoding: $0.requests.bytes, as: UTF8.self) }.joined()
         restarts = buffers.map { String(decoding: $0.restarts.bytes, as: UTF8.self) }.joined()
+        migrations = Self.rows(buffers.map(\.migrations))
         iterations = Self.rows(buffers.map(\.iterations))
         messages = Self.rows(buffers.map(\.messages))
         layers = Self.rows(buffers.map(\.layers))
@@ -35,7 +37,8 @@ extension RunRecords {
         func rows(_ text: String) -> [String] { text.split(separator: "\n").map(String.init) }
         let parts: [(String, [String], [String])] = [
             ("requests", rows(requests), rows(other.requests)), ("restarts", rows(restarts), rows(other.restarts)),
-            ("iterations", iterations, other.iterations), ("layers", layers, other.layers), ("messages", messages, other.messages),
+            ("migrations", migrations, other.migrations), ("iterations", iterations, other.iterations), ("layers", layers, other.layers),
+            ("messages", messages, other.messages),
         ]
         for (name, mine, theirs) in parts where mine != theirs {
             let place = zip(mine, theirs).enumerated().first { $1.0 != $1.1 }?.offset ?? min(mine.count, theirs.count)
@@ -68,6 +71,7 @@ extension FinishedRun {
         let client = client
         if client.offered != client.done + client.rejected + client.failed { found.append("\(client.offered) requests offered, others ended") }
         if client.duplicatedTokens > 0 { found.append("\(client.duplicatedTokens) tokens came twice") }
+        if client.failed > 0, !hasFaults { found.append("\(client.failed) requests failed though nothing went wrong") }
         if client.missingTokens > 0 { found.append("\(client.missingTokens) tokens never came") }
         for worker in workers {
             if worker.blocksAtEnd != 0, !hasFaults { found.append("\(worker.blocksAtEnd) blocks are still in use") }

@@ -15,7 +15,7 @@ struct FaultTests {
         for number in block * 10..<(block + 1) * 10 { check(generatedFaults(number, for: generatedPlan(number)), number, inWindows: number % 4 == 0) }
     }
 
-    @Test("balance their account when ranks of gangs fail, the same under both clocks", arguments: 0..<16)
+    @Test("balance their account when ranks of gangs fail, the same under both clocks", arguments: 0..<18)
     func gangs(_ block: UInt64) {
         for number in block * 10..<(block + 1) * 10 {
             check(generatedFaults(number, for: generatedGangPlan(number)), number, inWindows: number % 2 == 0)

@@ -179,7 +179,7 @@ struct FaultMistakeTests {
             "",
             [
                 ("tape", "unknown tier 'tape', expected one of memory, ssd, remote"), ("1GB,", "found '1GB' with the unknown unit 'GB'"),
-                ("Re", "found 'Re', expected the name of a policy"),
+                ("Re", "unknown policy 'Re', expected one of recompute, token-migration, kv-replica"),
             ], more: "recovery: {policy: Re, start-up: {bandwidth: 1GB, tier: tape}}")
     }
 

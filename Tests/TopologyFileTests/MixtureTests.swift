@@ -45,6 +45,8 @@ struct MixtureTests {
         for number in 0..<150 as Range<UInt64> {
             var plan = generatedPlan(number)
             plan.records.layers = number.isMultiple(of: 2)
+            // Nothing moves between ranks.
+            plan.controller.migration = PolicyChoice("none")
             var mixture = generatedMixture(number, experts: 8, topK: 2, layers: 32)
             func pool(_ name: String, _ role: Role, _ mixture: MixturePlan? = nil) -> PoolPlan {
                 PoolPlan(name: name, role: role, count: 8, model: model, device: device, mixture: mixture)

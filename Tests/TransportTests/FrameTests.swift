@@ -81,7 +81,11 @@ struct FrameTests {
             envelope.isBulk == envelope.message.isBulk
         else { return false }
         switch envelope.message {
-        case .submit(let request), .assign(let request): return isInRange(request)
+        case .submit(let request), .assign(let request), .rebuild(let request): return isInRange(request)
+        case .migration(let step):
+            let state = step.state
+            return step.tokens >= 0 && step.from >= 0 && (-1..<Int32(nodeCount)).contains(step.node) && (state != nil) == (step.kind == .handover)
+                && state.map { isInRange($0.request) && $0.computed + 1 == $0.request.promptTokens + $0.generated && $0.bytes >= 0 } ?? true
         case .place(let placement), .prefilled(let placement):
             return isInRange(placement.request) && (0..<nodeCount).contains(Int(placement.prefillNode))
         case .status(let load): return load.waitingRequests >= 0 && load.runningRequests >= 0 && load.usedBlocks >= 0 && load.usedBlocks <= 1 << 30

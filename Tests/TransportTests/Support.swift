@@ -20,12 +20,14 @@ func edgy(_ range: ClosedRange<Int64>, _ random: inout RandomStream) -> Int64 {
 let times = 0...(Instant.never / 4)
 
 func randomAssignment(_ random: inout RandomStream) -> Assignment {
-    Assignment(
+    var request = Assignment(
         id: edgy(-(1 << 60)...(1 << 60), &random), stream: Int32(edgy(0...Int64(Int32.max), &random)),
         promptTokens: Int32(edgy(1...(1 << 26), &random)), outputTokens: Int32(edgy(1...(1 << 26), &random)),
         priority: Int32(edgy(Int64(Int32.min)...Int64(Int32.max), &random)), arrival: edgy(times, &random),
         decodeNode: Int32(edgy(-1...Int64(nodeCount - 1), &random)), produced: 0, restarts: Int32(edgy(0...Int64(Int32.max), &random)),
         holder: Int32(edgy(-1...Int64(nodeCount - 1), &random)))
+    request.lostNode = Int32(edgy(-1...Int64(nodeCount - 1), &random))
+    return request
 }
 
 private func randomCache(_ random: inout RandomStream) -> CacheMessage {
@@ -38,12 +40,37 @@ private func randomCache(_ random: inout RandomStream) -> CacheMessage {
     return message
 }
 
+private func randomStep(_ random: inout RandomStream) -> MigrationStep {
+    let kind = MigrationStep.Kind.allCases[random.below(MigrationStep.Kind.allCases.count)]
+    let length = Int64(1 << 26)
+    var step = MigrationStep(kind, id: edgy(0...(1 << 60), &random), stream: Int32(edgy(0...Int64(Int32.max), &random)))
+    step.attempt = Int32(edgy(0...Int64(Int32.max), &random))
+    step.from = Int32(edgy(0...length, &random))
+    step.tokens = Int32(edgy(Int64(step.from)...length, &random))
+    step.node = Int32(random.below(nodeCount))
+    step.born = edgy(times, &random)
+    guard kind == .handover else { return step }
+    var request = randomAssignment(&random)
+    request.promptTokens = Int32(edgy(1...1_000_000, &random))
+    request.outputTokens = Int32(edgy(2...1_000_000, &random))
+    let generated = Int32(edgy(1...Int64(request.outputTokens - 1), &random))
+    step.state = MovedRequest(
+        request: request, generated: generated, computed: request.promptTokens + generated - 1, preemptions: Int32(edgy(0...1_000, &random)),
+        prefillStart: edgy(-1...(Instant.never / 4), &random), prefillNode: Int32(edgy(-1...Int64(nodeCount - 1), &random)),
+        kvTransfer: edgy(times, &random), begun: edgy(times, &random), lastToken: edgy(times, &random), stages: Int32(edgy(0...100, &random)),
+        bytes: edgy(times, &random))
+    return step
+}
+
 private func randomLoad(_ random: inout RandomStream) -> LoadReport {
     var load = LoadReport()
     load.waitingRequests = Int32(edgy(0...Int64(Int32.max), &random))
     load.runningRequests = Int32(edgy(0...Int64(Int32.max), &random))
     load.waitingTokens = edgy(0...(1 << 30), &random)
     load.usedBlocks = edgy(0...(1 << 30), &random)
+    load.headBlocks = edgy(0...(1 << 30), &random)
+    load.urgentRequests = Int32(edgy(0...Int64(Int32.max), &random))
+    load.isMigrating = random.below(2) == 0
     load.receivedRequests = edgy(0...(1 << 50), &random)
     load.receivedTokens = edgy(0...(1 << 50), &random)
     load.receivedPredicted = edgy(0...(1 << 50), &random)
@@ -65,7 +92,7 @@ private func randomMilestone(_ random: inout RandomStream) -> Milestone {
 }
 
 /// Kinds of messages that `randomMessage` makes.
-let messageKinds = 26 + layerKinds
+let messageKinds = 28 + layerKinds
 
 /// A message about a worker that leaves, rests or serves.
 private func randomDeparture(_ kind: Int, _ random: inout RandomStream) -> Message {
@@ -130,7 +157,9 @@ func randomMessage(_ kind: Int, _ random: inout RandomStream) -> Message {
     case 16: return .hello
     case 17: return .cancel(id: edgy(0...(1 << 60), &random), stream: Int32(edgy(0...Int64(Int32.max), &random)))
     case 18...25: return randomDeparture(kind - 18, &random)
-    default: return .layer(randomLayer(kind - 26, &random))
+    case 26: return .migration(randomStep(&random))
+    case 27: return .rebuild(randomAssignment(&random))
+    default: return .layer(randomLayer(kind - 28, &random))
     }
 }
 

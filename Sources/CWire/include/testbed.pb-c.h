@@ -27,6 +27,8 @@ typedef struct Testbed__Rejected Testbed__Rejected;
 typedef struct Testbed__Routed Testbed__Routed;
 typedef struct Testbed__Fence Testbed__Fence;
 typedef struct Testbed__Notice Testbed__Notice;
+typedef struct Testbed__Migration Testbed__Migration;
+typedef struct Testbed__Relocation Testbed__Relocation;
 typedef struct Testbed__Leaving Testbed__Leaving;
 typedef struct Testbed__Handback Testbed__Handback;
 typedef struct Testbed__Evacuation Testbed__Evacuation;
@@ -137,7 +139,9 @@ typedef enum {
   TESTBED__ENVELOPE__BODY_ADOPT = 33,
   TESTBED__ENVELOPE__BODY_ACTIVATE = 34,
   TESTBED__ENVELOPE__BODY_DEACTIVATE = 35,
-  TESTBED__ENVELOPE__BODY_RETIRED = 36
+  TESTBED__ENVELOPE__BODY_RETIRED = 36,
+  TESTBED__ENVELOPE__BODY_MIGRATION = 37,
+  TESTBED__ENVELOPE__BODY_REBUILD = 38
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TESTBED__ENVELOPE__BODY__CASE)
 } Testbed__Envelope__BodyCase;
 
@@ -198,6 +202,8 @@ struct  Testbed__Envelope
     Testbed__Wait *activate;
     Testbed__Notice *deactivate;
     Testbed__Notice *retired;
+    Testbed__Migration *migration;
+    Testbed__Request *rebuild;
   };
 };
 #define TESTBED__ENVELOPE__INIT \
@@ -239,10 +245,14 @@ struct  Testbed__Request
    * Node that has its cache, and one more; 0 for none.
    */
   int32_t holder;
+  /*
+   * The worker that it was lost with, or -1.
+   */
+  int32_t lost_node;
 };
 #define TESTBED__REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&testbed__request__descriptor) \
-    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 /*
@@ -295,10 +305,16 @@ struct  Testbed__Load
   int32_t *ending_requests;
   size_t n_ending_tokens;
   int64_t *ending_tokens;
+  /*
+   * Blocks that the request at the head of the queue demands, requests that run and are urgent, and whether one is being moved away.
+   */
+  int64_t head_blocks;
+  int32_t urgent_requests;
+  protobuf_c_boolean is_migrating;
 };
 #define TESTBED__LOAD__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&testbed__load__descriptor) \
-    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,NULL, 0,NULL }
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,NULL, 0,NULL, 0, 0, 0 }
 
 
 /*
@@ -394,6 +410,59 @@ struct  Testbed__Notice
 #define TESTBED__NOTICE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&testbed__notice__descriptor) \
      }
+
+
+/*
+ * A step in moving a running request between workers, or in keeping copies of its cache.
+ */
+struct  Testbed__Migration
+{
+  ProtobufCMessage base;
+  /*
+   * In the order of MigrationStep.Kind.
+   */
+  uint32_t kind;
+  int64_t id;
+  int32_t stream;
+  int32_t attempt;
+  int32_t from;
+  int32_t tokens;
+  /*
+   * Or -1.
+   */
+  int32_t node;
+  int64_t born;
+  /*
+   * With a handover.
+   */
+  Testbed__Relocation *state;
+};
+#define TESTBED__MIGRATION__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&testbed__migration__descriptor) \
+    , 0, 0, 0, 0, 0, 0, 0, 0, NULL }
+
+
+/*
+ * A request that changes workers in the middle of its answer.
+ */
+struct  Testbed__Relocation
+{
+  ProtobufCMessage base;
+  Testbed__Request *request;
+  int32_t generated;
+  int32_t computed;
+  int32_t preemptions;
+  int64_t prefill_start;
+  int32_t prefill_node;
+  int64_t kv_transfer;
+  int64_t begun;
+  int64_t last_token;
+  int32_t stages;
+  int64_t bytes;
+};
+#define TESTBED__RELOCATION__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&testbed__relocation__descriptor) \
+    , NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 /*
@@ -905,6 +974,44 @@ Testbed__Notice *
 void   testbed__notice__free_unpacked
                      (Testbed__Notice *message,
                       ProtobufCAllocator *allocator);
+/* Testbed__Migration methods */
+void   testbed__migration__init
+                     (Testbed__Migration         *message);
+size_t testbed__migration__get_packed_size
+                     (const Testbed__Migration   *message);
+size_t testbed__migration__pack
+                     (const Testbed__Migration   *message,
+                      uint8_t             *out);
+size_t testbed__migration__pack_to_buffer
+                     (const Testbed__Migration   *message,
+                      ProtobufCBuffer     *buffer);
+Testbed__Migration *
+       testbed__migration__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   testbed__migration__free_unpacked
+                     (Testbed__Migration *message,
+                      ProtobufCAllocator *allocator);
+/* Testbed__Relocation methods */
+void   testbed__relocation__init
+                     (Testbed__Relocation         *message);
+size_t testbed__relocation__get_packed_size
+                     (const Testbed__Relocation   *message);
+size_t testbed__relocation__pack
+                     (const Testbed__Relocation   *message,
+                      uint8_t             *out);
+size_t testbed__relocation__pack_to_buffer
+                     (const Testbed__Relocation   *message,
+                      ProtobufCBuffer     *buffer);
+Testbed__Relocation *
+       testbed__relocation__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   testbed__relocation__free_unpacked
+                     (Testbed__Relocation *message,
+                      ProtobufCAllocator *allocator);
 /* Testbed__Leaving methods */
 void   testbed__leaving__init
                      (Testbed__Leaving         *message);
@@ -1190,6 +1297,12 @@ typedef void (*Testbed__Fence_Closure)
 typedef void (*Testbed__Notice_Closure)
                  (const Testbed__Notice *message,
                   void *closure_data);
+typedef void (*Testbed__Migration_Closure)
+                 (const Testbed__Migration *message,
+                  void *closure_data);
+typedef void (*Testbed__Relocation_Closure)
+                 (const Testbed__Relocation *message,
+                  void *closure_data);
 typedef void (*Testbed__Leaving_Closure)
                  (const Testbed__Leaving *message,
                   void *closure_data);
@@ -1248,6 +1361,8 @@ extern const ProtobufCMessageDescriptor testbed__rejected__descriptor;
 extern const ProtobufCMessageDescriptor testbed__routed__descriptor;
 extern const ProtobufCMessageDescriptor testbed__fence__descriptor;
 extern const ProtobufCMessageDescriptor testbed__notice__descriptor;
+extern const ProtobufCMessageDescriptor testbed__migration__descriptor;
+extern const ProtobufCMessageDescriptor testbed__relocation__descriptor;
 extern const ProtobufCMessageDescriptor testbed__leaving__descriptor;
 extern const ProtobufCMessageDescriptor testbed__handback__descriptor;
 extern const ProtobufCMessageDescriptor testbed__evacuation__descriptor;

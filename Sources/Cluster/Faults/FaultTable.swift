@@ -90,11 +90,16 @@ public final class FaultTable {
     /// Whether nothing is in it.
     public var isEmpty: Bool { faults.isEmpty }
 
-    /// Adds a fault. What hits a process that is not there has no effect on it.
-    public func add(_ fault: Fault) {
+    /// Lists a fault, the effect of which is there without the table.
+    public func list(_ fault: Fault) {
         version += 1
         let place = faults.firstIndex { $0.at > fault.at } ?? faults.count
         faults.insert(fault, at: place)
+    }
+
+    /// Adds a fault. What hits a process that is not there has no effect on it.
+    public func add(_ fault: Fault) {
+        list(fault)
         switch fault.kind {
         case .kill: for node in fault.nodes { end(node, TimeSpan(from: fault.at, until: fault.until)) }
         case .preempt(let grace, _):

@@ -56,7 +56,7 @@ extension Engine {
     private mutating func reserve(_ tokens: Int64, for slot: Int32, from place: Int, in iteration: Int) -> Bool {
         let missing = pool.blocks(for: tokens) - Int64(requests[slot].blocks)
         guard missing > 0 else { return true }
-        while !pool.take(missing) {
+        while !take(missing) {
             // The request itself is one that can go.
             let victim = (traits.contains(.choosesVictims) ? chosenVictim(from: place) : lastVictim(from: place)) ?? slot
             preempt(victim)
@@ -102,19 +102,22 @@ extension Engine {
 
     /// Admits the waiting request at a place of the queue, if there is room for it.
     private mutating func admit(at position: Int, to iteration: Int, budget: inout Int, at now: Instant) -> Bool {
-        guard budget > 0, running.count + reserved < plan.maxBatch else { return false }
+        guard budget > 0, running.count + placesKept + reserved < plan.maxBatch else { return false }
         let slot = waiting[position].slot
         let total = Int64(requests[slot].total)
-        let fits = total <= Int64(budget)
+        // Less what a copy of its cache holds.
+        let left = total - Int64(requests[slot].computed)
+        let missing = max(0, pool.blocks(for: total) - Int64(requests[slot].blocks))
+        let fits = left <= Int64(budget)
         // A prompt above the whole budget runs alone when it may not be cut.
         guard fits || plan.chunkedPrefill || ring[iteration].shape.isEmpty else { return false }
-        guard pool.take(pool.blocks(for: total)) else { return false }
+        guard take(missing) || running.isEmpty && shedWaiting(except: slot) && take(missing) else { return false }
         _ = waiting.remove(at: position)
-        waitingTokens -= total
-        requests[slot].blocks = Int32(pool.blocks(for: total))
+        waitingTokens -= left
+        requests[slot].blocks += Int32(missing)
         if requests[slot].prefillStart < 0 { requests[slot].prefillStart = now }
         join(slot)
-        let tokens = plan.chunkedPrefill ? Int32(min(total, Int64(budget))) : Int32(total)
+        let tokens = plan.chunkedPrefill ? Int32(min(left, Int64(budget))) : Int32(left)
         budget -= Int(tokens)
         add(slot, tokens: tokens, to: iteration)
         return true

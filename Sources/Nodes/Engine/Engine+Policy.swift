@@ -39,7 +39,7 @@ extension Engine {
     /// Brings the view up to date.
     private mutating func look(at now: Instant) {
         view.now = now
-        view.freeBlocks = pool.free
+        view.freeBlocks = pool.free + replicaBlocks
         view.isPull = false
         view.running.removeAll(keepingCapacity: true)
         for slot in running { view.running.append(seen(slot)) }
@@ -63,7 +63,7 @@ extension Engine {
     /// Has the scheduler choose from those that wait.
     mutating func choose(at now: Instant) {
         admitted.removeAll(keepingCapacity: true)
-        guard !waiting.isEmpty, running.count + reserved < plan.maxBatch else { return }
+        guard !waiting.isEmpty, running.count + placesKept + reserved < plan.maxBatch else { return }
         look(at: now)
         scheduler.admit(from: waiting, view, into: &admitted)
     }

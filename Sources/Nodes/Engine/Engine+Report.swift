@@ -11,9 +11,11 @@ extension Engine {
             load.endingRequests = Array(repeating: 0, count: LoadReport.endingClasses)
             load.endingTokens = Array(repeating: 0, count: LoadReport.endingClasses)
         }
+        load.headBlocks = waiting.isEmpty ? 0 : pool.blocks(for: Int64(requests[waiting[0].slot].total))
+        load.urgentRequests = Int32(clamping: running.count { requests[$0].request.priority < 0 })
         for entry in requests.entries {
             switch entry.phase {
-            case .none, .parked, .held: continue
+            case .none, .parked, .leaving, .held: continue
             case .waiting, .running, .placed, .pulling: break
             }
             let tokens = Int64(entry.total)

@@ -64,6 +64,9 @@ struct Engine {
     /// How much longer computing takes than it should, in thousandths: a straggler.
     var slowdown: Int64 = 1000
     var preemptions: Int64 = 0
+    /// Places in the batch kept for requests that are being moved here, and copies of caches of another worker, the oldest first.
+    var placesKept = 0
+    var replicas: [Replica] = []
     /// Places in the batch that are kept for requests whose caches are here already.
     var reserved = 0
 
@@ -110,7 +113,7 @@ struct Engine {
         var item = predicted(slot)
         if traits.contains(.ranks) { item.rank = scheduler.rank(of: item) }
         waiting.insert(item)
-        waitingTokens += Int64(item.tokens)
+        waitingTokens += Int64(requests[slot].total - requests[slot].computed)
     }
 
     /// A request as the scheduler may see it, without what is predicted of it.
@@ -191,7 +194,7 @@ struct Engine {
         if requests[slot].phase == .waiting {
             if let place = (0..<waiting.count).first(where: { waiting[$0].slot == slot }) {
                 _ = waiting.remove(at: place)
-                waitingTokens -= Int64(requests[slot].total)
+                waitingTokens -= Int64(requests[slot].total - requests[slot].computed)
             }
         } else if underWay(slot) != nil {
             requests[slot].isCancelled = true

@@ -17,6 +17,8 @@ struct EngineRequest: Sendable {
         case placed
         /// At a decode worker: room is reserved, the cache is on its way.
         case pulling
+        /// Has stopped; the worker that it moves to has not said that it runs there.
+        case leaving
         /// Its cache came from a worker that will be ended; the request itself has not come yet.
         case held
     }
@@ -51,6 +53,10 @@ struct EngineRequest: Sendable {
     var isCancelled = false
     /// At a prefill worker: the node that pulls its cache; -1 before one does.
     var puller: Int32 = -1
+    /// When it produced its last token here; -1 before it has.
+    var lastToken: Instant = -1
+    /// Tokens of whose cache the worker's buddy was sent a copy.
+    var copied: Int32 = 0
 
     init(_ request: Assignment, phase: Phase) {
         self.request = request
@@ -97,6 +103,9 @@ struct RequestTable: Sendable {
         @inline(__always) get { entries[Int(slot)] }
         @inline(__always) _modify { yield &entries[Int(slot)] }
     }
+
+    /// Nobody has copies of any cache.
+    mutating func forgetCopies() { for place in entries.indices { entries[place].copied = 0 } }
 
     /// The slot, if it holds request `id` in one of the expected phases: messages may be late, wrong or hostile.
     func find(_ slot: Int32, id: Int64, stream: Int32, in phases: EngineRequest.Phase...) -> Int32? {

@@ -15,6 +15,8 @@ final class GangCrew {
     private var version: Int
     /// The epoch that the rank is in.
     private(set) var epoch = 0
+    /// Whether it has been in an epoch at all.
+    private var hasEntered = false
     private var lost: [(node: Int, at: Instant)] = []
     /// Ranks that this one has to tell when the epoch's first iteration begins.
     private(set) var newcomers: [Int] = []
@@ -54,15 +56,21 @@ final class GangCrew {
     /// When the gang gets other members.
     var nextChange: Instant { epoch + 1 < membership.epochs.count ? membership.epochs[epoch + 1].from : .never }
 
+    /// How long ranks wait for one that has not gone on with them: as long as one may be silent.
+    var patience: Nanoseconds { plan.recovery.timeout }
+
     /// What the present epoch's iterations meet with; `nil` where nothing goes wrong in the run.
     var weather: GangWeather? { table.isEmpty ? nil : GangWeather(membership.epochs[epoch], table) }
 
     /// Goes to the epoch of a time. Answers the rank's place in it; `nil` when it has none.
-    func enter(at time: Instant) -> GangRank? { enter(epoch: membership.place(at: time), at: time) }
+    /// - Parameter old: its place in the epoch before.
+    func enter(at time: Instant, from old: GangRank? = nil) -> GangRank? { enter(epoch: membership.place(at: time), at: time, from: old) }
 
-    func enter(epoch: Int, at time: Instant) -> GangRank? {
+    func enter(epoch: Int, at time: Instant, from old: GangRank? = nil) -> GangRank? {
         guard epoch < membership.epochs.count else { return nil }
+        let passed = (hasEntered ? min(self.epoch, epoch) : max(0, epoch - 1))..<epoch
         self.epoch = epoch
+        hasEntered = true
         newcomers = []
         let here = membership.epochs[epoch]
         guard let gang = here.gang, here.doom > time, let member = gang.members.firstIndex(of: node) else { return nil }
@@ -77,14 +85,14 @@ final class GangCrew {
             else { continue }
             rank.weather = weather
             guard epoch > 0 else { return rank }
-            // Ranks that were there before agree on when they are done with what they had begun, and tell the new ones.
-            let before = membership.epochs[epoch - 1].gang?.attention ?? []
-            let old = gang.attention.filter(before.contains)
-            if old.isEmpty {
+            // Ranks that were there before, all the time, agree on when they are done with what they had begun, and tell the new ones. Those may have
+            // passed epochs of which they have not been told anything.
+            let veterans = gang.attention.filter { rank in passed.allSatisfy { membership.epochs[$0].gang?.attention.contains(rank) == true } }
+            if veterans.isEmpty {
                 rank.enter(epoch, from: max(here.resumes, time))
-            } else if old.contains(node) {
+            } else if veterans.contains(node), old?.awaitsStart != true {
                 rank.enter(epoch, from: max(here.resumes, time) + shape.wakeLatency)
-                if old.first == node { newcomers = gang.attention.filter { !before.contains($0) } }
+                if veterans.first == node { newcomers = gang.attention.filter { !veterans.contains($0) } }
             } else {
                 rank.enter(epoch, from: nil)
             }

@@ -6,7 +6,7 @@ extension GangRank {
     func accepts(_ message: LayerMessage) -> Bool {
         let sender = Int(message.sender)
         guard sender >= 0, sender < shape.members.count, message.iteration >= iteration else { return false }
-        guard message.iteration > iteration || message.start == start else { return false }
+        guard message.iteration > iteration || message.start == start || shape.startsDiffer else { return false }
         // No attention rank is further on than the iteration that this one is about to begin.
         guard !hasAttention || message.iteration <= iteration + 1 else { return false }
         let isFromAttention = sender < shape.attentionRanks

@@ -24,7 +24,7 @@ final class GangRank {
     /// Whether an iteration will not end, or cannot begin: nothing happens before the gang has other members.
     private(set) var isStalled = false
     /// Whether the rank is new to the gang, and waits to be told when it begins.
-    private var awaitsStart = false
+    private(set) var awaitsStart = false
 
     let shape: GangShape
     let member: Int
@@ -213,7 +213,8 @@ extension GangRank {
         if let weather {
             finish = weather.map(finish, start: start, layers: shape.layers)
             lastFinish = weather.map(lastFinish, start: start, layers: shape.layers)
-            if max(finish, lastFinish) > weather.doom {
+            // Experts do not hear of the attention ranks' ends: what they have computed in time, they have.
+            if max(finish, hasAttention ? lastFinish : finish) > weather.doom {
                 stall()
                 // Experts go on with whatever comes: they hear of the gang's other members by its messages.
                 if !hasAttention {

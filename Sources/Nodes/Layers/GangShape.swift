@@ -54,6 +54,8 @@ final class GangShape: Sendable {
     let isMeasured: Bool
     /// Whether what a member keeps for itself is among its bytes, though it is no message.
     let countsKept: Bool
+    /// Under the wall clock a rank may be late with word of when the gang wakes, so that ranks may begin an iteration at different times.
+    let startsDiffer: Bool
 
     /// `nil` for a model without experts, which a checked plan never has in a gang.
     init?(_ gang: Gang, plan: ClusterPlan, layout: ClusterLayout) {
@@ -64,6 +66,7 @@ final class GangShape: Sendable {
         else { return nil }
         self.gang = gang
         self.mixture = mixture
+        startsDiffer = plan.clock == .wall
         members = gang.members.map { Int32($0) }
         var numbers: [Int] = []
         hosts = gang.members.map { member in

@@ -10,7 +10,12 @@ extension Client {
     /// The controller has sent a request somewhere.
     mutating func note(_ routed: Routed) {
         guard let place = find(routed.stream, id: routed.id) else { return }
-        if routed.decodes { streams[place].decodeRoute = routed.node } else { streams[place].prefillRoute = routed.node }
+        // What was placed may have moved before the controller's word of it has come.
+        if routed.decodes {
+            if streams[place].routeFrom < 0 { streams[place].decodeRoute = routed.node }
+        } else {
+            streams[place].prefillRoute = routed.node
+        }
     }
 
     /// Whether a token that is not expected belongs to a time before the request was begun anew, or to a client before this one.
@@ -36,7 +41,9 @@ extension Client {
 
     private func depends(_ stream: Stream, on node: Int32) -> Bool {
         // A prefill worker is done with a request when the decode worker has its cache, and the client the first token.
-        stream.decodeRoute == node || stream.prefillRoute == node && !(stream.decodeRoute >= 0 && stream.decodes && stream.hasBegun)
+        // With tokens missing it may be those of any worker that had it.
+        stream.decodeRoute == node || stream.routeFrom >= 0 && !stream.ahead.isEmpty
+            || stream.prefillRoute == node && !(stream.decodeRoute >= 0 && stream.decodes && stream.hasBegun)
     }
 
     /// A new controller knows nothing, and what the old one sent last may not have got through: what has not begun is asked for again. That does not
@@ -58,11 +65,12 @@ extension Client {
     }
 
     /// Answers the tokens that have to be computed again.
-    private mutating func beginAgain(
+    mutating func beginAgain(
         _ place: Int, after node: Int32, holder: Int32 = -1, counts: Bool = true, at now: Instant, _ effects: inout Effects
     ) -> Int64 {
         var stream = streams[place]
-        for route in [stream.prefillRoute, stream.decodeRoute] where route >= 0 {
+        let former = [stream.prefillRoute, stream.decodeRoute].contains(stream.formerRoute) ? -1 : stream.formerRoute
+        for route in [stream.prefillRoute, stream.decodeRoute, former] where route >= 0 {
             effects.send(.cancel(id: stream.spec.id, stream: Int32(place)), to: route, bytes: MessageSize.header)
         }
         if holder != stream.holder { dropCache(of: place, &effects) }
@@ -79,11 +87,14 @@ extension Client {
         if counts { stream.restarts += 1 }
         stream.base = stream.nextIndex
         stream.hasBegun = false
-        stream.early = 0
         stream.earlyEnd = nil
         stream.prefillRoute = -1
         stream.decodeRoute = -1
         stream.decodes = false
+        stream.formerRoute = -1
+        stream.routeFrom = -1
+        stream.sender = -1
+        stream.ahead = []
         if stream.restartedAt < 0 { stream.restartedAt = now }
         stream.lostNode = node
         stream.holder = holder

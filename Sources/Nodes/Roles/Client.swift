@@ -17,9 +17,9 @@ struct Client {
         var firstToken: Instant = -1
         var prefillStart: Instant = -1
         var prefillNode: Int32 = -1
-        /// Tokens that came before the first one, which another worker sends over another way; and the end, if it came with them.
-        /// The user gets them with the first.
-        var early: Int32 = 0
+        /// Tokens that came before those of another worker, in order and apart, and the end, if it came with them: before the first one, which a
+        /// prefill worker sends over another way, or where a request has moved. The user gets them with what was missing.
+        var ahead: [Range<Int32>] = []
         var earlyEnd: Milestone?
         /// How often it was begun before, the place of the first token that is due this time, and whether a token has come since.
         var restarts: Int32 = 0
@@ -33,6 +33,11 @@ struct Client {
         /// When it was begun again, and at which worker the time before ended; -1 if it was not.
         var restartedAt: Instant = -1
         var lostNode: Int32 = -1
+        /// Who sent its latest token that was due.
+        var sender: Int32 = -1
+        /// From which token on `decodeRoute` produces, where a request has moved, and the worker before.
+        var routeFrom: Int32 = -1
+        var formerRoute: Int32 = -1
         /// The worker that has its cache, and is to go on with it; -1 if none is.
         var holder: Int32 = -1
     }
@@ -143,10 +148,11 @@ struct Client {
             streams.append(stream)
         }
         let spec = stream.spec
-        let request = Assignment(
+        var request = Assignment(
             id: spec.id, stream: handle, promptTokens: spec.promptTokens, outputTokens: spec.outputTokens, priority: spec.priority,
             arrival: spec.arrival, produced: stream.base, restarts: stream.restarts,
             holder: stream.holder)
+        request.lostNode = stream.base > 0 ? stream.lostNode : -1
         effects.send(.submit(request), to: Int32(ClusterLayout.controller), bytes: MessageSize.prompt(request.knownTokens))
     }
 
@@ -164,9 +170,10 @@ struct Client {
         case .routed(let routed): note(routed)
         case .fence(let fence): react(to: fence, at: now, &effects)
         case .takeover: askAgain(at: now, &effects)
+        case .migration(let step): note(step, at: now, &effects)
         case .handback(let id, let stream, let holder): takeBack(id, stream, holder, from: envelope.source, at: now, &effects)
         case .submit, .assign, .place, .prefilled, .status, .pull, .cache, .release, .wake, .fenced, .hello, .cancel, .layer, .leaving,
-            .evacuate, .move, .adopt, .activate, .deactivate, .retired:
+            .evacuate, .move, .adopt, .activate, .deactivate, .retired, .rebuild:
             break
         }
     }
@@ -177,45 +184,35 @@ struct Client {
     private mutating func receive(
         index: Int32, of handle: Int32, id: Int64, from source: Int32, at now: Instant, _ effects: inout Effects
     ) -> Bool {
-        guard let place = find(handle, id: id), index >= streams[place].nextIndex else {
+        guard let place = find(handle, id: id), index >= streams[place].nextIndex, streams[place].ahead.isEmpty || !streams[place].has(index) else {
             if isStale(handle, id: id) { statistics.staleTokens += 1 } else { statistics.duplicatedTokens += 1 }
             return false
         }
-        if source == streams[place].decodeRoute { streams[place].decodes = true }
+        if source == streams[place].decodeRoute { streams[place].decodes = true } else { streams[place].follow(source, at: index) }
         if !streams[place].hasBegun {
             if index > streams[place].base {
-                hold(index, of: place)
+                streams[place].keep(index)
                 return false
             }
             streams[place].hasBegun = true
             if streams[place].restartedAt >= 0 { noteResumed(place, at: now, &effects) }
         }
-        statistics.missingTokens += Int64(index - streams[place].nextIndex)
+        if index > streams[place].nextIndex {
+            guard source == streams[place].sender else {
+                streams[place].keep(index)
+                return false
+            }
+            statistics.missingTokens += Int64(index - streams[place].nextIndex)
+        }
+        streams[place].sender = source
         streams[place].nextIndex = index + 1
         if streams[place].lastToken >= 0 { statistics.tbt.add(now - streams[place].lastToken) }
         streams[place].lastToken = now
         statistics.outputTokens += 1
         statistics.series.addTokens(at: now)
+        // With the first token its milestone is noted before.
+        if index > streams[place].base, !streams[place].ahead.isEmpty { releaseAhead(of: place, at: now, &effects) }
         return true
-    }
-
-    /// Keeps a token back that came before the first one.
-    private mutating func hold(_ index: Int32, of place: Int) {
-        let ahead = index - streams[place].base
-        let due = streams[place].early + 1
-        if ahead < due { statistics.duplicatedTokens += 1 } else { statistics.missingTokens += Int64(ahead - due) }
-        streams[place].early = max(ahead, streams[place].early)
-    }
-
-    /// The first token has come: the user gets those that were kept back with it.
-    private mutating func releaseEarly(of place: Int, at now: Instant, _ effects: inout Effects) {
-        let early = streams[place].early
-        guard early > 0 else { return }
-        statistics.outputTokens += Int64(early)
-        statistics.series.addTokens(Int64(early), at: now)
-        statistics.tbt.add(0, times: Int64(early))
-        streams[place].nextIndex = streams[place].base + early + 1
-        if let end = streams[place].earlyEnd { finish(end, at: now, &effects) }
     }
 
     @inline(__always)
@@ -228,7 +225,7 @@ struct Client {
     private mutating func receive(_ milestone: Milestone, from source: Int32, at now: Instant, _ effects: inout Effects) {
         guard receive(index: milestone.index, of: milestone.stream, id: milestone.id, from: source, at: now, &effects) else {
             let place = find(milestone.stream, id: milestone.id)
-            if milestone.isLast, let place, !streams[place].hasBegun, milestone.index - streams[place].base == streams[place].early {
+            if milestone.isLast, let place, streams[place].has(milestone.index), milestone.index >= streams[place].nextIndex {
                 streams[place].earlyEnd = milestone
             }
             return
@@ -242,11 +239,11 @@ struct Client {
         if milestone.isLast {
             finish(milestone, at: now, &effects)
         } else if milestone.index == streams[place].base {
-            releaseEarly(of: place, at: now, &effects)
+            releaseAhead(of: place, at: now, &effects)
         }
     }
 
-    private mutating func finish(_ milestone: Milestone, at now: Instant, _ effects: inout Effects) {
+    mutating func finish(_ milestone: Milestone, at now: Instant, _ effects: inout Effects) {
         let stream = streams[Int(milestone.stream)]
         let spec = stream.spec
         let ttft = stream.firstToken - spec.arrival

@@ -159,6 +159,7 @@ extension Controller {
         holdWithoutWorkers(at: now, &effects)
         effects.timers[.patience] = watch.held.first?.until ?? .never
         effects.send(.fence(fence), to: Int32(ClusterLayout.client), bytes: MessageSize.header)
+        tellWorkers(of: fence, &effects)
     }
 
     /// A process is heard that counts as dead: it is to begin anew.
@@ -177,6 +178,7 @@ extension Controller {
             watch.meet(Int(node), born: born)
         }
         if place > 0 { entry.gain(place - 1) } else { decode?.gain(-place - 1) }
+        giveBuddy(to: place, &effects)
         for item in watch.takeHeld() {
             switch item {
             case .assign(let request): dispatch(request, view(of: request, at: now), isNew: false, at: now, &effects)
@@ -189,10 +191,10 @@ extension Controller {
 
     func earliestSend(on channel: Channel, _ timers: TimerTable) -> Instant {
         switch channel {
-        case .fence: min(timers[.verdict], timers[.ready])
+        case .fence, .migrate: min(timers[.verdict], timers[.ready])
         case .stream: timers[.patience]
         case .submit, .assign, .place, .prefilled, .status, .pull, .cache, .release, .wake, .hello, .cancel, .leave, .command,
-            .move, .layer:
+            .move, .reserve, .copy, .moved, .layer:
             .never
         }
     }

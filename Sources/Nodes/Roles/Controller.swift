@@ -23,6 +23,11 @@ struct Controller {
     /// What decisions take on the emulated clock, and until when the controller is busy with those made so far.
     let decisionCost: DecisionCost
     var busyUntil: Instant = 0
+    /// `nil`: nothing moves.
+    var migration: (any MigrationPolicy)?
+    let recovery: any RecoveryPolicy
+    /// Whether workers have dealings with each other that end when one of them dies.
+    let tellsWorkers: Bool
     /// What they take on the host.
     let probe: DecisionProbe?
 
@@ -33,8 +38,13 @@ struct Controller {
     init(
         entry: [(node: Int32, shape: WorkerShape)], decode: [(node: Int32, shape: WorkerShape)], routing: any RoutingPolicy,
         decodeRouting: any RoutingPolicy, admission: (any AdmissionPolicy)? = nil, predictor: OutputPredictor = .none, nodes: Int,
-        watch: WorkerWatch, decisionCost: DecisionCost = .free, probe: DecisionProbe? = nil
+        watch: WorkerWatch, decisionCost: DecisionCost = .free, migration: (any MigrationPolicy)? = nil,
+        recovery: any RecoveryPolicy = Recompute(parameters: PolicyParameters(PolicyChoice("recompute"), for: Recompute.description)),
+        probe: DecisionProbe? = nil
     ) {
+        self.migration = migration
+        self.recovery = recovery
+        tellsWorkers = migration != nil || recovery.copyInterval > 0
         self.predictor = predictor
         self.admission = admission
         self.decisionCost = decisionCost
@@ -68,7 +78,7 @@ struct Controller {
         case .leaving(let leaving): release(leaving, from: envelope.source, at: now, &effects)
         case .retired: noteRetired(envelope.source, at: now, &effects)
         case .assign, .place, .tokens, .milestone, .rejected, .routed, .pull, .cache, .release, .wake, .fence, .fenced, .takeover, .cancel, .layer,
-            .handback, .evacuate, .move, .adopt, .activate, .deactivate:
+            .handback, .evacuate, .move, .adopt, .activate, .deactivate, .migration, .rebuild:
             break
         }
         // What is decided leaves when the decisions are made, one after the other.
@@ -81,10 +91,12 @@ struct Controller {
         if place > 0 {
             entry.update(place - 1, with: load, sent: sent)
             sendHeld(at: now, &effects)
+            if decode == nil { orderMoves(from: place - 1, &effects) }
         }
         if place < 0 {
             decode?.update(-place - 1, with: load, sent: sent)
             placeHeld(at: now, &effects)
+            orderMoves(from: -place - 1, &effects)
         }
         scale(at: now, &effects)
     }
@@ -94,6 +106,7 @@ struct Controller {
         let view = view(of: request, at: now)
         // What has begun once is not refused for what happened to it since.
         guard request.produced > 0 || admits(view, at: now) else { return reject(request, &effects) }
+        if request.produced > 0, request.holder < 0, goesOn(request, view, &effects) { return }
         dispatch(request, view, isNew: request.produced == 0, at: now, &effects)
     }
 

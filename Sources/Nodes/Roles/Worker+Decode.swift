@@ -37,11 +37,11 @@ extension Worker {
 
     /// Reserves room for the placed request at a place of the queue and asks for its cache, if there is room for it.
     private mutating func pull(at position: Int, at now: Instant, _ effects: inout Effects) -> Bool {
-        guard engine.running.count + pulling.count + engine.reserved < shape.engine.maxBatch else { return false }
+        guard engine.running.count + pulling.count + engine.placesKept + engine.reserved < shape.engine.maxBatch else { return false }
         let slot = placed[position].slot
         let entry = engine.requests[slot]
         let blocks = engine.pool.blocks(for: Int64(entry.request.knownTokens) + 1)
-        guard engine.pool.take(blocks) else { return false }
+        guard engine.take(blocks) else { return false }
         _ = placed.remove(at: position)
         engine.requests[slot].blocks = Int32(blocks)
         engine.requests[slot].phase = .pulling

@@ -62,7 +62,7 @@ extension Worker {
             switch engine.requests[slot].phase {
             case .waiting, .placed: giveUp(slot, &effects)
             case .held: dropHeld(engine.requests[slot].request.id)
-            case .none, .running, .parked, .pulling: continue
+            case .none, .running, .parked, .pulling, .leaving: continue
             }
         }
     }
@@ -71,7 +71,7 @@ extension Worker {
         let entry = engine.requests[slot]
         guard !entry.isCancelled else { return }
         handBack(entry.request.id, entry.request.stream, holder: -1, &effects)
-        cancel(entry.request.id, entry.request.stream)
+        cancel(entry.request.id, entry.request.stream, &effects)
     }
 
     /// The controller says which caches go where.
@@ -131,7 +131,7 @@ extension Worker {
         dropHeld(request.id)
         let blocks = engine.pool.blocks(for: Int64(cache.cached))
         guard departure == nil, !isOff, !isLoading, crew == nil, duty != .prefill,
-            engine.running.count + pulling.count + engine.reserved < shape.engine.maxBatch, engine.pool.take(blocks)
+            engine.running.count + pulling.count + engine.placesKept + engine.reserved < shape.engine.maxBatch, engine.take(blocks)
         else { return handBack(request.id, request.stream, holder: -1, &effects) }
         var entry = EngineRequest(request, phase: .held)
         entry.computed = cache.cached

@@ -4,11 +4,13 @@ import Quantities
 /// What a worker does when others fail.
 extension Worker {
     /// A request is computed elsewhere now: what is here of it goes.
-    mutating func cancel(_ id: Int64, _ stream: Int32) {
+    mutating func cancel(_ id: Int64, _ stream: Int32, _ effects: inout Effects) {
+        cancelIncoming(id, stream)
         if earlyPulls[id]?.stream == stream { earlyPulls[id] = nil }
         dropHeld(id)
         guard let slot = engine.requests.find(id: id, stream: stream) else { return }
         if slots[id] == slot { slots[id] = nil }
+        forgetReplica(of: engine.requests[slot], &effects)
         switch engine.requests[slot].phase {
         case .none: return
         case .waiting, .running:
@@ -16,7 +18,7 @@ extension Worker {
             return
         case .placed: if let place = (0..<placed.count).first(where: { placed[$0].slot == slot }) { _ = placed.remove(at: place) }
         case .pulling: endPull(of: slot)
-        case .parked, .held: break
+        case .parked, .leaving, .held: break
         }
         engine.freeBlocks(of: slot)
         engine.requests.remove(slot)
@@ -58,7 +60,7 @@ extension Worker {
     private mutating func changeGang(at now: Instant, _ effects: inout Effects) {
         guard let crew else { return }
         earlierBarriers.merge(gang?.tally.statistics)
-        gang = crew.enter(at: now)
+        gang = crew.enter(at: now, from: gang)
         if !engine.waiting.isEmpty || !engine.running.isEmpty { _ = gang?.noteWork(at: now) }
         if let start = gang?.nextStart {
             for other in crew.newcomers { effects.send(.wake(start), to: Int32(other), bytes: MessageSize.header) }

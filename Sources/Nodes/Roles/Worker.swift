@@ -34,6 +34,8 @@ struct Worker {
     var earlierBarriers: BarrierStatistics?
     /// The iteration that its gang computes at present, by its place in the engine's ring; `nil` for an empty batch.
     var openPlace: Int?
+    /// Requests and caches on their way from here and to here.
+    var moves = Moves()
     /// How long before its end the worker hands back what is left; `nil` when it does nothing about its end.
     let margin: Nanoseconds?
     /// For one that will be ended, or is to rest.
@@ -81,7 +83,12 @@ struct Worker {
         case .pull(let message): sendCache(for: message, to: envelope.source, at: now, &effects)
         case .cache(let message): receiveCache(message, sent: envelope.sent, from: envelope.source, at: now, &effects)
         case .release(let message): release(message)
-        case .cancel(let id, let stream): cancel(id, stream)
+        case .cancel(let id, let stream): cancel(id, stream, &effects)
+        case .migration(let step): receive(step, in: envelope, at: now, &effects)
+        case .rebuild(let request):
+            if !refuses(request, &effects) { rebuild(request) }
+            if crew != nil, !isLoading { noteWork(at: now, &effects) }
+        case .fence(let fence): lose(fence, &effects)
         case .takeover:
             announceParked(&effects)
             sendReport(at: now, &effects)
@@ -93,7 +100,7 @@ struct Worker {
             gang?.wake(for: start, at: now)
             effects.timers[.gangStart] = gang?.nextStart ?? .never
             return
-        case .submit, .prefilled, .status, .tokens, .milestone, .rejected, .routed, .fence, .hello, .layer, .leaving, .handback, .retired: return
+        case .submit, .prefilled, .status, .tokens, .milestone, .rejected, .routed, .hello, .layer, .leaving, .handback, .retired: return
         }
         guard !isLoading, !isOff else { return }
         if crew != nil, [.assign, .cache, .release, .cancel].contains(envelope.message.channel) { noteWork(at: now, &effects) }
@@ -136,6 +143,7 @@ struct Worker {
     /// Starts what can be started and sets the timers.
     private mutating func run(at now: Instant, _ effects: inout Effects) {
         if duty == .decode { pullCaches(at: now, &effects) }
+        defer { tendMove(&effects) }
         if crew != nil {
             effects.timers[.iterationEnd] = engine.nextEnd
             return
@@ -165,12 +173,16 @@ struct Worker {
             effects.send(.tokens(outbox), to: Int32(ClusterLayout.client), bytes: bytes)
             outbox = []
         }
+        stopForMove(at: now, &effects)
+        copyToBuddy(place, &effects)
         count(place, end: now, &effects)
     }
 
     /// A request has produced a token: sends it on its way and ends the request, or its stay here, when it was the last.
     private mutating func produceToken(of slot: Int32, at now: Instant, _ effects: inout Effects) {
         engine.requests[slot].generated += 1
+        engine.requests[slot].lastToken = now
+        if !moves.landed.isEmpty { noteLanded(slot, at: now, &effects) }
         let entry = engine.requests[slot]
         let isLast = entry.remaining <= 0
         if isLast || entry.hasJustBegun {
@@ -182,6 +194,7 @@ struct Worker {
         if duty == .prefill {
             finishPrefill(of: slot, isLast: isLast, &effects)
         } else if isLast {
+            forgetReplica(of: entry, &effects)
             engine.leave(slot)
             engine.freeBlocks(of: slot)
             engine.requests.remove(slot)
@@ -278,11 +291,13 @@ extension Worker {
         load.waitingRequests = Int32(clamping: engine.waiting.count + placed.count + pulling.count)
         load.runningRequests = Int32(clamping: engine.running.count)
         load.waitingTokens = engine.waitingTokens
-        load.usedBlocks = engine.pool.used
+        load.usedBlocks = engine.pool.used - engine.replicaBlocks
         load.receivedRequests = reporting.receivedRequests
         load.receivedTokens = reporting.receivedTokens
         load.receivedPredicted = reporting.receivedPredicted
         engine.addContexts(to: &load, predicts: duty != .prefill)
+        load.isMigrating = moves.outgoing != nil
+        if load.headBlocks == 0, !placed.isEmpty { load.headBlocks = engine.pool.blocks(for: Int64(engine.requests[placed[0].slot].total)) }
         effects.send(.status(load), to: Int32(ClusterLayout.controller), bytes: MessageSize.report(load))
         reporting.last = now
         reporting.isDirty = false
@@ -309,8 +324,11 @@ extension Worker {
             // A scheduler that lets requests wait may put a time to it whenever an iteration begins.
             let mayWake = gang.sleepsNext && gang.hasNews || engine.traits.contains(.waits)
             return min(mayWake ? gang.nextStart : .never, min(decision, nextMembership))
+        // A request that moves stops, or ends, with an iteration; copies are sent after one.
+        case .copy: return moves.outgoing != nil || moves.copyInterval > 0 ? nextEvent : .never
+        case .cancel: return moves.outgoing != nil ? nextEvent : .never
         case .leave, .move: return departure == nil ? .never : nextEvent
-        case .submit, .assign, .place, .release, .fence, .hello, .cancel, .command, .layer: return .never
+        case .submit, .assign, .place, .release, .fence, .hello, .migrate, .reserve, .moved, .command, .layer: return .never
         }
     }
 }

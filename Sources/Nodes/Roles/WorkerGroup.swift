@@ -17,6 +17,10 @@ struct WorkerGroup {
     /// Places of the workers that live, in order.
     private(set) var live: [Int]
     private let blank: [WorkerView]
+    /// Who holds copies of whose caches, by place: a place, or -1 for nobody.
+    private(set) var buddies: [Int]
+    /// By place, the first place with the same model: caches move among those.
+    let kinds: [Int]
 
     init(_ workers: [(node: Int32, shape: WorkerShape)], _ duty: Duty, policy: any RoutingPolicy) {
         nodes = workers.map(\.node)
@@ -28,6 +32,9 @@ struct WorkerGroup {
         sentTokens = sentRequests
         sentPredicted = sentRequests
         live = Array(workers.indices)
+        let kinds = workers.map { worker in workers.firstIndex { $0.shape.model == worker.shape.model } ?? 0 }
+        self.kinds = kinds
+        buddies = workers.indices.map { Self.buddy(of: $0, among: Array(workers.indices), kinds) }
         self.policy = policy
         isBatched = policy is any BatchRoutingPolicy
     }
@@ -70,11 +77,17 @@ struct WorkerGroup {
         views[place].predictedTokens = load.predictedTokens
         views[place].endingRequests = load.endingRequests.map(Int64.init)
         views[place].endingTokens = load.endingTokens
+        views[place].headBlocks = load.headBlocks
+        views[place].urgentRequests = Int64(load.urgentRequests)
+        views[place].isMigrating = load.isMigrating
         // No worker can have received more than was sent: a report that says so says nothing.
         views[place].unseenRequests = sentRequests[place] - min(max(load.receivedRequests, 0), sentRequests[place])
         views[place].unseenTokens = sentTokens[place] - min(max(load.receivedTokens, 0), sentTokens[place])
         views[place].unseenPredicted = sentPredicted[place] - min(max(load.receivedPredicted, 0), sentPredicted[place])
     }
+
+    /// Finds another worker to hold copies of a worker's caches.
+    mutating func renewBuddy(of place: Int) { buddies[place] = Self.buddy(of: place, among: live, kinds) }
 
     /// A worker counts as dead.
     mutating func lose(_ place: Int) { live.removeAll { $0 == place } }

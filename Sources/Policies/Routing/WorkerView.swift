@@ -55,6 +55,10 @@ public struct WorkerView: Sendable, Equatable {
     /// These requests and their tokens, by the class of what they are predicted to produce yet; empty without a predictor.
     public var endingRequests: [Int64] = []
     public var endingTokens: [Int64] = []
+    /// Cache blocks that the request at the head of the queue demands, urgent requests that ran, and whether one was being moved away.
+    public var headBlocks: Int64 = 0
+    public var urgentRequests: Int64 = 0
+    public var isMigrating = false
     /// Requests sent to the worker that the report does not cover, their prompt tokens, and their predicted outputs.
     public var unseenRequests: Int64 = 0
     public var unseenTokens: Int64 = 0

@@ -34,11 +34,13 @@ public final class PerfettoWriter {
     /// Forgets the bytes, once they are written, and keeps the memory.
     public func removeAll() { bytes.removeAll(keepingCapacity: true) }
 
-    /// Appends an iteration. Iterations come in order and do not overlap: an engine runs one at a time.
+    /// Appends an iteration. Iterations come in order and do not overlap, for an engine runs one at a time; but under the wall clock ranks of a gang
+    /// that are late may say so, and then have a track of their own.
     public func append(_ span: IterationSpan) {
-        assert(span.start >= lastEnd && span.end >= span.start, "iterations of \(node.name) overlap at \(span.start)")
-        lastEnd = span.end
-        let track = node.threadTrack
+        guard span.end >= span.start else { return }
+        let isLate = span.start < lastEnd
+        let track = isLate ? lane(.late, from: span.start, to: span.end) : node.threadTrack
+        lastEnd = max(lastEnd, span.end)
         guard node.servesRequests else {
             packet.begin(
                 .experts, .engine, track, at: span.start, (.routedTokens, UInt64(clamping: span.routedTokens)), (.idle, UInt64(clamping: span.idle)),
@@ -46,9 +48,11 @@ public final class PerfettoWriter {
             packet.end(track, at: span.end, into: &bytes)
             return
         }
-        count(.kvBlocks, Int64(span.kvBlocks), at: span.start)
-        count(.batch, Int64(span.decodeRequests), at: span.start)
-        count(.waiting, Int64(span.waiting), at: span.start)
+        if !isLate {
+            count(.kvBlocks, Int64(span.kvBlocks), at: span.start)
+            count(.batch, Int64(span.decodeRequests), at: span.start)
+            count(.waiting, Int64(span.waiting), at: span.start)
+        }
         let name: InternedName = span.decodeRequests == 0 ? .prefill : span.prefillTokens == 0 ? .decode : .mixed
         packet.begin(
             name, .engine, track, at: span.start, (.prefillTokens, UInt64(clamping: span.prefillTokens)),
@@ -104,12 +108,13 @@ public final class PerfettoWriter {
 
 /// Slices that have tracks of their own below their node's.
 enum LaneKind: Int, CaseIterable {
-    case transfers, layers
+    case transfers, layers, late
 
     var name: String {
         switch self {
         case .transfers: "kv transfers"
         case .layers: "layers"
+        case .late: "late iterations"
         }
     }
 }
@@ -135,7 +140,8 @@ extension TimelineNode {
     func counterTrack(_ counter: CounterTrack) -> UInt64 { UInt64(index) << 8 | UInt64(2 + counter.rawValue) }
 
     func track(_ kind: LaneKind, _ lane: Int) -> UInt64 {
-        let small = kind == .transfers ? 128 : 64
+        // Numbers up to 255, twice as many for one kind as for the next.
+        let small = 128 >> kind.rawValue
         return lane < small
             ? UInt64(index) << 8 | UInt64(small + lane) : UInt64(1 + kind.rawValue) << 60 | UInt64(lane) << 24 | UInt64(index)
     }

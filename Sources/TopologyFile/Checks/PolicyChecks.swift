@@ -37,6 +37,33 @@ extension TopologyChecks {
                 + "expected the key 'ttft' in 'slo'")
     }
 
+    /// Ranks of a gang keep what they compute: nothing moves or copies their caches.
+    func checkMoves() {
+        guard let pool = draft.pools.first(where: { $0.role == .ep || $0.role == .attention || $0.role != .expert && $0.mixture != nil }) else {
+            return
+        }
+        func message(_ choice: PolicyChoice) -> String {
+            "the policy '\(choice.name)' moves caches between workers that compute alone, but those of the pool '\(pool.name)' are ranks of a gang"
+        }
+        if draft.controller.migration.name != "none" {
+            reading.report(at: ["controller.migration", "controller"], message(draft.controller.migration))
+        }
+        if draft.recovery.policy.name == "kv-replica" { reading.report(at: ["recovery.policy", "recovery"], message(draft.recovery.policy)) }
+    }
+
+    /// Workers that leave give their requests up by other means; both at once would pull at the same request.
+    func checkMovesOfLeaving() {
+        guard PreemptionRegistry.announces(draft.recovery.preemption) || draft.controller.scaling.name != NoScaling.description.name else { return }
+        func message(_ choice: PolicyChoice) -> String {
+            "the policy '\(choice.name)' moves caches between workers that stay, and policies for preemption or scaling have some leave, "
+                + "expected one or the other"
+        }
+        if draft.controller.migration.name != "none" {
+            reading.report(at: ["controller.migration", "controller"], message(draft.controller.migration))
+        }
+        if draft.recovery.policy.name == "kv-replica" { reading.report(at: ["recovery.policy", "recovery"], message(draft.recovery.policy)) }
+    }
+
     /// A scaling policy must have workers to begin.
     func checkScaling() {
         let scaling = draft.controller.scaling

@@ -25,6 +25,8 @@ struct TopologyChecks {
         checkPredictor()
         checkOrder()
         checkAdmission()
+        checkMoves()
+        checkMovesOfLeaving()
         checkScaling()
         if let objective = draft.objective, objective == ServiceObjective(), !reading.isBroken("slo") {
             reading.report(at: ["slo"], "found an slo without a bound, expected ttft, tbt or e2e")

@@ -78,6 +78,9 @@ enum ClusterGrammar {
                     "admission", \.admission, PolicyGrammar.codec(.admission, AdmissionRegistry.descriptions),
                     "Whether a request is taken at all; one that is not is rejected."),
                 Key(
+                    "migration", \.migration, PolicyGrammar.codec(.migration, MigrationRegistry.descriptions),
+                    "Between which workers running requests are moved."),
+                Key(
                     "scaling", \.scaling, PolicyGrammar.codec(.scaling, ScalingRegistry.descriptions),
                     "How many workers serve, where pools have more than serve from the start."),
             ])

@@ -18,7 +18,7 @@ enum Catalogues {
     static func policies(_ command: ParsedCommand) -> Int32 {
         let families = [
             (PolicyFamily.routing, RoutingRegistry.descriptions), (.admission, AdmissionRegistry.descriptions),
-            (.scheduling, SchedulingRegistry.descriptions),
+            (.scheduling, SchedulingRegistry.descriptions), (.migration, MigrationRegistry.descriptions), (.recovery, RecoveryRegistry.descriptions),
             (.balance, BalanceRegistry.descriptions), (.predictor, PredictorRegistry.descriptions),
             (.preemption, PreemptionRegistry.descriptions), (.scaling, ScalingRegistry.descriptions),
         ]
