@@ -60,6 +60,7 @@ let package = Package(
         core("Terminal", ["Quantities", "CSystem"]),
         core("Reports", ["Quantities", "Cluster", "Records", "Terminal", "CPerfettoTrace"]),
         core("Comparison", ["Quantities", "Records", "Terminal"]),
+        core("Export", ["Cluster"]),
         core("CommandLine", ["Quantities", "Terminal"]),
         core(
             "Launch",
@@ -70,7 +71,7 @@ let package = Package(
         .executableTarget(
             name: "testbed",
             dependencies: [
-                "Launch", "Transport", "TopologyFile", "TraceFiles", "Reports", "Comparison", "Planning", "Bounds", "Records", "Terminal",
+                "Launch", "Transport", "TopologyFile", "TraceFiles", "Reports", "Comparison", "Export", "Planning", "Bounds", "Records", "Terminal",
                 "CommandLine",
                 "Cluster",
                 "Models", "Policies", "Workload", "Quantities",
@@ -106,6 +107,7 @@ let package = Package(
         tests("LaunchTests", ["Quantities", "Workload", "Cluster", "Records", "Transport", "Reports", "Launch", "TestKit", "CSystem"]),
         tests("ReportsTests", ["Quantities", "Records", "Reports", "Terminal", "CPerfettoTrace"]),
         tests("ComparisonTests", ["Quantities", "Terminal", "Comparison"]),
+        tests("ExportTests", ["Cluster", "TopologyFile", "Export"]),
         tests("CommandLineTests", ["CommandLine", "Terminal"]),
         tests("EndToEndTests", ["Policies", "Workload", "Cluster", "TopologyFile", "TestKit"]),
     ]

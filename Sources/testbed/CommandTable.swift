@@ -30,7 +30,7 @@ extension CommandTable {
     static let set = Option(
         "set", "Change the topology before it is checked.", value: .init("PATH.TO.KEY=VALUE", .assignment), repeatable: true)
 
-    private static let faults = Option(
+    static let faults = Option(
         "faults", "Faults from a file of their own, with the keys of 'faults' and perhaps 'recovery', in place of the topology's.",
         value: .init("FILE", fallback: "the topology's", completion: .files(endings)))
 

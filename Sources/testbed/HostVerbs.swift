@@ -4,7 +4,7 @@ import Quantities
 
 /// The verbs and options for clusters whose nodes are on other hosts.
 extension CommandTable {
-    static let hostVerbs = [join, keys]
+    static let hostVerbs = [export, join, keys]
 
     /// Options of `up`.
     static let hostOptions = [
@@ -16,6 +16,19 @@ extension CommandTable {
             value: .init("PATH", completion: .files([]))),
         Option("patience", "With --listen: how long a host may be silent before its node counts as killed.", value: time("10s")),
     ]
+
+    private static let export = Verb(
+        "export", "Write the same cluster for an engine that runs containers",
+        description: [
+            "compose: a container a node, by its name, and one for the launcher, for 'docker compose up'. Without --out it prints the file for a topology "
+                + "that the image holds; with --out the folder has all that is needed: docker-compose.yml, the topology, its files, and new keys."
+        ],
+        positionals: [
+            Positional("ENGINE", "What it is for.", kind: .choice(["compose"])),
+            Positional("FILE", "The topology.", completion: .command("topologies --names", files: endings)),
+        ],
+        options: [Option("out", "Folder for the files; made if missing.", short: "o", value: .init("DIR", completion: .directories)), set, faults],
+        examples: [Note("testbed export compose pd-4x8 -o cluster", "Write a cluster that 'docker compose up' in that folder runs")])
 
     private static let join = Verb(
         "join", "Be the host of nodes of a cluster that another host has brought up with --listen",

@@ -39,6 +39,7 @@ enum Program {
         case "scale": Acts.scale(command)
         case "submit": Submit.run(command)
         case "down": Acts.down(command)
+        case "export": ExportFiles.run(command)
         case "join": Hosts.join(command)
         case "keys": Hosts.keys(command)
         case "plan": Plan.run(command)

@@ -20,6 +20,13 @@ public enum KeyFolder {
     /// Whether there is anything at a path.
     public static func exists(_ path: String) -> Bool { Files.exists(path) }
 
+    /// Has a folder of keys belong to another user.
+    public static func give(_ folder: String, to user: uid_t) throws(SystemError) {
+        for path in [folder] + Files.list(folder).map({ "\(folder)/\($0)" }) where chown(path, user, user) != 0 {
+            throw SystemError("give \(path) to the user \(user)", code: errno)
+        }
+    }
+
     /// Removes a folder of keys.
     public static func remove(_ folder: String) { Files.remove(folder) }
 

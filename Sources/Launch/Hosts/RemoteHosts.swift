@@ -35,7 +35,7 @@ public final class RemoteHosts {
     private let patience: Int64
     private(set) var seats: [Seat]
     private var folder: RunFolder?
-    private var files: RemoteFiles?
+    private var files: RunFiles?
     private var ended: [Int] = []
     private var nextBeat: Int64 = 0
     /// Messages of nobody who has a seat.
@@ -74,7 +74,7 @@ public final class RemoteHosts {
     /// From here on there is a folder for what comes.
     func begin(in folder: RunFolder, _ plan: ClusterPlan) throws {
         self.folder = folder
-        files = try RemoteFiles(plan)
+        files = try RunFiles(plan)
     }
 
     /// Names of nodes that nobody has joined for.
@@ -239,7 +239,7 @@ public final class RemoteHosts {
         try files.send(to: node, peers: peers) { self.send($0, to: node.index) }
         // What an earlier process counted elsewhere is not to be lost.
         if born > 0, let counted = try Files.read(PartFiles.path(folder.parts, node, "statistics")) {
-            RemoteFiles.pieces(of: counted, name: "parts/\(node.name).statistics") { self.send($0, to: node.index) }
+            RunFiles.pieces(of: counted, name: "parts/\(node.name).statistics") { self.send($0, to: node.index) }
         }
     }
 

@@ -105,7 +105,7 @@ final class StewardSeat {
         let plan = try folder.readPlan()
         let nodes = ClusterLayout(plan).nodes
         guard nodes.indices.contains(index), nodes[index].name == name else { throw SystemError("the launcher's node \(index) is not \(name)") }
-        var arguments = ["node", folder.path, "--index", "\(index)", "--peers", folder.path + "/" + RemoteFiles.peersName, "--keys", keys]
+        var arguments = ["node", folder.path, "--index", "\(index)", "--peers", folder.path + "/" + RunFiles.peersName, "--keys", keys]
         arguments += ["--bind", bind, "--parent", "\(getpid())"]
         if born > 0 { arguments += ["--born", "\(born)"] }
         if pump == nil { pump = PartPump(node: nodes[index], folder: folder) }

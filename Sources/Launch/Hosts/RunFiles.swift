@@ -4,8 +4,8 @@ import TopologyFile
 import Transport
 import Workload
 
-/// The files that a node on another host needs of a run.
-struct RemoteFiles {
+/// The files that a run reads, as they go to other hosts.
+public struct RunFiles {
     /// The resolved topology with the names that files have there.
     private let topology: [UInt8]
     /// Measured times of iterations, which every node reads.
@@ -13,7 +13,7 @@ struct RemoteFiles {
     /// The trace, which the client alone reads.
     private var trace: (name: String, path: String)?
 
-    init(_ plan: ClusterPlan) throws {
+    public init(_ plan: ClusterPlan) throws {
         var plan = plan
         for place in plan.pools.indices {
             guard let path = plan.pools[place].measuredTable?.path else { continue }
@@ -35,18 +35,30 @@ struct RemoteFiles {
     static let topologyName = "topology.yaml"
     static let peersName = "peers"
 
+    /// Writes all of them to a folder, which is made if missing. Answers their names, the topology's first.
+    public func write(to folder: String) throws -> [String] {
+        try Files.makeDirectories(folder)
+        var files = [(Self.topologyName, topology)] + tables.map { ($0.name, $0.bytes) }
+        if let trace { files.append((trace.name, try read(trace.path))) }
+        for (name, bytes) in files { try Files.write(bytes, to: folder + "/" + name) }
+        return files.map(\.0)
+    }
+
+    /// Writes a text to a file.
+    public static func write(_ text: String, to path: String) throws { try Files.write(Array(text.utf8), to: path) }
+
+    private func read(_ path: String) throws -> [UInt8] {
+        guard let bytes = try Files.read(path) else { throw SystemError("\(path): found no file, expected a trace") }
+        return bytes
+    }
+
     /// Hands over the pieces of all that a node needs.
     func send(to node: NodePlan, peers: [PeerTable.Peer], _ send: (SeatOrder) -> Bool) throws {
         Self.pieces(of: topology, name: Self.topologyName, send)
         Self.pieces(of: Array(PeerTable.text(peers).utf8), name: Self.peersName, send)
         for table in tables { Self.pieces(of: table.bytes, name: table.name, send) }
         guard let trace else { return }
-        var bytes: [UInt8] = []
-        if node.role == .client {
-            guard let read = try Files.read(trace.path) else { throw SystemError("\(trace.path): found no file, expected a trace") }
-            bytes = read
-        }
-        Self.pieces(of: bytes, name: trace.name, send)
+        Self.pieces(of: node.role == .client ? try read(trace.path) : [], name: trace.name, send)
     }
 
     /// Hands over a file piece by piece.
