@@ -34,6 +34,9 @@ public struct ComposeFile {
     /// The file.
     public var text: String { (head + [launcher] + layout.nodes.map(service) + [tail]).joined(separator: "\n") }
 
+    /// Every node may talk to every other; usual limits are enough for a few hundred.
+    private var limits: String { layout.nodes.count > 400 ? "ulimits: {nofile: 65536}\n  " : "" }
+
     private var head: [String] {
         let nodes = layout.nodes.count
         return [
@@ -55,8 +58,7 @@ public struct ComposeFile {
               tmpfs: ["/tmp:mode=1777"]
               cap_drop: [ALL]
               security_opt: ["no-new-privileges:true"]
-              ulimits: {nofile: 65536}
-              logging: {driver: json-file, options: {max-size: "10m", max-file: "3"}}
+              \(limits)logging: {driver: json-file, options: {max-size: "10m", max-file: "3"}}
 
             services:
             """
