@@ -31,7 +31,6 @@ public final class NodeShell {
     /// Whether this node's own messages go through the relay: not where any of its gang may die.
     private var usesRelay: Bool
     private let isWall: Bool
-    /// Frames that could not be read.
     private var unreadable: Int64 = 0
     /// When the process is to be killed, as it has been told.
     private var leave: Instant?
@@ -50,7 +49,6 @@ public final class NodeShell {
     ) {
         let nodes = layout.nodes.count
         departures = Departures(plan)
-        // What a relay passes on does not show who sent it, which between hosts every message must.
         relay = sockets.tellsSenders ? nil : GangRelay(host.plan, of: plan, layout)
         usesRelay = relay != nil && host.faults.isEmpty
         isWall = plan.clock == .wall
@@ -65,7 +63,7 @@ public final class NodeShell {
         believedFrom = Array(repeating: 0, count: nodes)
     }
 
-    /// Says that the node is bound, and waits for the start. Answers the epoch, or `nil` when there will be none.
+    /// Says that it is bound, and waits for the start. Answers the epoch, or `nil` when there will be none.
     public func waitForStart() throws -> Int64? {
         guard try control.send(.ready) else { return nil }
         while true {
@@ -284,9 +282,8 @@ public final class NodeShell {
 
     /// Whether a message that was sent may never come.
     private var mayLose: Bool { sockets.tellsSenders || unreadable > 0 }
-
-    /// Messages that were sent do not come: the connection to their sender was lost, and with it what was on its way. There is nobody to ask for them
-    /// again, so this process ends as one that somebody has killed, which is a fault like any other.
+    /// Messages that were sent do not come: the connection to their sender was lost, and nobody can be asked for them again. So this process ends as one
+    /// that somebody has killed, which is a fault like any other.
     private func giveUp() throws {
         logLine("messages that were sent to \(host.plan.name) have not come in \(Self.messagePatience / 1_000_000_000) s: it ends itself")
         kill(getpid(), SIGKILL)
@@ -322,7 +319,7 @@ public final class NodeShell {
             if unreadable & (unreadable - 1) == 0 { logLine("dropped \(unreadable) frames that cannot be read, the last one: \(error)") }
             return
         }
-        guard sender != host.plan.index, sockets.castOut(sender) else { return }
+        guard sockets.castOut(sender) else { return }
         logLine("a frame of node \(sender) that cannot be read: \(error); nothing more of it is taken")
         _ = try control.send(.accused(Int32(sender)))
     }
@@ -400,18 +397,4 @@ extension NodeShell {
         }
         guard timerfd_settime(timer, Int32(TFD_TIMER_ABSTIME), &setting, nil) == 0 else { throw SystemError("timerfd_settime", code: errno) }
     }
-}
-
-/// The machine's monotonic clock in nanoseconds.
-public func monotonicNow() -> Int64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
-}
-
-/// Processor time of the calling thread in nanoseconds.
-public func processorTime() -> Int64 {
-    var time = timespec()
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
 }

@@ -12,7 +12,8 @@ extension CommandTable {
             "listen", "Start no node, but wait here until somebody has joined for each ('testbed join'), such as tcp://10.0.0.5:7000.",
             value: .init("ENDPOINT", .checked(listenProblem))),
         Option(
-            "keys", "With --listen: the folder with the run's keys, or the launcher's file; a folder that is not there is made, and removed at the end.",
+            "keys",
+            "With --listen: the folder with the run's keys, or the launcher's file; a folder that is not there is made, and removed at the end.",
             value: .init("PATH", completion: .files([]))),
         Option("patience", "With --listen: how long a host may be silent before its node counts as killed.", value: time("10s")),
     ]
@@ -68,7 +69,9 @@ extension CommandTable {
     }
 
     @Sendable private static func listenProblem(_ text: String) -> String? {
-        let isGood = text.hasSuffix(":*") ? Hosts.address(text.dropFirst(6).dropLast(2) + ":1") != nil && text.hasPrefix("tcp://") : endpointProblem(text) == nil
+        let isGood =
+            text.hasSuffix(":*")
+            ? Hosts.address(text.dropFirst(6).dropLast(2) + ":1") != nil && text.hasPrefix("tcp://") : endpointProblem(text) == nil
         return isGood ? nil : "found '\(text)', expected an endpoint such as tcp://10.0.0.5:7000, or with * for any port"
     }
 

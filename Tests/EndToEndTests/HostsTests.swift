@@ -102,9 +102,10 @@ struct HostsTests {
         #expect(program.within(30) { program.nodes.count == smallNodes })
         #expect(try program.run("keys", program.path("plan.yaml"), "-o", program.path("old")).code == 0)
         // The old run's launcher had another key: what is shown here is that the own keys of a node do not help either.
-        let text = try program.read("old/decode-0.key").split(separator: "\n").prefix(2) + [
-            try #require(try program.read("keys/decode-0.key").split(separator: "\n").last)
-        ]
+        let text =
+            try program.read("old/decode-0.key").split(separator: "\n").prefix(2) + [
+                try #require(try program.read("keys/decode-0.key").split(separator: "\n").last)
+            ]
         try program.write(text.joined(separator: "\n") + "\n", to: "stolen.key")
         let join = ["--launcher", cluster.endpoint, "--patience", "2s", "--keys"]
         let stranger = try program.start(["join", "decode-0"] + join + [program.path("stolen.key")])

@@ -11,7 +11,9 @@ public enum KeyFolder {
     /// Makes new keys in a folder that is not there yet, or is empty.
     public static func make(_ folder: String, for plan: ClusterPlan) throws {
         try Files.makeDirectories(folder)
-        guard Files.list(folder).isEmpty else { throw FolderError(description: "\(folder): found a folder with something in it, expected room for keys") }
+        guard Files.list(folder).isEmpty else {
+            throw FolderError(description: "\(folder): found a folder with something in it, expected room for keys")
+        }
         chmod(folder, 0o700)
         let (launcher, nodes) = try KeyFile.make(for: ClusterLayout(plan).nodes.map(\.name))
         for file in [launcher] + nodes { try write(Array(file.text.utf8), to: path(folder, of: file.name)) }
@@ -42,7 +44,9 @@ public enum KeyFolder {
     /// Reads the keys of `name` from a file, or from a folder with a file for each name.
     public static func read(_ path: String, for name: String) throws -> (file: KeyFile, path: String) {
         let place = Files.isDirectory(path) ? Self.path(path, of: name) : path
-        guard let bytes = try Files.read(place, limit: 1 << 20) else { throw FolderError(description: "\(place): found no file, expected keys of \(name)") }
+        guard let bytes = try Files.read(place, limit: 1 << 20) else {
+            throw FolderError(description: "\(place): found no file, expected keys of \(name)")
+        }
         guard let file = KeyFile(reading: String(decoding: bytes, as: UTF8.self)), file.name == name else {
             throw FolderError(description: "\(place): found something else, expected keys of \(name)")
         }

@@ -54,7 +54,9 @@ public final class RemoteHosts {
         layout = ClusterLayout(plan)
         let known = Dictionary(keys.peers.map { ($0.name, $0.key) }) { first, _ in first }
         self.keys = try layout.nodes.map { node throws(FolderError) in
-            guard let key = known[node.name] else { throw FolderError(description: "found keys without \(node.name), expected those of this topology") }
+            guard let key = known[node.name] else {
+                throw FolderError(description: "found keys without \(node.name), expected those of this topology")
+            }
             return key
         }
         NodeProcess.raiseDescriptorLimit()

@@ -8,6 +8,9 @@ public final class SeatLine {
     private var socket: SecureSocket?
     private var part = zmq_msg_t()
 
+    /// Milliseconds that a launcher may take nothing.
+    private static let sendPatience: Int32 = 10_000
+
     /// Connects, as soon as the launcher is there.
     public init(_ context: SeatContext, to endpoint: String, keys: CurveKeys, launcher: String) throws(SystemError) {
         self.context = context
@@ -17,6 +20,8 @@ public final class SeatLine {
         try SecureSocket.guardAsClient(socket.raw, keys, server: launcher)
         try socket.set(ZMQ_LINGER, to: 2000)
         try socket.set(ZMQ_SNDHWM, to: 4096)
+        // Whose key is turned away has nobody to send to, and libzmq does not try again.
+        try socket.set(ZMQ_SNDTIMEO, to: Self.sendPatience)
         try socket.set(ZMQ_RECONNECT_IVL, to: 100)
         guard zmq_connect(socket.raw, endpoint) == 0 else { throw SystemError("connect to \(endpoint)", code: zmq_errno()) }
     }
@@ -28,7 +33,9 @@ public final class SeatLine {
 
     /// Tells the launcher something.
     public func send(_ report: SeatReport) throws(SystemError) {
-        _ = try socket?.send(report.bytes)
+        guard try socket?.send(report.bytes) == true else {
+            throw SystemError("the launcher takes nothing: it is gone, or the keys are not those of its run")
+        }
     }
 
     /// What came of an attempt to receive.
