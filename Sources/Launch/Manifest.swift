@@ -10,12 +10,14 @@ struct Manifest {
     let version: String
     let incomplete: Bool
     let hasWholeTimeline: Bool
+    /// Where the nodes were; `nil` for this host.
+    var hosts: JSONValue?
 
     var json: JSONValue {
         let files = records.files.map { file in
             JSONValue.Member(file.name, ["digest": .string(file.digest), "bytes": .integer(file.size)])
         }
-        return [
+        let head: JSONValue = [
             "version": .string(version),
             "name": .string(plan.name),
             "seed": .unsigned(plan.seed),
@@ -28,6 +30,8 @@ struct Manifest {
             "digest_algorithm": "xxh3-128",
             "files": .object(files),
         ]
+        guard let hosts, case .object(let members) = head else { return head }
+        return .object(members + [.init("hosts", hosts)])
     }
 
     private var hostName: String {
