@@ -65,6 +65,7 @@ let package = Package(
         core("Terminal", ["Quantities", "CSystem"]),
         core("Reports", ["Quantities", "Cluster", "Records", "Terminal", "CPerfettoTrace"]),
         core("Comparison", ["Quantities", "Records", "Terminal"]),
+        core("Export", ["Cluster"]),
         core("CommandLine", ["Quantities", "Terminal"]),
         core(
             "Launch",
@@ -75,7 +76,8 @@ let package = Package(
         .executableTarget(
             name: "testbed",
             dependencies: [
-                "Launch", "Transport", "TopologyFile", "TraceFiles", "Reports", "Comparison", "Planning", "Auditing", "Bounds", "Records", "Terminal",
+                "Launch", "Transport", "TopologyFile", "TraceFiles", "Reports", "Comparison", "Export", "Planning", "Auditing", "Bounds", "Records",
+                "Terminal",
                 "CommandLine",
                 "Cluster",
                 "Models", "Policies", "Workload", "Quantities",
@@ -108,10 +110,11 @@ let package = Package(
         tests("TimeTests", ["Quantities", "Policies", "Workload", "Cluster", "Time", "Nodes", "Records", "TestKit"]),
         tests("TraceFilesTests", ["TraceFiles", "CZlib"]),
         tests("TopologyFileTests", ["Quantities", "Models", "Policies", "Workload", "Cluster", "TopologyFile", "TestKit"]),
-        tests("TransportTests", ["Quantities", "Models", "Workload", "Cluster", "Nodes", "Time", "Transport"]),
+        tests("TransportTests", ["Quantities", "Models", "Workload", "Cluster", "Nodes", "Time", "Transport", "CZMQ"]),
         tests("LaunchTests", ["Quantities", "Workload", "Cluster", "Records", "Transport", "Reports", "Launch", "TestKit", "CSystem"]),
         tests("ReportsTests", ["Quantities", "Records", "Reports", "Terminal", "CPerfettoTrace"]),
         tests("ComparisonTests", ["Quantities", "Terminal", "Comparison"]),
+        tests("ExportTests", ["Cluster", "TopologyFile", "Export"]),
         tests("CommandLineTests", ["CommandLine", "Terminal"]),
         tests("EndToEndTests", ["Policies", "Workload", "Cluster", "TopologyFile", "TestKit"]),
     ]

@@ -4,16 +4,16 @@ import Glibc
 import Transport
 
 /// A node's process, as its launcher holds it.
-final class Child {
+class Child {
     let node: NodePlan
     let pid: pid_t
     /// Readable when the process has ended.
     let pidDescriptor: Int32
-    let control: ControlChannel
+    let control: any ControlEnd
     /// When it was started, on the machine's monotonic clock.
     let started = monotonicNow()
     /// How it ended; `nil` while it lives.
-    private(set) var ending: Ending?
+    var ending: Ending?
 
     /// How a process ended.
     enum Ending: Equatable {
@@ -46,7 +46,15 @@ final class Child {
         pidDescriptor = descriptor
     }
 
-    deinit { close(pidDescriptor) }
+    /// A process that is on another host.
+    init(node: NodePlan, control: any ControlEnd) {
+        self.node = node
+        self.control = control
+        pid = 0
+        pidDescriptor = -1
+    }
+
+    deinit { if pidDescriptor >= 0 { close(pidDescriptor) } }
 
     private static func spawn(_ executable: String, _ arguments: [String], control: Int32, log: String) throws(SystemError) -> pid_t {
         var actions = posix_spawn_file_actions_t()

@@ -110,7 +110,10 @@ final class ExternalProcess: ExternalDecider {
 }
 
 /// The programs outside that decide for the nodes of this process.
-final class ExternalPrograms {
+public final class ExternalPrograms {
+    /// Why there are none between hosts: a host would run commands that came over the network.
+    public static let refusal = "found a program that decides (policy: process), which runs on the launcher's host alone, expected a run without other hosts"
+
     private let directory: String
     private let isOwnDirectory: Bool
     private let logs: String
@@ -122,7 +125,7 @@ final class ExternalPrograms {
     ///   - logs: folder for what programs print.
     init(directory: String?, logs: String) throws(SystemError) {
         isOwnDirectory = directory == nil
-        if let directory { self.directory = directory } else { self.directory = try ProcessRun.makeSocketDirectory() }
+        if let directory { self.directory = directory } else { self.directory = try Files.makePrivateDirectory() }
         self.logs = logs
     }
 

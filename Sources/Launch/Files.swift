@@ -21,6 +21,17 @@ enum Files {
         }
     }
 
+    /// A new directory that nobody else may enter, with a path short enough for a socket's address.
+    static func makePrivateDirectory() throws(SystemError) -> String {
+        // The user's runtime directory may be set and not be there, as in a container that was entered.
+        let preferred = getenv("XDG_RUNTIME_DIR").map { String(cString: $0) } ?? ""
+        for parent in [preferred, "/tmp"] where (1..<60).contains(parent.utf8.count) {
+            var template = Array((parent + "/testbed-XXXXXX").utf8CString)
+            if mkdtemp(&template) != nil { return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self) }
+        }
+        throw SystemError("make a directory for sockets in /tmp", code: errno)
+    }
+
     /// Writes a whole file, replacing what was there.
     static func write(_ bytes: [UInt8], to path: String) throws {
         let file = try OutputFile(path)

@@ -12,12 +12,14 @@ struct Manifest {
     let hasWholeTimeline: Bool
     /// Programs outside that decided, and whether one was given up.
     let external: [Summary.External]
+    /// Where the nodes were; `nil` for this host.
+    var hosts: JSONValue?
 
     var json: JSONValue {
         let files = records.files.map { file in
             JSONValue.Member(file.name, ["digest": .string(file.digest), "bytes": .integer(file.size)])
         }
-        return [
+        let head: JSONValue = [
             "version": .string(version),
             "name": .string(plan.name),
             "seed": .unsigned(plan.seed),
@@ -32,6 +34,8 @@ struct Manifest {
             "asks_programs": .bool(!external.isEmpty),
             "fell_back": .bool(external.contains(where: \.fellBack)),
         ]
+        guard let hosts, case .object(let members) = head else { return head }
+        return .object(members + [.init("hosts", hosts)])
     }
 
     private var hostName: String {

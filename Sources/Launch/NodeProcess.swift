@@ -10,11 +10,19 @@ import TraceFiles
 import Transport
 import Workload
 
-/// The life of a process that is one node: `testbed node RUN INDEX SOCKETS PARENT`, started by a launcher and by nobody else.
+/// The life of a process that is one node: `testbed node RUN --index …`, started by a launcher or a steward and by nobody else.
 public enum NodeProcess {
+    /// How it reaches its peers.
+    public enum Way: Sendable {
+        /// On one host: sockets in this directory.
+        case directory(String)
+        /// Between hosts: a file with the nodes' addresses, one with keys, and where to listen.
+        case hosts(peers: String, keys: String, bind: String)
+    }
+
     /// Runs the node to its end.
     /// - Returns: the exit code.
-    public static func run(folder path: String, index: Int, sockets: String, parent: pid_t, born: Instant) -> Int32 {
+    public static func run(folder path: String, index: Int, way: Way, parent: pid_t, born: Instant) -> Int32 {
         // The kernel ends this process with its launcher, however that ends; a launcher that is gone already is seen here.
         testbed_die_with_parent(SIGKILL)
         guard getppid() == parent else { return 1 }
@@ -24,7 +32,7 @@ public enum NodeProcess {
         raiseDescriptorLimit()
         let control = ControlChannel(descriptor: ControlChannel.nodeDescriptor)
         do {
-            try run(RunFolder(existing: path), index: index, sockets: sockets, control: control, born: born)
+            try run(RunFolder(existing: path), index: index, way: way, control: control, born: born)
             return 0
         } catch {
             print("error: \(error)")
@@ -33,7 +41,7 @@ public enum NodeProcess {
         }
     }
 
-    private static func run(_ folder: RunFolder, index: Int, sockets: String, control: ControlChannel, born: Instant) throws {
+    private static func run(_ folder: RunFolder, index: Int, way: Way, control: ControlChannel, born: Instant) throws {
         let plan = try folder.readPlan()
         let layout = ClusterLayout(plan)
         guard layout.nodes.indices.contains(index) else { throw SystemError("no node \(index) in \(plan.name)") }
@@ -42,7 +50,7 @@ public enum NodeProcess {
         let parts = try PartFiles(directory: folder.parts, node: node, of: plan, rows: rows, continues: born > 0)
         let source = node.role == .client ? try requestSource(for: plan.workload, seed: plan.seed) : NoRequests()
         let probe = DecisionProbe(clock: processorTime)
-        let programs = plan.asksPrograms ? try ExternalPrograms(directory: sockets, logs: folder.logs) : nil
+        let programs = try programs(of: plan, way, folder)
         defer { programs?.end() }
         guard
             let host = NodeHost.make(
@@ -51,8 +59,8 @@ public enum NodeProcess {
         else {
             throw SystemError("the topology names a policy that does not exist")
         }
-        if let relay = GangRelay(node, of: plan, layout) { relay.stayOnProcessor(node, layout) }
-        let data = try DataSockets(directory: sockets, node: index, count: layout.nodes.count)
+        let data = try open(way, node, layout)
+        if !data.tellsSenders, let relay = GangRelay(node, of: plan, layout) { relay.stayOnProcessor(node, layout) }
         let shell = NodeShell(host: host, plan: plan, layout: layout, sockets: data, control: control, sink: parts)
         if let epoch = try shell.waitForStart() {
             switch plan.clock {
@@ -65,6 +73,25 @@ public enum NodeProcess {
         try parts.close(host)
         if let problem = source.problem { throw SystemError(problem) }
         _ = try control.send(.finished)
+    }
+
+    /// The programs that decide, on the host of the user who named them: no host runs commands that came from another one.
+    private static func programs(of plan: ClusterPlan, _ way: Way, _ folder: RunFolder) throws -> ExternalPrograms? {
+        guard plan.asksPrograms else { return nil }
+        guard case .directory(let sockets) = way else { throw SystemError(ExternalPrograms.refusal) }
+        return try ExternalPrograms(directory: sockets, logs: folder.logs)
+    }
+
+    private static func open(_ way: Way, _ node: NodePlan, _ layout: ClusterLayout) throws -> DataSockets {
+        switch way {
+        case .directory(let path): return try DataSockets(directory: path, node: node.index, count: layout.nodes.count)
+        case .hosts(let path, let keys, let bind):
+            let own = try KeyFolder.read(keys, for: node.name).file.own
+            guard let text = try Files.read(path), let peers = PeerTable.peers(reading: String(decoding: text, as: UTF8.self)),
+                peers.count == layout.nodes.count
+            else { throw SystemError("\(path): found something else, expected the addresses of \(layout.nodes.count) nodes") }
+            return try DataSockets(peers: PeerTable(peers: peers, own: own), bind: bind)
+        }
     }
 
     /// Has a crash end the process at once. The runtime's own handlers take seconds for a backtrace while the cluster waits, and let a

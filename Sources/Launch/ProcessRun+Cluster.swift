@@ -284,7 +284,7 @@ private struct ProcessFigures {
 
     /// `nil` for a process that has ended.
     init?(_ child: Child) {
-        guard child.ending == nil, let bytes = (try? Files.read("/proc/\(child.pid)/stat", limit: 4096)) ?? nil else { return nil }
+        guard child.ending == nil, child.pid > 0, let bytes = (try? Files.read("/proc/\(child.pid)/stat", limit: 4096)) ?? nil else { return nil }
         // The program's name stands in parentheses and may hold anything.
         guard let name = bytes.lastIndex(of: UInt8(ascii: ")")) else { return nil }
         let fields = bytes[(name + 1)...].split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }

@@ -30,7 +30,7 @@ extension ProcessRun {
         _ = try child.control.send(.farewell(at: time))
         let deadline = monotonicNow() + 10_000_000_000
         waiting: while monotonicNow() < deadline {
-            switch try child.control.receive(waits: true) {
+            switch hear(node, waits: true) {
             case .message(.finished), .closed: break waiting
             case .message(.failed(let reason)):
                 stop(.failed("node \(child.node.name): \(reason)"))
@@ -80,7 +80,7 @@ extension ProcessRun {
         // What ends now is not missed any more.
         guard !isStopping else { return }
         var until = Instant.never
-        if node == ClusterLayout.controller, plan.recovery.hasStandby {
+        if node == ClusterLayout.controller, plan.recovery.hasStandby, hosts?.isReachable(node) != false {
             until = now + plan.recovery.timeout
         }
         announce(UnplannedFault(kind: .kill, node: Int32(node), at: now, until: until))

@@ -70,6 +70,10 @@ final class ProcessRun {
     let socketDirectory: String
     /// Requests that the cluster was given while the run went on.
     var added: [RequestSpec] = []
+    /// The nodes' hosts, where those are not this one.
+    let hosts: RemoteHosts?
+    /// Told whom the run waits for.
+    var onWait: ((String) -> Void)?
     /// What a detached cluster is told; `nil` for a run that ends by itself.
     let cluster: ClusterControl?
 
@@ -82,7 +86,7 @@ final class ProcessRun {
 
     init(
         plan: ClusterPlan, layout: ClusterLayout, folder: RunFolder, executable: String, events: Events, cluster: ClusterControl? = nil,
-        onStatus: @escaping (RunStatus) -> Void
+        hosts: RemoteHosts? = nil, onStatus: @escaping (RunStatus) -> Void
     ) throws(SystemError) {
         self.plan = plan
         self.layout = layout
@@ -93,22 +97,12 @@ final class ProcessRun {
         keeper = Timekeeper(layout, Lookahead(plan, layout), faults: faults)
         self.events = events
         self.cluster = cluster
+        self.hosts = hosts
         keeper.staysUp = cluster != nil
-        socketDirectory = try Self.makeSocketDirectory()
+        socketDirectory = try Files.makePrivateDirectory()
     }
 
     deinit { Files.remove(socketDirectory) }
-
-    /// A new directory that nobody else may enter, with a path short enough for a socket's address.
-    static func makeSocketDirectory() throws(SystemError) -> String {
-        // The user's runtime directory may be set and not be there, as in a container that was entered.
-        let preferred = getenv("XDG_RUNTIME_DIR").map { String(cString: $0) } ?? ""
-        for parent in [preferred, "/tmp"] where (1..<60).contains(parent.utf8.count) {
-            var template = Array((parent + "/testbed-XXXXXX").utf8CString)
-            if mkdtemp(&template) != nil { return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self) }
-        }
-        throw SystemError("make a directory for sockets in /tmp", code: errno)
-    }
 
     /// Runs to the end. Whatever happens, no process is left when it returns.
     func run() -> RunOutcome {
@@ -125,6 +119,7 @@ final class ProcessRun {
     private var isOver: Bool { children.allSatisfy { $0.ending != nil } }
 
     private func start() throws {
+        if let hosts, try !waitForHosts(hosts) { return }
         if let cluster { try events.add(cluster.listen(in: socketDirectory), number: ClusterControl.eventNumber) }
         for node in layout.nodes { children.append(try launch(node)) }
     }
@@ -132,6 +127,7 @@ final class ProcessRun {
     /// Starts a node's process.
     /// - Parameter born: when it begins, in emulated time.
     func launch(_ node: NodePlan, born: Instant = 0) throws -> Child {
+        if let hosts { return try hosts.launch(node, born: born) }
         var arguments = ["node", folder.path, "--index", "\(node.index)", "--sockets", socketDirectory, "--parent", "\(getpid())"]
         if born > 0 { arguments += ["--born", "\(born)"] }
         let child = try Child(node: node, executable: executable, arguments: arguments, log: folder.log(of: node))
@@ -171,20 +167,23 @@ final class ProcessRun {
         for node in granted.reversed() where !isStopping && keeper.isRunning(node) {
             let waits = node != ClusterLayout.client || isAlone
             isAlone = false
-            if case .message(let message) = try children[node].control.receive(waits: waits) { try take(message, from: node) }
+            if case .message(let message) = hear(node, waits: waits) { try take(message, from: node) }
         }
         // A process that is gone says nothing more.
         granted.removeAll { !keeper.isRunning($0) || children[$0].ending != nil }
     }
 
     /// Takes note of what has happened to the processes, to this one, and of what nodes say unasked.
-    private func look(milliseconds: Int32) throws {
+    func look(milliseconds: Int32) throws {
         happened.removeAll(keepingCapacity: true)
+        try lookAtHosts()
         try events.wait(milliseconds: milliseconds, into: &happened)
+        try lookAtHosts()
         for event in happened {
             switch event {
             case .interrupted: interrupt()
             case .readable(ClusterControl.eventNumber): try serveCluster()
+            case .readable(RemoteHosts.eventNumber): break
             case .readable(let number) where number % 2 == 0: try readControl(of: number / 2)
             case .readable(let number): childEnded(number / 2)
             }
@@ -218,7 +217,7 @@ final class ProcessRun {
     /// Takes everything that a node has to say.
     func readControl(of node: Int) throws {
         while true {
-            switch try children[node].control.receive(waits: false) {
+            switch hear(node, waits: false) {
             case .nothing: return
             case .closed:
                 events.remove(children[node].control.descriptor)
@@ -238,12 +237,15 @@ final class ProcessRun {
             }
             readyCount += 1
             if readyCount == children.count { try startAll() }
-        case .report(let report): keeper.take(report, from: node)
+        case .report(let report):
+            guard isPlausible(report) else { return endImplausible(node) }
+            keeper.take(report, from: node)
         case .progress(let report):
             progress = report
             if report.isFinished, endsByItself { stop(.finished) }
         case .finished: finished.insert(node)
         case .failed(let reason): stop(.failed("node \(layout.nodes[node].name): \(reason)"))
+        case .accused(let other): endAccused(Int(other), by: node)
         case .start, .grant, .offer, .stop, .farewell, .failure: break
         }
     }
@@ -251,12 +253,12 @@ final class ProcessRun {
     private func startAll() throws {
         startUp = monotonicNow() - made
         // A moment ahead, so that every process is waiting for it.
-        epoch = monotonicNow() + 50_000_000
+        epoch = monotonicNow() + (hosts == nil ? 50_000_000 : 500_000_000)
         for child in children { _ = try child.control.send(.start(epoch: epoch)) }
         if let cluster, let refusal = cluster.announce() { stop(.failed(refusal)) }
     }
 
-    private func childEnded(_ node: Int) {
+    func childEnded(_ node: Int) {
         let child = children[node]
         guard child.reap() else { return }
         events.remove(child.pidDescriptor)

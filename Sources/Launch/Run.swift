@@ -22,6 +22,11 @@ public struct Run {
     /// Version for the manifest.
     public let version: String
 
+    /// The nodes' hosts, where those are not this one.
+    public var hosts: RemoteHosts?
+    /// Told whom the run waits for.
+    public var onWait: ((String) -> Void)?
+
     /// What a run came to.
     public struct Result {
         public var summary: Summary
@@ -58,6 +63,7 @@ public struct Run {
         // From here to the end a signal is taken note of and no longer ends the process.
         let events = try Events()
         let folder = try choice.make(resolved: resolved)
+        defer { hosts?.dismiss() }
         do {
             try cluster?.begin(in: folder, movedTo: choice.path, plan)
             return try execute(in: folder, movedTo: choice.path, layout, source, events, cluster, onStatus: onStatus)
@@ -82,7 +88,9 @@ public struct Run {
                 .run(into: records, events)
         } else {
             let run = try ProcessRun(
-                plan: plan, layout: layout, folder: folder, executable: executable, events: events, cluster: cluster, onStatus: onStatus)
+                plan: plan, layout: layout, folder: folder, executable: executable, events: events, cluster: cluster,
+                hosts: hosts, onStatus: onStatus)
+            run.onWait = onWait
             outcome = run.run()
             (grants, startUp) = (run.grantCount, run.startUp)
             faults = run.faults
@@ -101,7 +109,7 @@ public struct Run {
         try Files.write(Array((summary.json.text(.pretty) + "\n").utf8), to: folder.path + "/summary.json")
         let manifest = Manifest(
             plan: plan, layout: layout, records: records, version: version, incomplete: isIncomplete, hasWholeTimeline: hasWholeTimeline,
-            external: summary.external)
+            external: summary.external, hosts: hosts?.json)
         try Files.write(Array((manifest.json.text(.pretty) + "\n").utf8), to: folder.path + "/manifest.json")
         let final = try folder.moved(to: path)
         return Result(

@@ -65,6 +65,8 @@ extension WorkerStatistics {
         words += [busyPrefill, busyDecode, kvPeakBlocks, kvTotalBlocks, preemptions, iterations, blocksAtEnd, off, restsSince + 1]
         words += [migrations, migratedBytes, abortedMigrations, copiedBytes]
         downtimes.encode(into: &words)
+        words.append(Int64(evacuations.count))
+        for evacuation in evacuations { words += [evacuation.deadline, evacuation.bytes] }
         iterationTimes.encode(into: &words)
         words.append(barrier == nil ? 0 : 1)
         barrier?.encode(into: &words)
@@ -79,13 +81,14 @@ extension WorkerStatistics {
         preemptions = reader.amount()
         iterations = reader.amount()
         blocksAtEnd = reader.amount()
+        off = reader.amount()
+        restsSince = reader.amount() - 1
         migrations = reader.amount()
         migratedBytes = reader.amount()
         abortedMigrations = reader.amount()
         copiedBytes = reader.amount()
         downtimes = LogLinearHistogram(decoding: &reader)
-        off = reader.amount()
-        restsSince = reader.amount() - 1
+        evacuations = (0..<reader.amount(upTo: Int64(Int32.max))).map { _ in CacheEvacuation(deadline: reader.amount(), bytes: reader.amount()) }
         iterationTimes = LogLinearHistogram(decoding: &reader)
         if reader.next() == 1 { barrier = BarrierStatistics(decoding: &reader) }
     }

@@ -59,6 +59,11 @@ extension Timekeeper {
     /// A process has ended that was not to. Nobody is granted a window before every node knows.
     public mutating func lose(_ node: Int) {
         remove(node)
+        // Nobody waits any more for what it had sent: some of it may have died with it.
+        for place in nodes.indices {
+            nodes[place].awaited.removeAll { $0.source == Int32(node) }
+            nodes[place].awaitedCount = nodes[place].awaited.reduce(0) { $0 + Int($1.count) }
+        }
         faultsChanged()
     }
 

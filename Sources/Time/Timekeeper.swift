@@ -180,7 +180,7 @@ public struct Timekeeper {
     /// Leaves one count for each sender, so that a grant stays small however long it is put off.
     private mutating func sumAwaited(of target: Int) {
         var counts = Array(repeating: UInt32(0), count: nodes.count)
-        for item in nodes[target].awaited { counts[Int(item.source)] += item.count }
+        for item in nodes[target].awaited { counts[Int(item.source)] &+= item.count }
         nodes[target].awaited = counts.indices.filter { counts[$0] > 0 }.map { Grant.Awaited(source: Int32($0), count: counts[$0]) }
     }
 

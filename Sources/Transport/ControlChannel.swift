@@ -1,12 +1,26 @@
 import CSystem
 import Glibc
 
+/// An end of the conversation between a launcher and one node, wherever that is.
+public protocol ControlEnd: AnyObject {
+    /// Readable when a packet is there; -1 where packets of many nodes come together.
+    var descriptor: Int32 { get }
+    /// Sends a packet. Answers `false` when the other end is closed.
+    func send(_ message: ControlMessage) throws(SystemError) -> Bool
+    /// Sends a packet, or answers `nil` when the other end has so much to read that it would have to wait.
+    func offer(_ message: ControlMessage) throws(SystemError) -> Bool?
+    /// Takes the next packet, waiting for it a while if `waits`.
+    func receive(waits: Bool) throws(SystemError) -> ControlChannel.Received
+}
+
 /// One end of the pair of sockets between a node and its launcher.
-public final class ControlChannel {
+public final class ControlChannel: ControlEnd {
     /// Where a node process finds its end.
     public static let nodeDescriptor: Int32 = 3
     /// Largest packet in words: a window that goes to every node of the largest cluster.
     private static let packetLimit = 1 << 14
+    /// The same in bytes.
+    static let packetBytes = packetLimit * 8
 
     public let descriptor: Int32
     private var words: [Int64] = []
@@ -79,6 +93,28 @@ public final class ControlChannel {
             case ECONNRESET: return .closed
             default: throw SystemError("receive from the other end", code: errno)
             }
+        }
+    }
+
+    // MARK: - Packets as they are, for whoever passes them on
+
+    /// Sends a packet. Answers `false` when the other end is closed, and `nil` when it has so much to read that it would have to wait.
+    public func pass(_ packet: [UInt8]) throws(SystemError) -> Bool? {
+        while true {
+            let sent = packet.withUnsafeBytes { CSystem.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)) }
+            if sent >= 0 { return true }
+            if errno == EPIPE || errno == ECONNRESET { return false }
+            if errno == EAGAIN { return nil }
+            guard errno == EINTR else { throw SystemError("send to the other end", code: errno) }
+        }
+    }
+
+    /// Takes a packet that is there; `nil` when there is none.
+    public func takePacket() -> [UInt8]? {
+        while true {
+            let count = recv(descriptor, buffer.baseAddress, buffer.count * 8, Int32(MSG_DONTWAIT))
+            if count > 0 { return Array(UnsafeRawBufferPointer(start: buffer.baseAddress, count: count)) }
+            guard count < 0, errno == EINTR else { return nil }
         }
     }
 }

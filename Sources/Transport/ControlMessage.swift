@@ -18,6 +18,8 @@ public enum ControlMessage: Sendable, Equatable {
     case finished
     /// From the node: it cannot go on, and why; the node ends.
     case failed(String)
+    /// From the node: another node has sent what cannot be read.
+    case accused(Int32)
     /// To the node: every node is bound. Under `wall`, when emulated time starts on the machine's monotonic clock.
     case start(epoch: Int64)
     /// To the node: a window.
@@ -32,7 +34,7 @@ public enum ControlMessage: Sendable, Equatable {
     case failure(UnplannedFault)
 
     private enum Tag: Int64 {
-        case ready = 1, report, progress, finished, failed, start, grant, stop, farewell, failure, offer
+        case ready = 1, report, progress, finished, failed, start, grant, stop, farewell, failure, offer, accused
     }
 
     /// The packet. `words` is emptied first and keeps its memory.
@@ -50,6 +52,7 @@ public enum ControlMessage: Sendable, Equatable {
         case .failed(let reason):
             words.append(Tag.failed.rawValue)
             for byte in reason.utf8.prefix(2000) { words.append(Int64(byte)) }
+        case .accused(let node): words += [Tag.accused.rawValue, Int64(node)]
         case .start(let epoch): words += [Tag.start.rawValue, epoch]
         case .grant(let until, let ahead, let awaited):
             words.append(Tag.grant.rawValue)
@@ -85,6 +88,27 @@ public enum ControlMessage: Sendable, Equatable {
         }
     }
 
+    /// Reads a packet from its bytes; `nil` when it is none.
+    public init?(packet: [UInt8]) {
+        guard packet.count % 8 == 0 else { return nil }
+        let words = packet.withUnsafeBytes { bytes in (0..<(packet.count / 8)).map { bytes.loadUnaligned(fromByteOffset: 8 * $0, as: Int64.self) } }
+        guard let message = words.withUnsafeBufferPointer({ ControlMessage(decoding: $0) }) else { return nil }
+        self = message
+    }
+
+    /// The packet as bytes.
+    public var packet: [UInt8] {
+        var words: [Int64] = []
+        encode(into: &words)
+        return words.withUnsafeBytes { Array($0) }
+    }
+
+    /// Whether a packet says that a node's window is over, or that its records are on the disk: then what it has written is there.
+    public static func tellsOfRecords(_ packet: [UInt8]) -> Bool {
+        guard let tag = packet.first else { return false }
+        return [Tag.report, .progress, .finished, .failed].contains { Int64(tag) == $0.rawValue }
+    }
+
     /// Reads a packet; `nil` when it is none.
     public init?(decoding words: UnsafeBufferPointer<Int64>) {
         guard let first = words.first, let tag = Tag(rawValue: first) else { return nil }
@@ -97,6 +121,7 @@ public enum ControlMessage: Sendable, Equatable {
         case (.failure, _):
             guard let fault = UnplannedFault(words: Array(rest)) else { return nil }
             self = .failure(fault)
+        case (.accused, 1): self = .accused(Int32(truncatingIfNeeded: words[1]))
         case (.start, 1): self = .start(epoch: words[1])
         case (.grant, 2...):
             self = .grant(

@@ -13,6 +13,10 @@ public struct FrameError: Error, CustomStringConvertible {
 public final class FrameDecoder {
     private let arena = Arena()
     private let nodes: Int
+    /// Whose frame it has to be; `nil` for anybody's.
+    var expectedSource: Int32?
+    /// Whose frame the last one said that it was; `nil` when it did not say so.
+    private(set) var source: Int?
     /// What times and sizes stay below, so that sums of some of them are times too.
     static let limit = Instant.never / 4
     /// Lengths of prompts and outputs in tokens.
@@ -28,6 +32,7 @@ public final class FrameDecoder {
         body: (Envelope) -> Void
     ) throws {
         arena.reset()
+        self.source = nil
         var allocator = arena.allocator()
         let data = bytes.bindMemory(to: UInt8.self).baseAddress
         guard let frame = testbed__frame__unpack(&allocator, bytes.count, data) else {
@@ -35,6 +40,10 @@ public final class FrameDecoder {
         }
         let source = Int(frame.pointee.source)
         guard source < nodes else { throw FrameError(description: "source \(source) of \(nodes) nodes") }
+        self.source = source
+        if let expectedSource, expectedSource != frame.pointee.source {
+            throw FrameError(description: "a frame of node \(expectedSource) in the name of node \(source)")
+        }
         var envelopes: [Envelope] = []
         envelopes.reserveCapacity(frame.pointee.n_envelopes)
         for place in 0..<frame.pointee.n_envelopes {
@@ -84,7 +93,9 @@ public final class FrameDecoder {
         case TESTBED__ENVELOPE__BODY_PULL: return .pull(try unpack(packed.pull.pointee))
         case TESTBED__ENVELOPE__BODY_CACHE: return .cache(try unpack(packed.cache.pointee))
         case TESTBED__ENVELOPE__BODY_RELEASE: return .release(try unpack(packed.release.pointee))
-        case TESTBED__ENVELOPE__BODY_WAKE: return .wake(try unpack(packed.wake.pointee))
+        case TESTBED__ENVELOPE__BODY_WAKE:
+            let wake = try unpack(packed.wake.pointee)
+            return .wake(wake.start, epoch: wake.epoch)
         case TESTBED__ENVELOPE__BODY_LAYER: return .layer(try unpack(packed.layer.pointee))
         case TESTBED__ENVELOPE__BODY_ROUTED: return .routed(try unpack(packed.routed.pointee))
         case TESTBED__ENVELOPE__BODY_FENCE: return .fence(try unpack(packed.fence.pointee))

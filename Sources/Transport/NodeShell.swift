@@ -31,6 +31,7 @@ public final class NodeShell {
     /// Whether this node's own messages go through the relay: not where any of its gang may die.
     private var usesRelay: Bool
     private let isWall: Bool
+    private var unreadable: Int64 = 0
     /// When the process is to be killed, as it has been told.
     private var leave: Instant?
     /// For frames within frames.
@@ -48,7 +49,7 @@ public final class NodeShell {
     ) {
         let nodes = layout.nodes.count
         departures = Departures(plan)
-        relay = GangRelay(host.plan, of: plan, layout)
+        relay = sockets.tellsSenders ? nil : GangRelay(host.plan, of: plan, layout)
         usesRelay = relay != nil && host.faults.isEmpty
         isWall = plan.clock == .wall
         innerDecoder = FrameDecoder(nodes: nodes)
@@ -62,7 +63,7 @@ public final class NodeShell {
         believedFrom = Array(repeating: 0, count: nodes)
     }
 
-    /// Says that the node is bound, and waits for the start. Answers the epoch, or `nil` when there will be none.
+    /// Says that it is bound, and waits for the start. Answers the epoch, or `nil` when there will be none.
     public func waitForStart() throws -> Int64? {
         guard try control.send(.ready) else { return nil }
         while true {
@@ -266,13 +267,30 @@ public final class NodeShell {
 
     /// Waits until the node holds every message announced. Answers `false` when it is told to stop instead.
     private func waitForMessages() throws -> Bool {
+        var deadline = monotonicNow() + Self.messagePatience
         while arrivals.missing > 0 {
-            if try receiveFrame() { continue }
-            try sockets.wait(or: [control.descriptor])
+            if try receiveFrame() {
+                deadline = monotonicNow() + Self.messagePatience
+                continue
+            }
+            try sockets.wait(or: [control.descriptor], milliseconds: mayLose ? 1000 : -1)
             guard try listen() else { return false }
+            if mayLose, arrivals.missing > 0, monotonicNow() > deadline { try giveUp() }
         }
         return true
     }
+
+    /// Whether a message that was sent may never come.
+    private var mayLose: Bool { sockets.tellsSenders || unreadable > 0 }
+    /// Messages that were sent do not come: the connection to their sender was lost, and nobody can be asked for them again. So this process ends as one
+    /// that somebody has killed, which is a fault like any other.
+    private func giveUp() throws {
+        logLine("messages that were sent to \(host.plan.name) have not come in \(Self.messagePatience / 1_000_000_000) s: it ends itself")
+        kill(getpid(), SIGKILL)
+    }
+
+    /// How long messages that were sent are waited for without any coming, in nanoseconds.
+    private static let messagePatience: Int64 = 30_000_000_000
 
     private func receiveFrame() throws -> Bool {
         try sockets.receive(consume)
@@ -280,6 +298,7 @@ public final class NodeShell {
 
     private func consume(_ bytes: UnsafeRawBufferPointer) throws {
         do {
+            if let sender = sockets.sender { decoder.expectedSource = Int32(sender) }
             try decoder.decode(bytes, parcels: relay == nil ? nil : { try self.consume($2, for: $1, from: $0) }) { envelope in
                 if envelope.message.channel != .layer {
                     // Of a process that has died, or to the one that was here before.
@@ -288,9 +307,21 @@ public final class NodeShell {
                 }
                 host.receive(envelope)
             }
-        } catch {
-            throw SystemError("a frame that cannot be read: \(error)")
+        } catch let error as FrameError {
+            try refuse(error)
         }
+    }
+
+    /// A frame cannot be read, or says that it is of somebody else than its sender: that ends the conversation with its sender and nothing else.
+    private func refuse(_ error: FrameError) throws {
+        unreadable += 1
+        guard let sender = sockets.sender ?? decoder.source else {
+            if unreadable & (unreadable - 1) == 0 { logLine("dropped \(unreadable) frames that cannot be read, the last one: \(error)") }
+            return
+        }
+        guard sockets.castOut(sender) else { return }
+        logLine("a frame of node \(sender) that cannot be read: \(error); nothing more of it is taken")
+        _ = try control.send(.accused(Int32(sender)))
     }
 
     /// Sends what the node has to say: one frame for each target, cut where it grows too long.
@@ -366,18 +397,4 @@ extension NodeShell {
         }
         guard timerfd_settime(timer, Int32(TFD_TIMER_ABSTIME), &setting, nil) == 0 else { throw SystemError("timerfd_settime", code: errno) }
     }
-}
-
-/// The machine's monotonic clock in nanoseconds.
-public func monotonicNow() -> Int64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
-}
-
-/// Processor time of the calling thread in nanoseconds.
-public func processorTime() -> Int64 {
-    var time = timespec()
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
 }

@@ -11,7 +11,7 @@ extension CommandTable {
             "A topology is looked up as given, then by its base name among those that come with the program.",
             "Results go to standard output, everything else to standard error.",
         ],
-        verbs: [up] + clusterVerbs + [
+        verbs: [up] + clusterVerbs + hostVerbs + [
             compare, bound, audit, plan, validate, policies, models, devices, topologies, help, version, completion, man, node,
         ],
         exitCodes: [
@@ -31,7 +31,7 @@ extension CommandTable {
     static let set = Option(
         "set", "Change the topology before it is checked.", value: .init("PATH.TO.KEY=VALUE", .assignment), repeatable: true)
 
-    private static let faults = Option(
+    static let faults = Option(
         "faults", "Faults from a file of their own, with the keys of 'faults' and perhaps 'recovery', in place of the topology's.",
         value: .init("FILE", fallback: "the topology's", completion: .files(endings)))
 
@@ -66,6 +66,7 @@ extension CommandTable {
             Option("cluster", "With --detach: what to call it.", value: .init("NAME", .checked(nameProblem), fallback: "the topology's name")),
             Option("idle", "With --detach: offer no requests but those of 'submit'."),
             Option("hold", "With --detach: have the virtual clock stand still until a command comes without --hold."),
+        ] + hostOptions + [
             Option("dry-run", "Check the topology, print what would run, and start nothing.", short: "n"),
             json,
             Option("quiet", "Show no progress.", short: "q"),
@@ -168,6 +169,9 @@ extension CommandTable {
         options: [
             Option("index", "Index of the node.", value: .init("N", .integer(0...1_000_000))),
             Option("sockets", "Directory of the run's sockets.", value: .init("DIR", completion: .directories)),
+            Option("peers", "File with the addresses of nodes on other hosts.", value: .init("FILE")),
+            Option("keys", "File with the node's keys.", value: .init("FILE")),
+            Option("bind", "Where to listen for nodes on other hosts.", value: .init("ENDPOINT")),
             Option("born", "Emulated time at which the process begins, in nanoseconds.", value: .init("NS", .integer(0...UInt64(Int64.max)))),
             Option("parent", "Process that started it.", value: .init("PID", .integer(0...4_194_304))),
         ],

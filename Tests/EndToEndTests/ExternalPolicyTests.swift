@@ -208,6 +208,17 @@ struct ExternalPolicyTests {
         }
     }
 
+    @Test("none is started by a run over several hosts")
+    func otherHosts() throws {
+        let program = try Program()
+        try program.write(smallTopology(requests: 40), to: "plan.yaml")
+        let outcome = try program.run(
+            "up", program.path("plan.yaml"), "--listen", "tcp://127.0.0.1:0", "--keys", program.path("keys"), "--set",
+            "controller.routing={policy: process, command: [sh]}")
+        #expect(outcome.code == 2 && outcome.error.contains("runs on the launcher's host alone"), "\(outcome.error)")
+        #expect(!program.exists("keys"))
+    }
+
     @Test("one that somebody else has started is asked at its endpoint", .enabled(if: hasPython()))
     func endpoint() throws {
         let program = try Program()

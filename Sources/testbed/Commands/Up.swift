@@ -49,6 +49,7 @@ enum Up {
 
     /// What only makes sense for a cluster that stays up.
     private static func misuse(_ command: ParsedCommand, _ plan: ClusterPlan) -> String? {
+        if let problem = Hosts.misuse(command, plan) { return problem }
         guard !command.has("detach") else { return nil }
         for option in ["idle", "cluster", "hold"] where command.has(option) { return "found --\(option) without --detach, expected both or none" }
         return plan.workload.arrivals == .nothing ? "\(command.arguments[0]): found a workload without requests, expected --detach" : nil
@@ -79,7 +80,11 @@ enum Up {
         var state = ProgressState(expectedRequests: plan.workload.requestLimit ?? expected?.rows, expectedTime: expected?.duration)
         var display = ProgressDisplay(ProgressDisplay.Mode(capabilities, quiet: command.has("quiet")))
         guard let executable = ownExecutable() else { return fail("cannot find the program's own file", code: 1) }
-        let run = Run(plan: plan, out: command.text("out"), executable: executable, version: Version.text)
+        var run = Run(plan: plan, out: command.text("out"), executable: executable, version: Version.text)
+        let hosts = try Hosts.listen(plan, command)
+        defer { if let folder = hosts?.madeKeys { KeyFolder.remove(folder) } }
+        run.hosts = hosts?.hosts
+        run.onWait = warn
         let result = try run.execute { status in
             let now = monotonicNow()
             state.take(

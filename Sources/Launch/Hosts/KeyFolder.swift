@@ -1,0 +1,55 @@
+import CSystem
+import Cluster
+import Glibc
+import Transport
+
+/// Keys of a run as files: a folder that nobody else may enter, with `launcher.key` and a `NAME.key` for each node, which hold all that the one needs.
+public enum KeyFolder {
+    /// Where a name's keys are.
+    public static func path(_ folder: String, of name: String) -> String { "\(folder)/\(name).key" }
+
+    /// Makes new keys in a folder that is not there yet, or is empty.
+    public static func make(_ folder: String, for plan: ClusterPlan) throws {
+        try Files.makeDirectories(folder)
+        guard Files.list(folder).isEmpty else {
+            throw FolderError(description: "\(folder): found a folder with something in it, expected room for keys")
+        }
+        chmod(folder, 0o700)
+        let (launcher, nodes) = try KeyFile.make(for: ClusterLayout(plan).nodes.map(\.name))
+        for file in [launcher] + nodes { try write(Array(file.text.utf8), to: path(folder, of: file.name)) }
+    }
+
+    /// Whether there is anything at a path.
+    public static func exists(_ path: String) -> Bool { Files.exists(path) }
+
+    /// Has a folder of keys belong to another user.
+    public static func give(_ folder: String, to user: uid_t) throws(SystemError) {
+        for path in [folder] + Files.list(folder).map({ "\(folder)/\($0)" }) where chown(path, user, user) != 0 {
+            throw SystemError("give \(path) to the user \(user)", code: errno)
+        }
+    }
+
+    /// Removes a folder of keys.
+    public static func remove(_ folder: String) { Files.remove(folder) }
+
+    private static func write(_ bytes: [UInt8], to path: String) throws(SystemError) {
+        let descriptor = testbed_open(path, O_WRONLY | O_CREAT | O_EXCL, 0o600)
+        guard descriptor >= 0 else { throw SystemError("make \(path)", code: errno) }
+        defer { close(descriptor) }
+        guard bytes.withUnsafeBytes({ Glibc.write(descriptor, $0.baseAddress, $0.count) }) == bytes.count else {
+            throw SystemError("write \(path)", code: errno)
+        }
+    }
+
+    /// Reads the keys of `name` from a file, or from a folder with a file for each name.
+    public static func read(_ path: String, for name: String) throws -> (file: KeyFile, path: String) {
+        let place = Files.isDirectory(path) ? Self.path(path, of: name) : path
+        guard let bytes = try Files.read(place, limit: 1 << 20) else {
+            throw FolderError(description: "\(place): found no file, expected keys of \(name)")
+        }
+        guard let file = KeyFile(reading: String(decoding: bytes, as: UTF8.self)), file.name == name else {
+            throw FolderError(description: "\(place): found something else, expected keys of \(name)")
+        }
+        return (file, place)
+    }
+}

@@ -1,0 +1,89 @@
+import Cluster
+import CommandLine
+import Launch
+import Quantities
+import TopologyFile
+import Transport
+
+/// `testbed join` and `testbed keys`, and what `up` needs for nodes on other hosts.
+enum Hosts {
+    static func join(_ command: ParsedCommand) -> Int32 {
+        guard let executable = ownExecutable() else { return fail("cannot find the program's own file", code: 1) }
+        guard let launcher = command.text("launcher"), let keys = command.text("keys") else {
+            return fail("found no --launcher or no --keys, expected both", code: 2)
+        }
+        if let twice = command.arguments.first(where: { name in command.arguments.count { $0 == name } > 1 }) {
+            return fail("found the node \(twice) twice, expected it once", code: 2)
+        }
+        var options = Steward.Options(
+            names: command.arguments, launcher: launcher, keys: keys, version: Version.text, executable: executable)
+        if let (host, port) = command.text("bind").flatMap({ address($0[...]) }) { options.bind = (host, port ?? 0) }
+        options.advertise = command.text("advertise").flatMap { address($0[...]) }
+        options.patience = command.text("patience").flatMap(time) ?? options.patience
+        options.linger = command.text("linger").flatMap(time) ?? options.linger
+        do {
+            return try Steward(options).run()
+        } catch let error as FolderError {
+            return fail("\(error)", code: 2)
+        } catch {
+            return fail("\(error)", code: 1)
+        }
+    }
+
+    static func keys(_ command: ParsedCommand) -> Int32 {
+        switch Validate.read(command.arguments[0], settings: command.texts("set"), faults: nil) {
+        case .failure(let diagnostics): return fail("\(diagnostics)\n", code: 2)
+        case .success(let topology):
+            do {
+                try KeyFolder.make(command.text("out") ?? "keys", for: topology.plan)
+                return 0
+            } catch let error as FolderError {
+                return fail("\(error)", code: 2)
+            } catch {
+                return fail("\(error)", code: 1)
+            }
+        }
+    }
+
+    // MARK: - For `up`
+
+    /// The hosts of a run with `--listen`, and the folder of keys that goes with it; `nil` for a run on this host.
+    static func listen(_ plan: ClusterPlan, _ command: ParsedCommand) throws -> (hosts: RemoteHosts, madeKeys: String?)? {
+        guard let endpoint = command.text("listen"), let path = command.text("keys") else { return nil }
+        let isNew = !KeyFolder.exists(path)
+        if isNew { try KeyFolder.make(path, for: plan) }
+        let keys = try KeyFolder.read(path, for: KeyFile.launcher).file
+        let hosts = try RemoteHosts(
+            plan: plan, keys: keys, listen: endpoint, patience: command.text("patience").flatMap(time) ?? 10 * nanosecondsPerSecond,
+            version: Version.text, log: warn)
+        warn("listening at \(hosts.endpoint)")
+        return (hosts, isNew ? path : nil)
+    }
+
+    /// What does not go together; `nil` for nothing.
+    static func misuse(_ command: ParsedCommand, _ plan: ClusterPlan) -> String? {
+        guard command.has("listen") || command.text("listen") != nil else {
+            return ["keys", "patience"].first { command.text($0) != nil }.map { "found --\($0) without --listen, expected both or none" }
+        }
+        if command.text("keys") == nil { return "found --listen without --keys, expected both" }
+        if plan.asksPrograms { return "--listen: \(ExternalPrograms.refusal)" }
+        if command.has("detach") { return "found --listen with --detach, expected one of them" }
+        return plan.clock == .inproc ? "--listen: found the clock 'inproc', expected virtual or wall" : nil
+    }
+
+    // MARK: - Values
+
+    /// A time such as `10s`, in nanoseconds.
+    static func time(_ text: String) -> Nanoseconds? {
+        guard let time = try? UnitScale.duration.parse(text), (0..<Instant.never).contains(time) else { return nil }
+        return time
+    }
+
+    /// A name or an address, perhaps with a port.
+    static func address(_ text: Substring) -> (host: String, port: Int?)? {
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        guard let host = parts.first, parts.count <= 2, PeerTable.isEndpoint("tcp://\(host):1") else { return nil }
+        guard parts.count == 2 else { return (String(host), nil) }
+        return UInt16(parts[1]).flatMap { $0 > 0 ? (String(host), Int($0)) : nil }
+    }
+}
