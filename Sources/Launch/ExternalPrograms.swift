@@ -112,7 +112,8 @@ final class ExternalProcess: ExternalDecider {
 /// The programs outside that decide for the nodes of this process.
 public final class ExternalPrograms {
     /// Why there are none between hosts: a host would run commands that came over the network.
-    public static let refusal = "found a program that decides (policy: process), which runs on the launcher's host alone, expected a run without other hosts"
+    public static let refusal =
+        "found a program that decides (policy: process), which runs on the launcher's host alone, expected a run without other hosts"
 
     private let directory: String
     private let isOwnDirectory: Bool

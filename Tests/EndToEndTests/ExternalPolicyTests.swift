@@ -22,9 +22,9 @@ private let examples = URL(fileURLWithPath: bundled("x")).deletingLastPathCompon
 
 @Suite("Policies outside", .serialized)
 struct ExternalPolicyTests {
-    /// `{policy: process, command: …}` for a file of Python.
-    private func process(_ file: String, extra: String = "") -> String {
-        "{policy: process, command: [\(python ?? "python3"), '\(file)']\(extra)}"
+    /// `{policy: process, command: …}` for a file of Python, with a timeout that a busy machine keeps.
+    private func process(_ file: String, timeout: String = "1min") -> String {
+        "{policy: process, command: [\(python ?? "python3"), '\(file)'], timeout: \(timeout)}"
     }
 
     /// A program that does what the example does up to its 21st answer, and then something else.
@@ -164,7 +164,7 @@ struct ExternalPolicyTests {
         let path = try failing(failure, in: program)
         _ = try up(program, "inproc", "own", [])
         for clock in kind == "gone" ? ["inproc", "virtual"] : ["inproc"] {
-            let outcome = try up(program, clock, clock, ["controller.routing=\(process(path, extra: ", timeout: 2s"))"])
+            let outcome = try up(program, clock, clock, ["controller.routing=\(process(path, timeout: kind == "late" ? "5s" : "1min"))"])
             // The example and its fallback decide alike, so that a wrong hand-over would show.
             #expect(try program.digest(clock) == program.digest("own"))
             #expect(outcome.output.hasPrefix("FELL BACK: routing by a program: 1 of 1 \(kind); join-shortest-queue made 40 of 60 decisions"))
@@ -213,7 +213,7 @@ struct ExternalPolicyTests {
         let program = try Program()
         try program.write(smallTopology(requests: 40), to: "plan.yaml")
         let outcome = try program.run(
-            "up", program.path("plan.yaml"), "--listen", "tcp://127.0.0.1:0", "--keys", program.path("keys"), "--set",
+            "up", program.path("plan.yaml"), "--listen", "tcp://127.0.0.1:*", "--keys", program.path("keys"), "--set",
             "controller.routing={policy: process, command: [sh]}")
         #expect(outcome.code == 2 && outcome.error.contains("runs on the launcher's host alone"), "\(outcome.error)")
         #expect(!program.exists("keys"))
@@ -227,7 +227,7 @@ struct ExternalPolicyTests {
         let endpoint = "ipc://" + program.path("socket")
         let outcome = try program.run(
             "up", program.path("plan.yaml"), "--clock", "virtual", "--out", program.path("run"), "--quiet", "--set",
-            "controller.routing={policy: process, endpoint: '\(endpoint)'}", "--record", "iterations,messages",
+            "controller.routing={policy: process, endpoint: '\(endpoint)', timeout: 1min}", "--record", "iterations,messages",
             shell: "\(python ?? "") \(examples)/least_loaded.py \(endpoint) & \"$0\" \"$@\"; code=$?; kill $!; exit $code")
         #expect(outcome.code == 0, "\(outcome.error)")
         #expect(try program.digest("run") == program.digest("own"))
