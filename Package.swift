@@ -49,6 +49,7 @@ let package = Package(
         core("Cluster", ["Quantities", "Models", "Policies", "Workload"]),
         core("Records", ["Quantities", "Cluster"]),
         core("Bounds", ["Quantities", "Models", "Policies", "Workload", "Cluster", "CClp", "CCbc"]),
+        core("Auditing", ["Quantities", "Policies", "Workload", "Bounds"]),
         core("Planning", ["Quantities", "Models", "Policies", "Workload", "Cluster", "Bounds"]),
         core("Nodes", ["Quantities", "Models", "Policies", "Workload", "Cluster", "Records", "Bounds"]),
         core("Time", ["Quantities", "Policies", "Cluster", "Records", "Nodes"]),
@@ -71,7 +72,8 @@ let package = Package(
         .executableTarget(
             name: "testbed",
             dependencies: [
-                "Launch", "Transport", "TopologyFile", "TraceFiles", "Reports", "Comparison", "Export", "Planning", "Bounds", "Records", "Terminal",
+                "Launch", "Transport", "TopologyFile", "TraceFiles", "Reports", "Comparison", "Export", "Planning", "Auditing", "Bounds", "Records",
+                "Terminal",
                 "CommandLine",
                 "Cluster",
                 "Models", "Policies", "Workload", "Quantities",
@@ -98,6 +100,7 @@ let package = Package(
         tests("ClusterTests", ["Quantities", "Models", "Policies", "Cluster", "TestKit"]),
         tests("RecordsTests", ["Quantities", "Cluster", "Records", "TestKit"]),
         tests("BoundsTests", ["Quantities", "Models", "Policies", "Workload", "Cluster", "Records", "Bounds", "TestKit"]),
+        tests("AuditingTests", ["Quantities", "Models", "Policies", "Workload", "Cluster", "Nodes", "Bounds", "Auditing", "TestKit"]),
         tests("PlanningTests", ["Quantities", "Models", "Policies", "Workload", "Cluster", "Records", "Planning", "TestKit"]),
         tests("NodesTests", ["Quantities", "Models", "Policies", "Workload", "Cluster", "Records", "Nodes", "Time", "TestKit"]),
         tests("TimeTests", ["Quantities", "Policies", "Workload", "Cluster", "Time", "Nodes", "Records", "TestKit"]),

@@ -3406,7 +3406,7 @@ const ProtobufCMessageDescriptor testbed__cache__descriptor =
   (ProtobufCMessageInit) testbed__cache__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor testbed__wake__field_descriptors[1] =
+static const ProtobufCFieldDescriptor testbed__wake__field_descriptors[2] =
 {
   {
     "start",
@@ -3420,14 +3420,27 @@ static const ProtobufCFieldDescriptor testbed__wake__field_descriptors[1] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "epoch",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Wake, epoch),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned testbed__wake__field_indices_by_name[] = {
+  1,   /* field[1] = epoch */
   0,   /* field[0] = start */
 };
 static const ProtobufCIntRange testbed__wake__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor testbed__wake__descriptor =
 {
@@ -3437,7 +3450,7 @@ const ProtobufCMessageDescriptor testbed__wake__descriptor =
   "Testbed__Wake",
   "testbed",
   sizeof(Testbed__Wake),
-  1,
+  2,
   testbed__wake__field_descriptors,
   testbed__wake__field_indices_by_name,
   1,  testbed__wake__number_ranges,

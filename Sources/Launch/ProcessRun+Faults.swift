@@ -143,7 +143,8 @@ extension ProcessRun {
             } else if let since = stopped.removeValue(forKey: node), plan.clock == .wall {
                 let (from, now) = (wallTime(since), wallTime(machine))
                 let kind: UnplannedFault.Kind = holdsOthers ? .held : .resume
-                noteStopped(UnplannedFault(kind: kind, node: Int32(node), at: holdsOthers ? from : faults.freezes[node].last?.from ?? from, until: now))
+                noteStopped(
+                    UnplannedFault(kind: kind, node: Int32(node), at: holdsOthers ? from : faults.freezes[node].last?.from ?? from, until: now))
             }
         }
     }

@@ -270,8 +270,8 @@ public enum Message: Sendable, Equatable {
     case pull(CacheMessage)
     case cache(CacheMessage)
     case release(CacheMessage)
-    /// When the first iteration of a gang begins that was asleep.
-    case wake(Instant)
+    /// When the first iteration of a gang begins that was asleep, or has other members: since which change of them.
+    case wake(Instant, epoch: Int32)
     case routed(Routed)
     case fence(Fence)
     /// To a worker that counts as dead: it is to throw everything away and begin anew.

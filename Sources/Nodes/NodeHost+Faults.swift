@@ -130,6 +130,9 @@ extension NodeHost {
             for message in waiting { receiveLayer(message) }
         case .client: break
         }
+        let (found, lost) = network.retry()
+        for item in found { outbox.push(.onItsWay(item.outgoing), at: item.opens) }
+        counters.lostMessages += Int64(lost)
     }
 
     /// For the client: whether it has what it came for, or is gone for good, so that nothing that goes wrong at `time` is seen by anybody.

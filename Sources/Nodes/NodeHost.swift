@@ -8,6 +8,14 @@ import Workload
 public struct Outgoing: Sendable {
     public var target: Int32
     public var envelope: Envelope
+
+    /// The message, held up by so much: whoever was to send it stood still.
+    func later(by time: Nanoseconds) -> Outgoing {
+        var later = self
+        later.envelope.head += time
+        later.envelope.tail += time
+        return later
+    }
 }
 
 /// A node with its queue of events: the same for every clock.
@@ -40,7 +48,7 @@ public final class NodeHost {
 
     public let plan: NodePlan
     var state: State
-    private var network: NodeNetwork
+    var network: NodeNetwork
     /// What goes wrong, and when; the node itself knows nothing of it.
     public let faults: FaultTable
     /// When the node's present process, or what took its place, began to be.
@@ -61,7 +69,7 @@ public final class NodeHost {
     /// Messages that the port has begun to take in, by the time that they are there as a whole.
     private var ready = EventHeap<Envelope>()
     /// What the node has decided to send, and is not done deciding.
-    private var outbox = Outbox()
+    var outbox = Outbox()
     private let recordsMessages: Bool
     var counters = NodeStatistics()
     /// For a node that shares its layers with others.
@@ -120,7 +128,11 @@ public final class NodeHost {
             guard thawed < bound else { return }
             let now = clock.map { max($0, thawed) } ?? thawed
             if outbox.firstTime == due {
-                if let send = outbox.pop() { depart(send, at: now, into: &out) }
+                switch outbox.pop() {
+                case .decided(let send): depart(send, at: now, into: &out)
+                case .onItsWay(let outgoing): out.append(outgoing.later(by: now - due))
+                case nil: return
+                }
             } else if heads == due {
                 takeIn(until: bound, othersFrom: min(min(readyTime, timer.time), outbox.firstTime), clock: clock, into: &out)
             } else if readyTime == due {
@@ -210,7 +222,7 @@ public final class NodeHost {
     func depart(at now: Instant, into out: inout [Outgoing]) {
         guard !effects.sends.isEmpty else { return }
         if effects.delay > 0 {
-            for send in effects.sends { outbox.push(send, at: now + effects.delay) }
+            for send in effects.sends { outbox.push(.decided(send), at: now + effects.delay) }
         } else {
             for send in effects.sends { depart(send, at: now, into: &out) }
         }
@@ -223,6 +235,9 @@ public final class NodeHost {
         counters.bytes += send.bytes
         if let envelope = network.depart(send, at: now, born: born) {
             out.append(Outgoing(target: send.target, envelope: envelope))
+        } else if network.stalledLast {
+            // It is counted as lost when it is.
+            network.stalledLast = false
         } else {
             counters.lostMessages += 1
         }
@@ -291,13 +306,14 @@ extension NodeHost {
     /// The earliest time at which the node may send on a channel if it gets no message that it has not got yet, apart from what
     /// the messages that it holds may set off: those are told by `held`.
     public func earliestSend(on channel: Channel) -> Instant {
+        let time: Instant
         switch state {
-        case .client(let box): faults.thaw(plan.index, box.node.earliestSend(on: channel))
-        case .controller(let box):
-            faults.thaw(plan.index, min(box.node.earliestSend(on: channel, effects.timers), outbox.earliest(on: channel)))
-        case .expert: .never
-        case .worker(let box): faults.thaw(plan.index, earliestSend(of: box.node, on: channel))
+        case .client(let box): time = box.node.earliestSend(on: channel)
+        case .controller(let box): time = box.node.earliestSend(on: channel, effects.timers)
+        case .expert: return .never
+        case .worker(let box): time = earliestSend(of: box.node, on: channel)
         }
+        return faults.thaw(plan.index, min(time, outbox.earliest(on: channel)))
     }
 
     /// The earliest time of the messages of each channel that the node holds and has not handled; `Instant.never` for none.

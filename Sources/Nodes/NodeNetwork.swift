@@ -24,6 +24,18 @@ struct NodeNetwork {
     /// Where links get better and worse: by target and lane, when the last message got there. A connection keeps its order.
     private var lastHeads: [Instant] = []
     private var lastTails: [Instant] = []
+    /// What has met a link that is cut until nobody knows when.
+    private var stalled: [Stalled] = []
+    /// Whether that has become of the message that was last handed over.
+    var stalledLast = false
+
+    private struct Stalled {
+        var send: Effects.Send
+        var sent: Instant
+        var span: (start: Instant, end: Instant)
+        var sequence: UInt32
+        var born: Instant
+    }
 
     init(node: Int, plan: ClusterPlan, layout: ClusterLayout, faults: FaultTable) {
         self.node = node
@@ -60,7 +72,6 @@ struct NodeNetwork {
         var latency = latency[link.rawValue]
         var rate = rate[link.rawValue]
         if faults.hasLinkFaults { worsen(&latency, &rate, to: Int(send.target), at: now) }
-        guard latency < .never else { return nil }
         let span: (start: Instant, end: Instant)
         if let streaming = send.streaming {
             span = sendPorts[lane].depart(
@@ -69,8 +80,23 @@ struct NodeNetwork {
             span = sendPorts[lane].depart(now, bytes: send.bytes, rate: rate)
         }
         defer { sequence &+= 1 }
+        guard latency < .never else {
+            stalled.append(Stalled(send: send, sent: now, span: span, sequence: sequence, born: born))
+            stalledLast = true
+            return nil
+        }
+        return envelope(send, at: now, span, latency, sequence, born)
+    }
+
+    /// The message on its way, if both ends live to see it there.
+    @inline(__always)
+    private mutating func envelope(
+        _ send: Effects.Send, at now: Instant, _ span: (start: Instant, end: Instant), _ latency: Nanoseconds, _ sequence: UInt32, _ born: Instant
+    ) -> Envelope? {
+        let link = layout.link(from: node, to: Int(send.target))
+        let isBulk = send.message.isBulk
         var (head, tail) = (span.start + latency, span.end + latency)
-        if faults.hasLinkFaults { keepOrder(&head, &tail, place: Int(send.target) * Self.lanes + lane) }
+        if faults.hasLinkFaults { keepOrder(&head, &tail, place: Int(send.target) * Self.lanes + Self.lane(link, isBulk: isBulk)) }
         if !faults.isEmpty {
             guard !faults.isLost(to: Int(send.target), sent: now, arrives: tail),
                 !faults.isCutShort(from: node, sent: now, leaves: span.end)
@@ -99,6 +125,31 @@ struct NodeNetwork {
                 tries += 1
             }
         }
+    }
+
+    /// The links have changed: what has met a cut one and is on its way now, by when that passes something again. How many more are lost is told, too.
+    mutating func retry() -> (found: [(opens: Instant, outgoing: Outgoing)], lost: Int) {
+        var found: [(opens: Instant, outgoing: Outgoing)] = []
+        var lost = 0
+        let waiting = stalled
+        stalled = []
+        for item in waiting {
+            let target = Int(item.send.target)
+            let opens = faults.link(from: node, to: target, at: item.sent).opens
+            guard opens < .never else {
+                stalled.append(item)
+                continue
+            }
+            var latency = latency[layout.link(from: node, to: target).rawValue]
+            var rate: BytesPerSecond = 1
+            worsen(&latency, &rate, to: target, at: item.sent)
+            if let envelope = envelope(item.send, at: item.sent, item.span, latency, item.sequence, item.born) {
+                found.append((opens, Outgoing(target: item.send.target, envelope: envelope)))
+            } else {
+                lost += 1
+            }
+        }
+        return (found, lost)
     }
 
     private mutating func keepOrder(_ head: inout Instant, _ tail: inout Instant, place: Int) {

@@ -1,28 +1,42 @@
 import Quantities
 
-/// What a node has decided to send, until the time that its decision takes is over.
+/// What a node has to send and cannot yet: until the time that a decision takes is over, or until a link is whole again.
 struct Outbox: ~Copyable {
-    private var sends = EventHeap<Effects.Send>()
+    enum Item {
+        /// Goes to the network then.
+        case decided(Effects.Send)
+        /// The network has it: its times are known.
+        case onItsWay(Outgoing)
+
+        var channel: Channel {
+            switch self {
+            case .decided(let send): send.message.channel
+            case .onItsWay(let outgoing): outgoing.envelope.message.channel
+            }
+        }
+    }
+
+    private var items = EventHeap<Item>()
     private var pushed: UInt32 = 0
     /// By channel, how many are there.
     private var counts = Array(repeating: 0, count: Channel.allCases.count)
 
     /// When the first of them leaves; `Instant.never` for none.
     @inline(__always)
-    var firstTime: Instant { sends.firstTime }
+    var firstTime: Instant { items.firstTime }
 
     /// A time before which none of a channel leaves; `Instant.never` when there is none.
-    func earliest(on channel: Channel) -> Instant { counts[Int(channel.rawValue)] > 0 ? sends.firstTime : .never }
+    func earliest(on channel: Channel) -> Instant { counts[Int(channel.rawValue)] > 0 ? items.firstTime : .never }
 
-    mutating func push(_ send: Effects.Send, at time: Instant) {
-        sends.push(send, at: EventKey(time: time, source: 0, sequence: pushed))
+    mutating func push(_ item: Item, at time: Instant) {
+        items.push(item, at: EventKey(time: time, source: 0, sequence: pushed))
         pushed &+= 1
-        counts[Int(send.message.channel.rawValue)] += 1
+        counts[Int(item.channel.rawValue)] += 1
     }
 
-    mutating func pop() -> Effects.Send? {
-        guard let event = sends.pop() else { return nil }
-        counts[Int(event.payload.message.channel.rawValue)] -= 1
+    mutating func pop() -> Item? {
+        guard let event = items.pop() else { return nil }
+        counts[Int(event.payload.channel.rawValue)] -= 1
         return event.payload
     }
 }

@@ -43,10 +43,12 @@ public struct PolicyDescription: Sendable, Equatable {
     public var needsPrediction: Bool
     /// The parameter that makes it do so when it is above 0, for a policy that may do without.
     public var predictionParameter: String?
+    /// What is proved of it; empty for most heuristics.
+    public var guarantees: [Guarantee]
 
     public init(
         name: String, aliases: [String] = [], summary: String, source: String, parameters: [ParameterDescription] = [],
-        needsPrediction: Bool = false, predictionParameter: String? = nil
+        needsPrediction: Bool = false, predictionParameter: String? = nil, guarantees: [Guarantee] = []
     ) {
         self.name = name
         self.aliases = aliases
@@ -55,6 +57,7 @@ public struct PolicyDescription: Sendable, Equatable {
         self.parameters = parameters
         self.needsPrediction = needsPrediction
         self.predictionParameter = predictionParameter
+        self.guarantees = guarantees
     }
 
     /// Whether the policy with these parameters decides on predicted output lengths.

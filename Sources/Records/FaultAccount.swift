@@ -53,7 +53,8 @@ struct FaultAccount {
     }
 
     /// The faults that happened before `end`, in the order of their times.
-    func faults(_ client: ClientStatistics, until end: Instant) -> [Summary.Fault] {
+    /// - Parameter evacuations: of each node.
+    func faults(_ client: ClientStatistics, _ evacuations: [[CacheEvacuation]] = [], until end: Instant) -> [Summary.Fault] {
         let count = table.faults.prefix { $0.at <= end }.count
         guard count > 0 else { return [] }
         let detections = table.detections(plan, layout)
@@ -67,6 +68,15 @@ struct FaultAccount {
             accounts[place].requestsHit += loss.requests
             accounts[place].tokensRecomputed += loss.recomputedTokens
             if Int(loss.node) != ClusterLayout.client { detected[place] = min(detected[place] ?? loss.at, loss.at) }
+        }
+        for (node, moved) in evacuations.enumerated() {
+            for evacuation in moved {
+                let notice = table.faults[..<count].lastIndex { fault in
+                    guard case .preempt(let grace, _) = fault.kind else { return false }
+                    return fault.at + grace == evacuation.deadline && fault.nodes.contains(node)
+                }
+                if let notice { accounts[notice].bytesMoved = accounts[notice].bytesMoved.addingClamped(evacuation.bytes) }
+            }
         }
         for place in accounts.indices {
             accounts[place].detectedAfter = detected[place].map { seconds($0 - table.faults[place].at) }

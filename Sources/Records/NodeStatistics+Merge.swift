@@ -50,6 +50,7 @@ extension WorkerStatistics: Mergeable {
         downtimes.merge(other.downtimes)
         abortedMigrations += other.abortedMigrations
         copiedBytes = copiedBytes.addingClamped(other.copiedBytes)
+        evacuations += other.evacuations
         barrier.merge(other.barrier)
     }
 }

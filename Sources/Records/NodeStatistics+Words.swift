@@ -3,7 +3,7 @@ import Quantities
 /// Statistics as 64-bit words: how a node hands them to its launcher, through a file of the run's folder.
 extension NodeStatistics {
     /// Changes whenever the layout does; a file of another version is refused.
-    private static let version: Int64 = 4
+    private static let version: Int64 = 5
 
     /// The words.
     public func encoded() -> [Int64] {
@@ -41,6 +41,8 @@ extension WorkerStatistics {
         words += [busyPrefill, busyDecode, kvPeakBlocks, kvTotalBlocks, preemptions, iterations, blocksAtEnd, off, restsSince + 1]
         words += [migrations, migratedBytes, abortedMigrations, copiedBytes]
         downtimes.encode(into: &words)
+        words.append(Int64(evacuations.count))
+        for evacuation in evacuations { words += [evacuation.deadline, evacuation.bytes] }
         iterationTimes.encode(into: &words)
         words.append(barrier == nil ? 0 : 1)
         barrier?.encode(into: &words)
@@ -55,13 +57,14 @@ extension WorkerStatistics {
         preemptions = reader.amount()
         iterations = reader.amount()
         blocksAtEnd = reader.amount()
+        off = reader.amount()
+        restsSince = reader.amount() - 1
         migrations = reader.amount()
         migratedBytes = reader.amount()
         abortedMigrations = reader.amount()
         copiedBytes = reader.amount()
         downtimes = LogLinearHistogram(decoding: &reader)
-        off = reader.amount()
-        restsSince = reader.amount() - 1
+        evacuations = (0..<reader.amount(upTo: Int64(Int32.max))).map { _ in CacheEvacuation(deadline: reader.amount(), bytes: reader.amount()) }
         iterationTimes = LogLinearHistogram(decoding: &reader)
         if reader.next() == 1 { barrier = BarrierStatistics(decoding: &reader) }
     }

@@ -24,6 +24,8 @@ public struct WorkerStatistics: Sendable {
     /// Migrations from here that were given up, and bytes of caches copied against failures.
     public var abortedMigrations: Int64 = 0
     public var copiedBytes: ByteCount = 0
+    /// Caches that it sent away because it was about to be ended.
+    public var evacuations: [CacheEvacuation] = []
     /// For ranks that share their layers with others.
     public var barrier: BarrierStatistics?
 
@@ -41,6 +43,18 @@ public struct WorkerStatistics: Sendable {
         let whole = barrier.attention.addingClamped(barrier.experts)
         let prefill = min(busyPrefill, whole)
         return (prefill, whole - prefill)
+    }
+}
+
+/// Bytes of cache that a worker sent away before it was ended.
+public struct CacheEvacuation: Sendable, Equatable {
+    /// When it was to be ended.
+    public var deadline: Instant
+    public var bytes: ByteCount
+
+    public init(deadline: Instant, bytes: ByteCount) {
+        self.deadline = deadline
+        self.bytes = bytes
     }
 }
 

@@ -95,7 +95,7 @@ public struct SummaryBuilder {
     }
 
     private func addFaults(_ faults: FaultTable, _ client: ClientStatistics, _ statistics: [NodeStatistics?], to summary: inout Summary) {
-        summary.faults = FaultAccount(plan, layout, faults).faults(client, until: client.lastEnd)
+        summary.faults = FaultAccount(plan, layout, faults).faults(client, statistics.map { $0?.worker?.evacuations ?? [] }, until: client.lastEnd)
         var recovery = Summary.Recovery()
         recovery.restarts = client.restarts
         recovery.recomputedTokens = client.recomputedTokens

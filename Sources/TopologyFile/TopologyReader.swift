@@ -34,7 +34,7 @@ public enum TopologyReader {
     }
 
     /// Reads a topology from text that stands for the file at `path`.
-    static func read(_ bytes: [UInt8], path: String, settings: [String] = [], faults: String? = nil) -> Result<Topology, Diagnostics> {
+    public static func read(_ bytes: [UInt8], path: String, settings: [String] = [], faults: String? = nil) -> Result<Topology, Diagnostics> {
         let reading = Reading(sources: [path] + settings.map { "--set " + $0 }, directory: FilePath.directory(of: path))
         // A byte order mark, as some editors write it, is no part of the text.
         let start = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0

@@ -11,13 +11,15 @@ extension FrameDecoder {
     private static let countBits = 24
     private static let counterBits = 42
 
-    func unpack(_ packed: Testbed__Wake) throws(FrameError) -> Instant {
-        guard Self.times.contains(packed.start) else { throw FrameError(description: "a start of a gang out of range") }
-        return packed.start
+    func unpack(_ packed: Testbed__Wake) throws(FrameError) -> (start: Instant, epoch: Int32) {
+        guard Self.times.contains(packed.start), LayerWords.epochs.contains(packed.epoch) else {
+            throw FrameError(description: "a start of a gang out of range")
+        }
+        return (packed.start, packed.epoch)
     }
 
     func unpack(_ packed: Testbed__Layer) throws(FrameError) -> LayerMessage {
-        guard LayerWords.members.contains(packed.sender), Self.times.contains(packed.start), (0...(1 << 34)).contains(packed.iteration) else {
+        guard LayerWords.members.contains(packed.sender), Self.times.contains(packed.start), LayerWords.iterations.contains(packed.iteration) else {
             throw FrameError(description: "a message of a gang with members, times or iterations out of range")
         }
         return LayerMessage(

@@ -93,7 +93,9 @@ public final class FrameDecoder {
         case TESTBED__ENVELOPE__BODY_PULL: return .pull(try unpack(packed.pull.pointee))
         case TESTBED__ENVELOPE__BODY_CACHE: return .cache(try unpack(packed.cache.pointee))
         case TESTBED__ENVELOPE__BODY_RELEASE: return .release(try unpack(packed.release.pointee))
-        case TESTBED__ENVELOPE__BODY_WAKE: return .wake(try unpack(packed.wake.pointee))
+        case TESTBED__ENVELOPE__BODY_WAKE:
+            let wake = try unpack(packed.wake.pointee)
+            return .wake(wake.start, epoch: wake.epoch)
         case TESTBED__ENVELOPE__BODY_LAYER: return .layer(try unpack(packed.layer.pointee))
         case TESTBED__ENVELOPE__BODY_ROUTED: return .routed(try unpack(packed.routed.pointee))
         case TESTBED__ENVELOPE__BODY_FENCE: return .fence(try unpack(packed.fence.pointee))

@@ -33,10 +33,11 @@ extension FrameEncoder {
         return packed.pointee.leg != nil ? packed : nil
     }
 
-    func packWake(_ start: Instant) -> UnsafeMutablePointer<Testbed__Wake>? {
+    func packWake(_ start: Instant, epoch: Int32) -> UnsafeMutablePointer<Testbed__Wake>? {
         guard let packed = arena.make(Testbed__Wake.self) else { return nil }
         testbed__wake__init(packed)
         packed.pointee.start = start
+        packed.pointee.epoch = epoch
         return packed
     }
 

@@ -107,9 +107,9 @@ public final class FrameEncoder {
         case .release(let cache):
             packed.pointee.body_case = TESTBED__ENVELOPE__BODY_RELEASE
             packed.pointee.release = pack(cache)
-        case .wake(let start):
+        case .wake(let start, let epoch):
             packed.pointee.body_case = TESTBED__ENVELOPE__BODY_WAKE
-            packed.pointee.wake = packWake(start)
+            packed.pointee.wake = packWake(start, epoch: epoch)
         case .routed, .fence, .fenced, .takeover, .hello, .cancel: packFaults(message, into: packed)
         case .migration(let step):
             packed.pointee.body_case = TESTBED__ENVELOPE__BODY_MIGRATION

@@ -10,6 +10,9 @@ enum LayerWords {
     static let spans: ClosedRange<Nanoseconds> = 0...(1 << 46)
     static let sizes: ClosedRange<Int64> = 0...(1 << 32)
     static let bytes: ClosedRange<ByteCount> = 0...(1 << 47)
+    /// How often the members of a gang may change; iterations are numbered within an epoch.
+    static let epochs: ClosedRange<Int32> = 0...(1 << 20)
+    static let iterations: ClosedRange<Int64> = 0...(1 << 44)
     /// Members that a gang may have, -1 for none; and steps of an iteration.
     static let members: Range<Int32> = -1..<(1 << 20)
     static let steps: Range<Int64> = 0..<(1 << 24)

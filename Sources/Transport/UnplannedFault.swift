@@ -47,7 +47,9 @@ public struct UnplannedFault: Sendable, Equatable {
     var words: [Int64] { [kind.rawValue, at, until, factor, Int64(nodes.count)] + (nodes + peers).map(Int64.init) }
 
     init?(words: [Int64]) {
-        guard words.count >= Self.headCount, let kind = Kind(rawValue: words[0]), words[1] >= 0, words[2] >= words[1], words[3] >= 1000 else { return nil }
+        guard words.count >= Self.headCount, let kind = Kind(rawValue: words[0]), words[1] >= 0, words[2] >= words[1], words[3] >= 1000 else {
+            return nil
+        }
         let named = words.dropFirst(Self.headCount)
         guard named.allSatisfy({ (0...Int64(Int32.max)).contains($0) }), (0...Int64(named.count)).contains(words[4]) else { return nil }
         let nodes = named.prefix(Int(words[4])).map { Int32(truncatingIfNeeded: $0) }

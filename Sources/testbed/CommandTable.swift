@@ -11,8 +11,9 @@ extension CommandTable {
             "A topology is looked up as given, then by its base name among those that come with the program.",
             "Results go to standard output, everything else to standard error.",
         ],
-        verbs: [up] + clusterVerbs + hostVerbs
-            + [compare, bound, plan, validate, policies, models, devices, topologies, help, version, completion, man, node],
+        verbs: [up] + clusterVerbs + hostVerbs + [
+            compare, bound, audit, plan, validate, policies, models, devices, topologies, help, version, completion, man, node,
+        ],
         exitCodes: [
             Note("0", "Done."),
             Note("1", "The run failed, or a requirement does not hold."),

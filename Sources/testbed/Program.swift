@@ -45,6 +45,7 @@ enum Program {
         case "plan": Plan.run(command)
         case "bound": Bound.run(command)
         case "compare": Compare.run(command)
+        case "audit": PolicyAudit.run(command)
         case "node": Node.run(command)
         case "validate": Validate.run(command)
         case "policies": Catalogues.policies(command)

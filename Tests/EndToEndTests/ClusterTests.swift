@@ -88,6 +88,34 @@ struct ClusterTests {
         #expect(try program.digest("one") == program.digest("two"))
     }
 
+    @Test("told to slow nodes and to cut and heal links, leaves the records of a run that had it in its plan, and loses no message")
+    func links() throws {
+        let program = try Program()
+        try up(program, "--idle", "--hold", "--out", program.path("told"))
+        try run(program, ["submit", "--seed", "1", "--hold"] + requests)
+        try run(program, ["slow", "decode-0", "3", "--at", "20ms", "--for", "100ms", "--hold"])
+        try run(program, ["partition", "prefill-0", "decode", "--at", "50ms", "--for", "60ms", "--hold"])
+        try run(program, ["partition", "prefill", "decode-1", "--at", "150ms", "--hold"])
+        try run(program, ["heal", "--at", "210ms"])
+        #expect(try run(program, ["down", "--drain"]).output.contains("60 offered, 60 done"))
+        try program.write(
+            """
+            events:
+              - {at: 20ms, slow: decode-0, factor: 3, for: 100ms}
+              - {at: 50ms, partition: prefill-0, from: [decode-0, decode-1], for: 60ms}
+              - {at: 150ms, partition: [prefill-0, prefill-1], from: decode-1, for: 60ms}
+            """, to: "faults.yaml")
+        let faults = ["--faults", program.path("faults.yaml")]
+        try run(program, ["up", program.path("plan.yaml"), "--out", program.path("planned")] + faults)
+        #expect(try program.read("told/requests.csv") == program.read("planned/requests.csv"))
+        try run(program, ["up", program.path("plan.yaml"), "--out", program.path("plain")])
+        #expect(try program.read("told/requests.csv") != program.read("plain/requests.csv"))
+        let twice = try run(program, ["up", program.path("plan.yaml"), "--detach"])
+        #expect(twice.code == 0)
+        #expect(try run(program, ["partition", "prefill-0", "prefill"], code: 2).error.contains("found prefill-0 on both sides"))
+        try run(program, ["down"])
+    }
+
     @Test("on the wall clock can be looked at, stopped in part, set going, fed and ended")
     func wall() throws {
         let program = try Program()

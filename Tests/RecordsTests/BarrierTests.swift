@@ -182,12 +182,36 @@ struct StatisticsWordsTests {
         statistics.messages = 12
         statistics.bytes = 1 << 50
         var worker = WorkerStatistics()
-        worker.busyPrefill = 5
+        // No two the same: fields that changed places would show.
+        var next: Int64 = 4
+        func number() -> Int64 {
+            next += 1
+            return next
+        }
+        worker.busyPrefill = number()
+        worker.busyDecode = number()
+        worker.kvPeakBlocks = number()
+        worker.kvTotalBlocks = number()
+        worker.preemptions = number()
+        worker.iterations = number()
+        worker.blocksAtEnd = number()
+        worker.off = number()
+        worker.restsSince = number()
+        worker.migrations = number()
+        worker.migratedBytes = number()
+        worker.abortedMigrations = number()
+        worker.copiedBytes = number()
+        worker.evacuations = [CacheEvacuation(deadline: number(), bytes: number()), CacheEvacuation(deadline: number(), bytes: number())]
+        worker.downtimes.add(number())
         for _ in 0..<3 { worker.iterationTimes.add(Int64(random.below(1000))) }
         worker.barrier = drawnBarrier(&random, nodes: 5, samples: 4, longest: 2000)
         statistics.worker = worker
         var client = ClientStatistics()
-        client.offered = 3
+        client.offered = number()
+        client.staleTokens = number()
+        client.restarts = number()
+        client.recomputedTokens = number()
+        client.losses = [ClientStatistics.Loss(node: 1, at: number(), requests: number(), recomputedTokens: number())]
         for _ in 0..<3 { client.ttft.add(Int64(random.below(1000))) }
         statistics.client = client
         return statistics
@@ -199,6 +223,8 @@ struct StatisticsWordsTests {
         let read = try #require(NodeStatistics(decoding: words))
         #expect(read.encoded() == words)
         let (before, after) = (try #require(drawn(seed: seed).worker?.barrier), try #require(read.worker?.barrier))
+        #expect(read.worker?.off == drawn(seed: seed).worker?.off)
+        #expect(read.worker?.evacuations == drawn(seed: seed).worker?.evacuations)
         #expect(after.last == before.last)
         #expect(after.span == before.span)
         #expect(after.awaitingExperts == before.awaitingExperts)

@@ -92,7 +92,7 @@ struct FrameTests {
         case .tokens(let tokens): return tokens.allSatisfy { $0.index >= 0 && $0.index < 1 << 26 }
         case .milestone(let milestone): return milestone.index >= 0 && milestone.index < 1 << 26 && milestone.kvTransfer >= 0
         case .rejected: return true
-        case .wake(let start): return times.contains(start)
+        case .wake(let start, let epoch): return times.contains(start) && epoch >= 0
         case .routed(let routed): return (0..<Int32(nodeCount)).contains(routed.node)
         case .fence(let fence): return (0..<Int32(nodeCount)).contains(fence.node) && times.contains(fence.before)
         case .fenced, .takeover, .hello, .cancel, .deactivate, .retired: return true

@@ -39,7 +39,7 @@ struct LayerFrameTests {
         let message = envelope(layer(.leg(Self.leg)))
         #expect(try decoded(frame(source: 1, [message]), FrameDecoder(nodes: nodeCount)) == [message])
         var wake = message
-        wake.message = .wake(5)
+        wake.message = .wake(5, epoch: 1)
         #expect((try? decoded(frame(source: 1, [wake]), FrameDecoder(nodes: nodeCount))) == nil)
         wake.head += 1
         wake.tail += 1

@@ -86,12 +86,12 @@ func randomLayer(_ kind: Int, _ random: inout RandomStream) -> LayerMessage {
     default: body = .counters(randomCounters(&random))
     }
     return LayerMessage(
-        iteration: edgy(0...(1 << 34), &random), start: start, follows: random.below(2) == 0, sender: Int32(edgy(members, &random)), body: body)
+        iteration: edgy(0...(1 << 44), &random), start: start, follows: random.below(2) == 0, sender: Int32(edgy(members, &random)), body: body)
 }
 
 /// Whether a gang can look at the message without arithmetic that overflows.
 func isInRangeOfLayers(_ message: LayerMessage) -> Bool {
-    guard message.iteration >= 0, message.iteration <= 1 << 34, times.contains(message.start), members.contains(Int64(message.sender)) else {
+    guard message.iteration >= 0, message.iteration <= 1 << 44, times.contains(message.start), members.contains(Int64(message.sender)) else {
         return false
     }
     func areCounters(_ numbers: [Int64]) -> Bool { numbers.allSatisfy { $0 >= 0 && $0 < 1 << 42 } }

@@ -145,7 +145,7 @@ func randomMessage(_ kind: Int, _ random: inout RandomStream) -> Message {
     case 8: return .pull(randomCache(&random))
     case 9: return .cache(randomCache(&random))
     case 10: return .release(randomCache(&random))
-    case 11: return .wake(edgy(times, &random))
+    case 11: return .wake(edgy(times, &random), epoch: Int32(edgy(0...1000, &random)))
     case 12:
         return .routed(
             Routed(

@@ -587,10 +587,14 @@ struct  Testbed__Wake
 {
   ProtobufCMessage base;
   int64_t start;
+  /*
+   * Of the gang's members.
+   */
+  int32_t epoch;
 };
 #define TESTBED__WAKE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&testbed__wake__descriptor) \
-    , 0 }
+    , 0, 0 }
 
 
 typedef enum {

@@ -15,8 +15,8 @@ final class GangCrew {
     private var version: Int
     /// The epoch that the rank is in.
     private(set) var epoch = 0
-    /// Whether it has been in an epoch at all.
-    private var hasEntered = false
+    /// The last epoch in which it had a place among ranks that were there.
+    private var lived: Int?
     private var lost: [(node: Int, at: Instant)] = []
     /// Ranks that this one has to tell when the epoch's first iteration begins.
     private(set) var newcomers: [Int] = []
@@ -62,15 +62,17 @@ final class GangCrew {
     /// What the present epoch's iterations meet with; `nil` where nothing goes wrong in the run.
     var weather: GangWeather? { table.isEmpty ? nil : GangWeather(membership.epochs[epoch], table) }
 
+    /// Takes the rank to be in an earlier epoch after all.
+    func goBack(to epoch: Int) { self.epoch = max(0, min(self.epoch, epoch)) }
+
     /// Goes to the epoch of a time. Answers the rank's place in it; `nil` when it has none.
     /// - Parameter old: its place in the epoch before.
     func enter(at time: Instant, from old: GangRank? = nil) -> GangRank? { enter(epoch: membership.place(at: time), at: time, from: old) }
 
     func enter(epoch: Int, at time: Instant, from old: GangRank? = nil) -> GangRank? {
         guard epoch < membership.epochs.count else { return nil }
-        let passed = (hasEntered ? min(self.epoch, epoch) : max(0, epoch - 1))..<epoch
+        let passed = min(lived ?? max(0, epoch - 1), epoch)..<epoch
         self.epoch = epoch
-        hasEntered = true
         newcomers = []
         let here = membership.epochs[epoch]
         guard let gang = here.gang, here.doom > time, let member = gang.members.firstIndex(of: node) else { return nil }
@@ -84,6 +86,7 @@ final class GangCrew {
                 let rank = GangRank(shape, member: member, nodes: layout.nodes.count, seed: plan.seed, commons: commons)
             else { continue }
             rank.weather = weather
+            lived = epoch
             guard epoch > 0 else { return rank }
             // Ranks that were there before, all the time, agree on when they are done with what they had begun, and tell the new ones. Those may have
             // passed epochs of which they have not been told anything.

@@ -1,5 +1,6 @@
 import Cluster
 import Quantities
+import Records
 
 /// What a worker does that will be ended, or is to rest.
 struct LeaveTaking {
@@ -106,9 +107,11 @@ extension Worker {
     }
 
     private mutating func moveCaches(_ effects: inout Effects) {
-        guard let moves = departure?.moves else { return }
-        departure?.start = .never
-        for move in moves where move.node != node {
+        guard let departure else { return }
+        self.departure?.start = .never
+        var moved = CacheEvacuation(deadline: departure.deadline, bytes: 0)
+        defer { if moved.bytes > 0, !departure.rests { statistics.evacuations.append(moved) } }
+        for move in departure.moves where move.node != node {
             guard let slot = engine.requests.find(id: move.id, stream: move.stream), isMovable(engine.requests[slot]) else { continue }
             let entry = engine.requests[slot]
             var request = entry.request
@@ -117,6 +120,7 @@ extension Worker {
             let cached = min(entry.computed, request.knownTokens)
             effects.send(
                 .move(MovedCache(request: request, cached: cached)), to: move.node, bytes: MessageSize.header + shape.cacheBytes(cached))
+            moved.bytes = moved.bytes.addingClamped(shape.cacheBytes(cached))
             engine.cancel(slot)
         }
     }

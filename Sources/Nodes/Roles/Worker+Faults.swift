@@ -63,10 +63,20 @@ extension Worker {
         gang = crew.enter(at: now, from: gang)
         if !engine.waiting.isEmpty || !engine.running.isEmpty { _ = gang?.noteWork(at: now) }
         if let start = gang?.nextStart {
-            for other in crew.newcomers { effects.send(.wake(start), to: Int32(other), bytes: MessageSize.header) }
+            for other in crew.newcomers {
+                effects.send(.wake(start, epoch: Int32(clamping: crew.epoch)), to: Int32(other), bytes: MessageSize.header)
+            }
         }
         effects.timers[.gangStart] = gang?.nextStart ?? .never
         effects.timers[.membership] = crew.nextChange
+    }
+
+    /// Another rank says when the gang begins.
+    mutating func wake(for start: Instant, epoch: Int, at now: Instant, _ effects: inout Effects) {
+        // A new rank may have passed changes of which those that tell it have not: at that start they all do.
+        if gang?.awaitsStart == true { crew?.goBack(to: epoch) }
+        gang?.wake(for: start, at: now)
+        effects.timers[.gangStart] = gang?.nextStart ?? .never
     }
 
     /// Whether the gang's iteration that is due can begin: not with other members than those that are there, and not while one stands still.

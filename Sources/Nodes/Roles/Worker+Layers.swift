@@ -14,7 +14,7 @@ extension Worker {
     private func sendWake(for start: Instant, _ effects: inout Effects) {
         guard let gang else { return }
         for rank in 0..<gang.shape.attentionRanks where rank != gang.member {
-            effects.send(.wake(start), to: gang.shape.members[rank], bytes: MessageSize.header)
+            effects.send(.wake(start, epoch: Int32(clamping: crew?.epoch ?? 0)), to: gang.shape.members[rank], bytes: MessageSize.header)
         }
         effects.timers[.gangStart] = start
     }

@@ -96,10 +96,7 @@ struct Worker {
         case .fenced:
             effects.wantsReset = true
             return
-        case .wake(let start):
-            gang?.wake(for: start, at: now)
-            effects.timers[.gangStart] = gang?.nextStart ?? .never
-            return
+        case .wake(let start, let epoch): return wake(for: start, epoch: Int(epoch), at: now, &effects)
         case .submit, .prefilled, .status, .tokens, .milestone, .rejected, .routed, .hello, .layer, .leaving, .handback, .retired: return
         }
         guard !isLoading, !isOff else { return }

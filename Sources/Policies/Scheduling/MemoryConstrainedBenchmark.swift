@@ -9,7 +9,10 @@ public struct MemoryConstrainedBenchmark: SchedulingPolicy {
         name: "mc-benchmark", summary: "first come, first served while memory suffices to everybody's predicted end",
         source: "MC-Benchmark, 2502.07115",
         parameters: [ParameterDescription("protection", defaultValue: 0, range: 0...0.99, summary: "share of the blocks that nobody may join into")],
-        needsPrediction: true)
+        needsPrediction: true,
+        guarantees: [
+            Guarantee(.noEvictions, when: [.noShortPredictions])
+        ])
     public static let traits: SchedulingTraits = [.admits]
 
     private var forecast: MemoryForecast

@@ -17,7 +17,11 @@ public struct MemoryConstrainedShortestFirst: SchedulingPolicy {
     public static let description = PolicyDescription(
         name: "mc-sf", summary: "shortest first while memory suffices to everybody's predicted end", source: "MC-SF, 2502.07115",
         parameters: [ParameterDescription("protection", defaultValue: 0, range: 0...0.99, summary: "share of the blocks that nobody may join into")],
-        needsPrediction: true)
+        needsPrediction: true,
+        guarantees: [
+            Guarantee(.ratioToOptimum(9_216), when: [.allAtStart, .equalPrompts, .exactPredictions, .roomForTwo]),
+            Guarantee(.noEvictions, when: [.noShortPredictions]),
+        ])
     public static let traits: SchedulingTraits = [.ranks, .admits, .overtakes]
 
     private var forecast: MemoryForecast

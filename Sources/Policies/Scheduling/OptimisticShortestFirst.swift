@@ -11,7 +11,10 @@ import Quantities
 public struct OptimisticShortestFirst: SchedulingPolicy {
     public static let description = PolicyDescription(
         name: "a-min", summary: "smallest lower bound first; who turns out longer is evicted and tried again", source: "A-min, 2508.14544",
-        needsPrediction: true)
+        needsPrediction: true,
+        guarantees: [
+            Guarantee(.logarithmInInterval, when: [.allAtStart, .equalPrompts, .boundsHold, .oneInterval], isAsymptotic: true)
+        ])
     public static let traits: SchedulingTraits = [.ranks, .admits, .manages, .choosesVictims, .overtakes]
 
     private var forecast = MemoryForecast(basis: .lower)

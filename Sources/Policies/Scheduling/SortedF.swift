@@ -15,7 +15,11 @@ public struct SortedF: SchedulingPolicy {
     public static let description = PolicyDescription(
         name: "sorted-f", summary: "batches by total length over squared number, then shortest first", source: "Sorted-F, 2508.06133",
         parameters: [ParameterDescription("protection", defaultValue: 0, range: 0...0.99, summary: "share of the blocks that nobody may join into")],
-        needsPrediction: true)
+        needsPrediction: true,
+        guarantees: [
+            Guarantee(.ratioToOptimum(48), when: [.allAtStart, .exactPredictions]),
+            Guarantee(.noEvictions, when: [.noShortPredictions]),
+        ])
     public static let traits: SchedulingTraits = [.admits, .overtakes]
 
     private var forecast: MemoryForecast

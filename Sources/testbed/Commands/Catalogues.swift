@@ -42,6 +42,12 @@ enum Catalogues {
                 .init("family", .string(family.rawValue)), .init("aliases", .array(policy.aliases.map(JSONValue.string))),
                 .init("summary", .string(policy.summary)), .init("source", .string(policy.source)), .init("parameters", .array(parameters)),
                 .init("needs_prediction", .bool(policy.needsPrediction)),
+                .init(
+                    "guarantees",
+                    .array(
+                        policy.guarantees.map {
+                            ["claim": .string($0.text), "conditions": .array($0.conditions.map { .string($0.rawValue) })]
+                        })),
             ])
     }
 
