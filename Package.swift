@@ -57,7 +57,11 @@ let package = Package(
         // Shell: files, sockets, processes, terminal
         core("TraceFiles", ["Quantities", "Workload", "CZlib", "CJansson"]),
         core("TopologyFile", ["Quantities", "Models", "Policies", "Workload", "Cluster", "TraceFiles", "CYAML", "CSystem"]),
-        core("Transport", ["Quantities", "Models", "Workload", "Cluster", "Records", "Nodes", "Time", "CWire", "CProtobufC", "CZMQ", "CSystem"]),
+        core(
+            "Transport",
+            [
+                "Quantities", "Models", "Policies", "Workload", "Cluster", "Records", "Nodes", "Time", "CWire", "CProtobufC", "CZMQ", "CSystem",
+            ]),
         core("Terminal", ["Quantities", "CSystem"]),
         core("Reports", ["Quantities", "Cluster", "Records", "Terminal", "CPerfettoTrace"]),
         core("Comparison", ["Quantities", "Records", "Terminal"]),
@@ -66,8 +70,8 @@ let package = Package(
         core(
             "Launch",
             [
-                "Quantities", "Models", "Workload", "Cluster", "Records", "Nodes", "Time", "Transport", "TopologyFile", "TraceFiles", "Reports",
-                "CXXHash", "CJansson", "CSystem",
+                "Quantities", "Models", "Policies", "Workload", "Cluster", "Records", "Nodes", "Time", "Transport", "TopologyFile", "TraceFiles",
+                "Reports", "CXXHash", "CJansson", "CSystem",
             ]),
         .executableTarget(
             name: "testbed",

@@ -4,6 +4,7 @@
 #include "CSystem.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -37,6 +38,61 @@ pid_t testbed_fork_job(int kept) {
     fcntl(3, F_SETFD, FD_CLOEXEC);
     syscall(SYS_close_range, 4U, ~0U, 0U);
     return 0;
+}
+
+/// The watcher's life: ends the program's group when nobody holds the lifeline any more, and itself with the program.
+static void watch_program(pid_t program, int lifeline) {
+    int status = 0;
+    int ended = testbed_pidfd_open(program);
+    struct pollfd items[] = {{.fd = ended, .events = POLLIN}, {.fd = lifeline, .events = POLLIN}};
+    while (ended >= 0 && poll(items, 2, -1) < 0 && errno == EINTR) {}
+    if (items[0].revents == 0) {
+        kill(-program, SIGTERM);
+        items[1].fd = -1;
+        poll(items, 2, 500);
+    }
+    // What it has left behind, too.
+    kill(-program, SIGKILL);
+    waitpid(program, &status, 0);
+    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+}
+
+pid_t testbed_start_program(char *const arguments[], int log, int *lifeline) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0) return -1;
+    pid_t watcher = fork();
+    if (watcher != 0) {
+        int code = errno;
+        close(ends[0]);
+        if (watcher < 0) close(ends[1]); else *lifeline = ends[1];
+        errno = code;
+        return watcher;
+    }
+    setpgid(0, 0);
+    for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    // Out of the way of the descriptors that they are to become.
+    int null = open("/dev/null", O_RDONLY);
+    int kept = fcntl(ends[0], F_DUPFD, 10);
+    int written = fcntl(log, F_DUPFD, 10);
+    if (null < 0 || kept < 0 || written < 0 || dup2(null, 0) < 0 || dup2(written, 1) < 0 || dup2(written, 2) < 0 || dup2(kept, 3) < 0) _exit(126);
+    fcntl(3, F_SETFD, FD_CLOEXEC);
+    syscall(SYS_close_range, 4U, ~0U, 0U);
+    pid_t self = getpid();
+    pid_t program = fork();
+    if (program == 0) {
+        setpgid(0, 0);
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != self) _exit(126);
+        execvp(arguments[0], arguments);
+        dprintf(2, "%s: %s\n", arguments[0], strerror(errno));
+        _exit(127);
+    }
+    if (program < 0) _exit(126);
+    setpgid(program, program);
+    watch_program(program, 3);
+    _exit(126);
 }
 
 static int unix_address(const char *path, struct sockaddr_un *address) {

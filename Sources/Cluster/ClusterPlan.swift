@@ -65,6 +65,14 @@ public enum DecisionCost: Sendable, Equatable {
 }
 
 extension ClusterPlan {
+    /// The programs outside that decide something.
+    public var programs: [ExternalProgram] {
+        ([controller.routing, controller.decodeRouting] + pools.map(\.engine.scheduling)).compactMap(\.program)
+    }
+
+    /// Whether a program outside decides anything.
+    public var asksPrograms: Bool { !programs.isEmpty }
+
     /// What decisions are charged: under `wall` they take what they take.
     public var chargedDecisionCost: DecisionCost { clock == .wall ? .free : decisionCost }
 }

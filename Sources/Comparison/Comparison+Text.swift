@@ -69,6 +69,12 @@ extension Comparison {
 
     private var notes: [String] {
         var notes: [String] = []
+        for row in rows {
+            let count = runs[row.variant].count { $0?.fellBack == true }
+            guard count > 0 else { continue }
+            let label = variations.isEmpty ? "as written" : values[row.variant].joined(separator: ", ")
+            notes.append("FELL BACK: in \(count) of \(seeds.count) runs of \(label) a program was given up, and its fallback decided.")
+        }
         let percent = design.confidence * 100
         let share = percent == percent.rounded() ? Figures.fixed(percent, decimals: 0) : Figures.number(percent)
         if seeds.count > 1, runs.count > 1 {
@@ -116,7 +122,7 @@ extension Comparison {
         let all = zip(seeds, runs[row.variant]).map { seed, run -> JSONValue in
             [
                 "seed": .unsigned(seed), "failed": .bool(run == nil), "value": .number(orNull: run?.value),
-                "bound": .number(orNull: run?.bound), "folder": run.map { .string($0.folder) } ?? .null,
+                "bound": .number(orNull: run?.bound), "fell_back": .bool(run?.fellBack ?? false), "folder": run.map { .string($0.folder) } ?? .null,
             ]
         }
         return [

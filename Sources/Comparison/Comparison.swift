@@ -23,8 +23,11 @@ public struct ComparedRun: Sendable, Equatable {
     /// What no policy can beat for this run's requests; `nil` where no bound on the metric is known.
     public var bound: Double?
     public var decisions: [Decisions]
+    /// Whether a program outside was given up, so that another policy decided from then on.
+    public var fellBack: Bool
 
-    public init(folder: String, value: Double?, bound: Double? = nil, decisions: [Decisions] = []) {
+    public init(folder: String, value: Double?, bound: Double? = nil, decisions: [Decisions] = [], fellBack: Bool = false) {
+        self.fellBack = fellBack
         self.folder = folder
         self.value = value
         self.bound = bound

@@ -13,12 +13,16 @@ public struct EarlierRun: Sendable {
 
     /// The run that `run` would repeat; `nil` when there is none that is whole and whose account balances.
     ///
-    /// Not one that is older than a file that the topology reads, or than the program: either may have changed what comes of it.
+    /// Not one that is older than a file that the topology reads, or than the program: either may have changed what comes of it. Nor one in which a
+    /// program outside was given up.
     public init?(of run: Run) {
+        // Nobody knows what has become of a program that somebody else started.
+        guard !run.plan.programs.contains(where: { $0.endpoint != nil }) else { return nil }
         let resolved = TopologyWriter.text(run.plan)
         guard let folder = try? FolderChoice(plan: run.plan, resolved: resolved, out: nil, root: run.root).path,
             let found = try? Files.read(folder + "/topology.yaml"), found == Array(resolved.utf8),
             let manifest = Self.object(folder + "/manifest.json"), manifest["complete"] == .bool(true),
+            manifest["fell_back"] != .bool(true),
             manifest["version"]?.asText == run.version, let summary = Self.object(folder + "/summary.json"), Self.isBalanced(summary),
             let written = Self.modified(folder + "/manifest.json")
         else { return nil }
@@ -43,8 +47,9 @@ public struct EarlierRun: Sendable {
 
     /// Files beside the topology that decide what comes of a run. Measured tables, loads and faults are in the resolved topology.
     private static func inputs(of plan: ClusterPlan) -> [String] {
-        guard case .trace(let source) = plan.workload.arrivals else { return [] }
-        return [source.path]
+        let programs = plan.programs.flatMap { $0.command.filter(Files.exists) }
+        guard case .trace(let source) = plan.workload.arrivals else { return programs }
+        return [source.path] + programs
     }
 
     /// When a file was last written, in nanoseconds of the system's calendar; `nil` when there is none.

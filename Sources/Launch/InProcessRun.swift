@@ -23,10 +23,12 @@ struct InProcessRun {
         let layers = plan.records.layers ? try LayerParts(directory: folder.parts, layout: layout) : nil
         let faults = FaultTable(plan, layout)
         let commons = GangCommons()
+        let programs = plan.asksPrograms ? try ExternalPrograms(directory: nil, logs: folder.logs) : nil
+        defer { programs?.end() }
         func make(_ node: Int, _ born: Instant, _ source: @escaping () -> any RequestSource) -> NodeHost? {
             NodeHost.make(
                 layout.nodes[node], of: plan.inOneProcess, layout: layout, records: rows, faults: faults, born: born,
-                probe: DecisionProbe(clock: processorTime), commons: commons, source: source)
+                probe: DecisionProbe(clock: processorTime), desk: programs?.desk, commons: commons, source: source)
         }
         let hosts = layout.nodes.indices.compactMap { make($0, 0) { source } }
         let again = { [plan] in (try? requestSource(for: plan.workload, seed: plan.seed)) ?? NoRequests() }

@@ -10,6 +10,8 @@ struct Manifest {
     let version: String
     let incomplete: Bool
     let hasWholeTimeline: Bool
+    /// Programs outside that decided, and whether one was given up.
+    let external: [Summary.External]
     /// Where the nodes were; `nil` for this host.
     var hosts: JSONValue?
 
@@ -29,6 +31,8 @@ struct Manifest {
             "digest": .string(records.digest),
             "digest_algorithm": "xxh3-128",
             "files": .object(files),
+            "asks_programs": .bool(!external.isEmpty),
+            "fell_back": .bool(external.contains(where: \.fellBack)),
         ]
         guard let hosts, case .object(let members) = head else { return head }
         return .object(members + [.init("hosts", hosts)])

@@ -50,9 +50,12 @@ public enum NodeProcess {
         let parts = try PartFiles(directory: folder.parts, node: node, of: plan, rows: rows, continues: born > 0)
         let source = node.role == .client ? try requestSource(for: plan.workload, seed: plan.seed) : NoRequests()
         let probe = DecisionProbe(clock: processorTime)
+        let programs = try programs(of: plan, way, folder)
+        defer { programs?.end() }
         guard
             let host = NodeHost.make(
-                node, of: plan, layout: layout, records: rows, faults: FaultTable(plan, layout), born: born, probe: probe, source: { source })
+                node, of: plan, layout: layout, records: rows, faults: FaultTable(plan, layout), born: born, probe: probe, desk: programs?.desk,
+                source: { source })
         else {
             throw SystemError("the topology names a policy that does not exist")
         }
@@ -70,6 +73,13 @@ public enum NodeProcess {
         try parts.close(host)
         if let problem = source.problem { throw SystemError(problem) }
         _ = try control.send(.finished)
+    }
+
+    /// The programs that decide, on the host of the user who named them: no host runs commands that came from another one.
+    private static func programs(of plan: ClusterPlan, _ way: Way, _ folder: RunFolder) throws -> ExternalPrograms? {
+        guard plan.asksPrograms else { return nil }
+        guard case .directory(let sockets) = way else { throw SystemError(ExternalPrograms.refusal) }
+        return try ExternalPrograms(directory: sockets, logs: folder.logs)
     }
 
     private static func open(_ way: Way, _ node: NodePlan, _ layout: ClusterLayout) throws -> DataSockets {

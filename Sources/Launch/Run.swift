@@ -109,7 +109,7 @@ public struct Run {
         try Files.write(Array((summary.json.text(.pretty) + "\n").utf8), to: folder.path + "/summary.json")
         let manifest = Manifest(
             plan: plan, layout: layout, records: records, version: version, incomplete: isIncomplete, hasWholeTimeline: hasWholeTimeline,
-            hosts: hosts?.json)
+            external: summary.external, hosts: hosts?.json)
         try Files.write(Array((manifest.json.text(.pretty) + "\n").utf8), to: folder.path + "/manifest.json")
         let final = try folder.moved(to: path)
         return Result(

@@ -18,6 +18,7 @@ public struct RunFolder: Sendable {
     /// Cache transfers, for the timeline.
     var transfers: String { parts + "/transfers" }
     var topology: String { path + "/topology.yaml" }
+    var logs: String { path + "/logs" }
     func log(of node: NodePlan) -> String { "\(path)/logs/\(node.name).log" }
 
     /// The resolved topology that the folder holds.
@@ -107,7 +108,7 @@ struct FolderChoice {
         try Files.makeDirectories(working)
         let folder = RunFolder(existing: working)
         try Files.makeDirectory(folder.parts, mayExist: true)
-        try Files.makeDirectory(working + "/logs", mayExist: true)
+        try Files.makeDirectory(folder.logs, mayExist: true)
         try Files.write(Array(resolved.utf8), to: folder.topology)
         return folder
     }

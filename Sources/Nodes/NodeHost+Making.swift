@@ -12,18 +12,23 @@ extension NodeHost {
     ///   - faults: what goes wrong in the run; the same table at every host.
     ///   - born: when the process begins to be; 0 for the one that is there from the start.
     ///   - probe: what measures its decisions.
+    ///   - desk: its way to programs outside that decide in policies' places; without one their fallbacks decide.
     ///   - commons: the same for all nodes that one thread runs; `nil` for a node alone.
     ///   - source: where the client's requests come from; not used by other nodes.
     /// - Returns: `nil` when the plan names a policy that does not exist, which a checked plan never does.
     public static func make(
         _ node: NodePlan, of plan: ClusterPlan, layout: ClusterLayout, records: RecordBuffers, faults: FaultTable, born: Instant = 0,
-        probe: DecisionProbe? = nil, commons: GangCommons? = nil, source: @escaping () -> any RequestSource
+        probe: DecisionProbe? = nil, desk: ExternalDesk? = nil, commons: GangCommons? = nil, source: @escaping () -> any RequestSource
     ) -> NodeHost? {
-        let make = { (born: Instant) in makeState(node, of: plan, layout, faults, born: born, probe, commons, source: source) }
+        let make = { (born: Instant) in
+            let state = makeState(node, of: plan, layout, faults, born: born, probe, commons, source: source)
+            if let desk { state?.ask(desk, for: node, of: plan, born: born) }
+            return state
+        }
         guard let state = make(born) else { return nil }
         let host = NodeHost(
             plan: node, state: state, network: NodeNetwork(node: node.index, plan: plan, layout: layout, faults: faults), faults: faults, born: born,
-            recordsMessages: plan.records.messages, records: records, probe: probe, remake: make)
+            recordsMessages: plan.records.messages, records: records, probe: probe, desk: desk, remake: make)
         switch state {
         case .client(let box): box.node.start(&host.effects)
         case .controller(let box): box.node.start(&host.effects)
@@ -132,5 +137,22 @@ extension NodeHost {
             worker.moves.buddy = Int32(others.first { $0 > node.index } ?? others.first ?? -1)
         }
         return worker
+    }
+}
+
+extension NodeHost.State {
+    /// Has programs outside decide where the plan says so.
+    fileprivate func ask(_ desk: ExternalDesk, for node: NodePlan, of plan: ClusterPlan, born: Instant) {
+        func program(_ choice: PolicyChoice, _ kind: DecisionKind) -> ExternalPolicy? {
+            desk.policy(choice, kind, node: node.name, seed: plan.seed, born: born)
+        }
+        switch self {
+        case .controller(let box):
+            box.node.entry.program = program(plan.controller.routing, .routing)
+            if box.node.decode != nil { box.node.decode?.program = program(plan.controller.decodeRouting, .decodeRouting) }
+        case .worker(let box):
+            if let pool = node.pool { box.node.engine.program = program(plan.pools[pool].engine.scheduling, .scheduling) }
+        case .client, .expert: break
+        }
     }
 }

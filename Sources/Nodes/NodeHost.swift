@@ -77,12 +77,14 @@ public final class NodeHost {
     /// Messages of a gang with other members than this node knows of yet.
     var laterLayers: [LayerMessage] = []
     private let probe: DecisionProbe?
+    private let desk: ExternalDesk?
 
     init(
         plan: NodePlan, state: State, network: NodeNetwork, faults: FaultTable, born: Instant, recordsMessages: Bool, records: RecordBuffers,
-        probe: DecisionProbe? = nil, remake: @escaping (Instant) -> State?
+        probe: DecisionProbe? = nil, desk: ExternalDesk? = nil, remake: @escaping (Instant) -> State?
     ) {
         self.probe = probe
+        self.desk = desk
         effects = Effects(records: records)
         self.plan = plan
         self.state = state
@@ -336,6 +338,7 @@ extension NodeHost {
     public var statistics: NodeStatistics {
         var result = counters
         result.decisions = probe?.times ?? []
+        result.external = desk?.statistics ?? []
         result.fencedMessages = effects.fenced
         switch state {
         case .client(let box): result.client = box.node.statistics

@@ -4,11 +4,21 @@ public struct PolicyChoice: Sendable, Equatable {
     public var name: String
     /// Values by parameter name; what is absent has its default.
     public var parameters: [String: Double]
+    /// The program that decides, for the policy `process`.
+    public var program: ExternalProgram?
 
     public init(_ name: String, parameters: [String: Double] = [:]) {
         self.name = name
         self.parameters = parameters
     }
+
+    public init(_ program: ExternalProgram) {
+        self.init(ExternalProgram.policyName)
+        self.program = program
+    }
+
+    /// The policy of the registry that is made: for a program its fallback.
+    public var policyWithin: PolicyChoice { program?.fallback ?? self }
 }
 
 /// One parameter of a policy: what `testbed policies`, the checks of a topology and the JSON schema say about it.

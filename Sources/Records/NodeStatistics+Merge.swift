@@ -28,8 +28,25 @@ extension NodeStatistics: Mergeable {
         for (kind, times) in other.decisions.enumerated() {
             if kind < decisions.count { decisions[kind].merge(times) } else { decisions.append(times) }
         }
+        for (kind, counted) in other.external.enumerated() {
+            if kind < external.count { external[kind].merge(counted) } else { external.append(counted) }
+        }
         worker.merge(other.worker)
         client.merge(other.client)
+    }
+}
+
+extension ExternalStatistics: Mergeable {
+    public mutating func merge(_ other: ExternalStatistics) {
+        programs = programs.addingClamped(other.programs)
+        asked = asked.addingClamped(other.asked)
+        answered = answered.addingClamped(other.answered)
+        late = late.addingClamped(other.late)
+        wrong = wrong.addingClamped(other.wrong)
+        gone = gone.addingClamped(other.gone)
+        fallback = fallback.addingClamped(other.fallback)
+        since = min(since, other.since)
+        answers.merge(other.answers)
     }
 }
 

@@ -15,6 +15,8 @@ extension NodeStatistics {
         client?.encode(into: &words)
         words.append(Int64(decisions.count))
         for times in decisions { times.encode(into: &words) }
+        words.append(Int64(external.count))
+        for counted in external { counted.encode(into: &words) }
         return words
     }
 
@@ -32,7 +34,29 @@ extension NodeStatistics {
         if reader.next() == 1 { worker = WorkerStatistics(decoding: &reader) }
         if reader.next() == 1 { client = ClientStatistics(decoding: &reader) }
         for _ in 0..<reader.amount(upTo: Int64(DecisionKind.allCases.count)) { decisions.append(LogLinearHistogram(decoding: &reader)) }
+        for _ in 0..<reader.amount(upTo: Int64(DecisionKind.allCases.count)) { external.append(ExternalStatistics(decoding: &reader)) }
         guard reader.isComplete else { return nil }
+    }
+}
+
+extension ExternalStatistics {
+    fileprivate func encode(into words: inout [Int64]) {
+        words += [programs, asked, answered, late, wrong, gone, fallback, since == .never ? 0 : since + 1]
+        answers.encode(into: &words)
+    }
+
+    fileprivate init(decoding reader: inout WordReader) {
+        self.init()
+        programs = reader.amount()
+        asked = reader.amount()
+        answered = reader.amount()
+        late = reader.amount()
+        wrong = reader.amount()
+        gone = reader.amount()
+        fallback = reader.amount()
+        let stamp = reader.amount()
+        since = stamp == 0 ? .never : stamp - 1
+        answers = LogLinearHistogram(decoding: &reader)
     }
 }
 

@@ -123,6 +123,28 @@ public struct NodeStatistics: Sendable {
     public var client: ClientStatistics?
     /// What decisions took on the host, in nanoseconds, by `DecisionKind`; empty where nobody measured.
     public var decisions: [LogLinearHistogram] = []
+    /// What became of the programs that decide, by `DecisionKind`; empty where none does.
+    public var external: [ExternalStatistics] = []
+
+    public init() {}
+}
+
+/// What became of programs outside that decide in a policy's place, for one kind of decision.
+public struct ExternalStatistics: Sendable {
+    public var programs: Int64 = 0
+    /// Decisions that programs were asked for, and those that they gave.
+    public var asked: Int64 = 0
+    public var answered: Int64 = 0
+    /// Programs given up: for an answer that did not come in time, for one that makes no sense, and because they were not there.
+    public var late: Int64 = 0
+    public var wrong: Int64 = 0
+    public var gone: Int64 = 0
+    /// Decisions that the fallback made in their place.
+    public var fallback: Int64 = 0
+    /// When the first was given up; `Instant.never` if none was.
+    public var since: Instant = .never
+    /// Host time that answers took, in nanoseconds.
+    public var answers = LogLinearHistogram()
 
     public init() {}
 }

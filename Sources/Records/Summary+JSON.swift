@@ -47,6 +47,7 @@ extension Summary {
                 "p99_share_of_median_iteration": .number(orNull: slip.shareOfMedianIteration),
             ],
             "decisions": .object(decisions.map { JSONValue.Member($0.kind.name, $0.json) }),
+            "external": .object(external.map { JSONValue.Member($0.kind.name, $0.json) }),
             "median_iteration_s": .number(orNull: medianIteration),
             "digest": .string(digest),
         ]
@@ -104,6 +105,24 @@ extension Summary.Recovery {
 extension Summary.Decisions {
     fileprivate var json: JSONValue {
         ["policy": .string(policy), "count": .integer(Int64(count)), "p50_s": .number(orNull: p50), "p99_s": .number(orNull: p99)]
+    }
+}
+
+extension Summary.External {
+    fileprivate var json: JSONValue {
+        [
+            "fallback_policy": .string(fallbackPolicy),
+            "programs": .integer(programs),
+            "asked": .integer(asked),
+            "answered": .integer(answered),
+            "late": .integer(late),
+            "wrong": .integer(wrong),
+            "gone": .integer(gone),
+            "fallback": .integer(fallback),
+            "fell_back": .bool(fellBack),
+            "fell_back_at_s": .number(orNull: since),
+            "answer_s": .distribution(answers),
+        ]
     }
 }
 

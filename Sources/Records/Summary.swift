@@ -154,6 +154,41 @@ public struct Summary: Sendable, Equatable {
         }
     }
 
+    /// What became of programs outside that make decisions of one kind.
+    public struct External: Sendable, Equatable {
+        public var kind: DecisionKind
+        /// The policy that decides when a program is given up.
+        public var fallbackPolicy: String
+        public var programs: Int64 = 0
+        /// Decisions that programs were asked for, and those that they gave.
+        public var asked: Int64 = 0
+        public var answered: Int64 = 0
+        /// Programs given up: for an answer that did not come in time, for one that makes no sense, and because they were not there.
+        public var late: Int64 = 0
+        public var wrong: Int64 = 0
+        public var gone: Int64 = 0
+        /// Decisions that the fallback made in their place, and since when, in seconds of the run.
+        public var fallback: Int64 = 0
+        public var since: Double?
+        /// Host time of answers, seconds.
+        public var answers: Distribution?
+
+        public init(kind: DecisionKind, fallbackPolicy: String) {
+            self.kind = kind
+            self.fallbackPolicy = fallbackPolicy
+        }
+
+        /// Whether a program was given up, so that what came of the run is not its work alone.
+        public var fellBack: Bool { fallback + late + wrong + gone > 0 }
+
+        mutating func take(_ counted: ExternalStatistics) {
+            (programs, asked, answered) = (counted.programs, counted.asked, counted.answered)
+            (late, wrong, gone, fallback) = (counted.late, counted.wrong, counted.gone, counted.fallback)
+            since = counted.since == .never ? nil : seconds(counted.since)
+            answers = counted.answers.summary()?.scaled(by: 1e-9)
+        }
+    }
+
     public var name: String
     public var clock: String
     public var seed: UInt64
@@ -187,6 +222,8 @@ public struct Summary: Sendable, Equatable {
     public var slip = Slip()
     /// For each kind of decision that the cluster makes.
     public var decisions: [Decisions] = []
+    /// For each kind of decision that a program outside makes.
+    public var external: [External] = []
     /// Median iteration of a worker in seconds.
     public var medianIteration: Double?
     /// Digest of the records.

@@ -47,8 +47,12 @@ public struct SummaryBuilder {
         var barrier = BarrierStatistics()
         var moved = WorkerStatistics()
         var decisions = DecisionKind.allCases.map { _ in LogLinearHistogram() }
+        var external: [ExternalStatistics] = []
         for (node, counted) in zip(layout.nodes, statistics) {
             guard let counted else { continue }
+            for (kind, counted) in counted.external.enumerated() {
+                if kind < external.count { external[kind].merge(counted) } else { external.append(counted) }
+            }
             summary.network.messages = summary.network.messages.addingClamped(counted.messages)
             summary.network.bytesModelled = summary.network.bytesModelled.addingClamped(counted.bytes)
             slip.merge(counted.slip)
@@ -65,6 +69,7 @@ public struct SummaryBuilder {
         summary.migrations = Summary.Migrations(moved)
         addSlip(slip, to: &summary)
         summary.decisions = describe(decisions)
+        summary.external = describe(external)
         if let faults, !faults.isEmpty { addFaults(faults, client, statistics, to: &summary) }
         if !layout.gangs.isEmpty {
             summary.barrier = describe(barrier)
@@ -150,6 +155,16 @@ public struct SummaryBuilder {
         }
     }
 
+    private func describe(_ external: [ExternalStatistics]) -> [Summary.External] {
+        DecisionKind.allCases.compactMap { kind in
+            let fallbacks = plan.fallbacks(of: kind)
+            guard !fallbacks.isEmpty else { return nil }
+            var described = Summary.External(kind: kind, fallbackPolicy: fallbacks.joined(separator: ", "))
+            if kind.rawValue < external.count { described.take(external[kind.rawValue]) }
+            return described
+        }
+    }
+
     private func addSlip(_ slip: LogLinearHistogram, to summary: inout Summary) {
         guard plan.clock == .wall, let distribution = slip.summary()?.scaled(by: 1e-9) else { return }
         summary.slip.p50 = distribution.p50
@@ -171,6 +186,22 @@ extension ClusterPlan {
             for name in pools.filter(\.role.servesRequests).map(\.engine.scheduling.name) where !names.contains(name) { names.append(name) }
             return names.joined(separator: ", ")
         }
+    }
+}
+
+extension ClusterPlan {
+    /// The fallbacks of programs that make the decisions of a kind; empty where none does.
+    fileprivate func fallbacks(of kind: DecisionKind) -> [String] {
+        let all: [String?]
+        switch kind {
+        case .routing: all = [controller.routing.program?.fallback.name]
+        case .decodeRouting: all = pools.contains { duty(of: $0.role) == .decode } ? [controller.decodeRouting.program?.fallback.name] : []
+        case .admission: all = []
+        case .scheduling: all = pools.filter(\.role.servesRequests).map(\.engine.scheduling.program?.fallback.name)
+        }
+        var names: [String] = []
+        for case let name? in all where !names.contains(name) { names.append(name) }
+        return names
     }
 }
 

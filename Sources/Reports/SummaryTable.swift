@@ -42,7 +42,25 @@ public struct SummaryTable: Sendable {
             lines.append("SLIPPED: the host fell behind the model by \(Figures.share(share)) of a median iteration (p99).")
             lines.append("         Times below are too long by about that; a larger --dilation helps.")
         }
+        for external in summary.external where external.fellBack {
+            let since = external.since.map { " from \(Figures.time($0)) on" } ?? ""
+            lines.append(
+                "FELL BACK: \(Self.words(external.kind)) by a program: \(Self.reasons(external)); \(external.fallbackPolicy) made "
+                    + "\(Figures.count(external.fallback)) of \(Figures.count(external.answered + external.fallback)) decisions\(since).")
+        }
         return lines
+    }
+
+    private static func reasons(_ external: Summary.External) -> String {
+        [(external.late, "late"), (external.wrong, "wrong"), (external.gone, "gone")].filter { $0.0 > 0 }
+            .map { "\(Figures.count($0.0)) of \(Figures.count(external.programs)) \($0.1)" }.joined(separator: ", ")
+    }
+
+    private static func words(_ kind: DecisionKind) -> String { kind.name.map { $0 == "_" ? "-" : String($0) }.joined() }
+
+    private static func line(_ external: Summary.External) -> String {
+        let times = external.answers.map { ": p50 \(Figures.time($0.p50)), p99 \(Figures.time($0.p99)) on the host" } ?? ""
+        return "\(words(external.kind)): \(Figures.count(external.asked)) asked, \(Figures.count(external.answered)) answered\(times)"
     }
 
     private var heading: [String] {
@@ -92,14 +110,14 @@ public struct SummaryTable: Sendable {
         table.add(["energy", Figures.energy(summary.energy) + perToken])
         if summary.clock == "wall" { table.add(["slip", slip]) }
         for decisions in summary.decisions where decisions.count > 0 { table.add(["decisions", Self.line(decisions)]) }
+        for external in summary.external { table.add(["program", Self.line(external)]) }
         if !summary.digest.isEmpty { table.add(["digest", summary.digest]) }
         return table.lines()
     }
 
     private static func line(_ decisions: Summary.Decisions) -> String {
-        let kind = decisions.kind.name.map { $0 == "_" ? "-" : String($0) }.joined()
         let times = [decisions.p50, decisions.p99].map { Figures.time($0 ?? 0) }
-        return "\(kind) by \(decisions.policy): p50 \(times[0]), p99 \(times[1]) of processor time"
+        return "\(words(decisions.kind)) by \(decisions.policy): p50 \(times[0]), p99 \(times[1]) of processor time"
     }
 
     private var requests: String {

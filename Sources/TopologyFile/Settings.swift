@@ -7,7 +7,7 @@ enum Settings {
     /// Keys whose scalar is short for a mapping, and the key of that mapping that the scalar stands for.
     private static let shortForms = [
         "model": "base", "device": "base", "routing": "policy", "decode-routing": "policy", "scheduling": "policy", "trace": "file",
-        "balance": "policy", "policy": "policy", "admission": "policy", "preemption": "policy", "scaling": "policy",
+        "balance": "policy", "policy": "policy", "admission": "policy", "preemption": "policy", "scaling": "policy", "fallback": "policy",
     ]
 
     /// Applies a setting to the tree, with mappings made on the way where they are missing.

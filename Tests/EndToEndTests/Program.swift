@@ -126,6 +126,9 @@ final class Program {
     /// Processes that name the directory in their command lines: the program and all nodes of its runs.
     var processes: [pid_t] { commands.map(\.process) }
 
+    /// The command lines of these, their words with spaces between them.
+    var commandLines: [String] { commands.map { $0.words.joined(separator: " ") } }
+
     /// Node processes of runs in the directory by index of their nodes.
     var nodes: [Int: pid_t] {
         var found: [Int: pid_t] = [:]

@@ -54,6 +54,12 @@ struct SchemaTests {
             plan.recovery = generatedRecovery(UInt64(number))
             documents.append((TopologyWriter.text(plan), true))
         }
+        documents += [
+            (small + "\ncontroller: {routing: {policy: process, command: [sh, x], fallback: {policy: power-of-two, choices: 3}}}", true),
+            (small + "\ncontroller: {routing: process}", false),
+            (small + "\ncontroller: {routing: {policy: process, endpoint: 'tcp://8.8.8.8:1'}}", false),
+            (small + "\ncontroller: {routing: {command: [sh]}}", false),
+        ]
         documents += Self.wrong.map { ($0, false) }
         for (text, isRight) in documents { #expect(mistakes(text).isEmpty == isRight, "\(text)\n\(mistakes(text))") }
         let input = try JSONSerialization.data(withJSONObject: ["schema": JSONSchema.text(), "documents": documents.map(\.0)])

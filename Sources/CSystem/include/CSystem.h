@@ -40,6 +40,12 @@ pid_t testbed_fork_session(int kept);
 /// at once when it cannot do so.
 pid_t testbed_fork_job(int kept);
 
+/// Starts a program of the user's: `arguments[0]` is found on the PATH, its standard output and error go to `log`, and there is nothing on its
+/// standard input. Answers the process that watches over it, and in `lifeline` a descriptor: when that is closed, also by the end of this process in
+/// whatever way, the program and all of its process group are ended. The watcher ends with the program: with its code, or 128 more than the signal;
+/// 127 when it cannot be run. Answers -1 and errno on failure.
+pid_t testbed_start_program(char *const arguments[], int log, int *lifeline);
+
 /// A stream socket that listens at `path`, for this user alone, and does not block; -1 and errno on failure.
 int testbed_listen(const char *path);
 

@@ -103,6 +103,7 @@ final class StewardSeat {
 
     private func launch(_ index: Int, born: Instant) throws {
         let plan = try folder.readPlan()
+        guard !plan.asksPrograms else { throw SystemError(ExternalPrograms.refusal) }
         let nodes = ClusterLayout(plan).nodes
         guard nodes.indices.contains(index), nodes[index].name == name else { throw SystemError("the launcher's node \(index) is not \(name)") }
         var arguments = ["node", folder.path, "--index", "\(index)", "--peers", folder.path + "/" + RunFiles.peersName, "--keys", keys]

@@ -65,7 +65,15 @@ extension Engine {
         admitted.removeAll(keepingCapacity: true)
         guard !waiting.isEmpty, running.count + placesKept + reserved < plan.maxBatch else { return }
         look(at: now)
-        scheduler.admit(from: waiting, view, into: &admitted)
+        askWhoJoins(from: waiting)
+    }
+
+    private mutating func askWhoJoins(from waiting: WaitingQueue) {
+        if let program, let chosen = program.admit(from: waiting, view) {
+            admitted += chosen
+        } else {
+            scheduler.admit(from: waiting, view, into: &admitted)
+        }
     }
 
     /// Has the scheduler choose from requests that were prefilled elsewhere, whose caches would be pulled next.
@@ -74,7 +82,7 @@ extension Engine {
         look(at: now)
         view.isPull = true
         for slot in pulling { view.running.append(seen(slot)) }
-        scheduler.admit(from: placed, view, into: &admitted)
+        askWhoJoins(from: placed)
         if admitted.isEmpty, view.running.isEmpty, waiting.isEmpty { admitted.append(placed[0]) }
     }
 

@@ -47,7 +47,11 @@ struct Engine {
     /// When each stage is free again.
     var stageFree: [Instant]
     var scheduler: any SchedulingPolicy
-    let traits: SchedulingTraits
+    private(set) var traits: SchedulingTraits
+    /// The program that says who joins in the scheduler's place, until it fails.
+    var program: ExternalPolicy? {
+        didSet { if program != nil { traits.formUnion(.ofPrograms) } }
+    }
     let predictor: OutputPredictor
     /// What the scheduler sees and says, kept for its memory.
     var view: EngineView

@@ -127,7 +127,8 @@ extension Controller {
     mutating func chooseEntry(for view: RequestView, mayRefuse: Bool) -> Int? {
         let probe = probe
         return probe.measure(.routing) {
-            if mayRefuse, entry.policy.refuses(view, among: entry.liveViews) { return nil }
+            // A program refuses nobody.
+            if mayRefuse, entry.program?.isInCharge != true, entry.policy.refuses(view, among: entry.liveViews) { return nil }
             return entry.choose(for: view)
         }
     }

@@ -11,6 +11,8 @@ struct WorkerGroup {
     private var sentTokens: [Int64]
     private var sentPredicted: [Int64]
     var policy: any RoutingPolicy
+    /// The program that decides in the policy's place, until it fails.
+    var program: ExternalPolicy?
     /// Whether requests wait here for a worker with room until the policy has decided on them together, and those that wait.
     let isBatched: Bool
     var held = HeldRequests()
@@ -46,13 +48,18 @@ struct WorkerGroup {
     mutating func choose(for view: RequestView) -> Int? {
         let choice: Int
         if live.count == views.count {
-            choice = min(max(policy.choose(for: view, among: views), 0), nodes.count - 1)
+            choice = decide(on: view, among: views)
         } else {
             guard !live.isEmpty else { return nil }
-            choice = live[min(max(policy.choose(for: view, among: liveViews), 0), live.count - 1)]
+            choice = live[decide(on: view, among: liveViews)]
         }
         note(view, sentTo: choice)
         return choice
+    }
+
+    private mutating func decide(on view: RequestView, among workers: [WorkerView]) -> Int {
+        if let program, let choice = program.route(view, among: workers) { return choice }
+        return min(max(policy.choose(for: view, among: workers), 0), workers.count - 1)
     }
 
     /// Counts a request that is sent to a worker, or takes it back.

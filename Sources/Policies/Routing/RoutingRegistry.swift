@@ -25,8 +25,9 @@ public enum RoutingRegistry {
         policies.contains { $0.description.answers(to: choice.name) && $0 is any BatchRoutingPolicy.Type }
     }
 
-    /// Makes the policy that `choice` names; `nil` for an unknown name.
+    /// Makes the policy that `choice` names, for a program its fallback; `nil` for an unknown name.
     public static func make(_ choice: PolicyChoice, random: RandomStream) -> (any RoutingPolicy)? {
+        let choice = choice.policyWithin
         for policy in policies where policy.description.answers(to: choice.name) {
             return policy.init(parameters: PolicyParameters(choice, for: policy.description), random: random)
         }

@@ -121,6 +121,8 @@ public struct SchedulingTraits: OptionSet, Sendable {
     public static let overtakes = SchedulingTraits(rawValue: 32)
     /// `RunningOrders.decidesAgain`: it lets everybody wait, up to a time.
     public static let waits = SchedulingTraits(rawValue: 16)
+    /// What a program outside adds to its fallback.
+    public static let ofPrograms: SchedulingTraits = [.admits, .overtakes]
     /// `victim`: it says who loses its cache when memory runs out.
     public static let choosesVictims = SchedulingTraits(rawValue: 8)
 }

@@ -22,8 +22,9 @@ public enum SchedulingRegistry {
     /// Every policy, in the order of the registry.
     public static var descriptions: [PolicyDescription] { policies.map { $0.description } }
 
-    /// Makes the policy that `choice` names; `nil` for an unknown name.
+    /// Makes the policy that `choice` names, for a program its fallback; `nil` for an unknown name.
     public static func make(_ choice: PolicyChoice, random: RandomStream) -> (any SchedulingPolicy)? {
+        let choice = choice.policyWithin
         for policy in policies where policy.description.answers(to: choice.name) {
             return policy.init(parameters: PolicyParameters(choice, for: policy.description), random: random)
         }
@@ -32,6 +33,7 @@ public enum SchedulingRegistry {
 
     /// What the policy that `choice` names wants to be asked; nothing for an unknown name.
     public static func traits(of choice: PolicyChoice) -> SchedulingTraits {
-        policies.first { $0.description.answers(to: choice.name) }?.traits ?? []
+        let traits = policies.first { $0.description.answers(to: choice.policyWithin.name) }?.traits ?? []
+        return choice.program == nil ? traits : traits.union(.ofPrograms)
     }
 }

@@ -7,11 +7,12 @@ extension TopologyChecks {
         guard !reading.isBroken("predictor"), !(PredictorRegistry.descriptions.first { $0.answers(to: draft.predictor.name) }.map(predicts) ?? true)
         else { return }
         func needs(_ choice: PolicyChoice, _ descriptions: [PolicyDescription]) -> Bool {
-            descriptions.first { $0.answers(to: choice.name) }?.needsPrediction(choice) == true
+            let choice = choice.policyWithin
+            return descriptions.first { $0.answers(to: choice.name) }?.needsPrediction(choice) == true
         }
         func message(_ choice: PolicyChoice) -> String {
             let names = PredictorRegistry.descriptions.filter(predicts).map(\.name)
-            return "the policy '\(choice.name)' decides on predicted output lengths, which nothing predicts here, "
+            return "the policy '\(choice.policyWithin.name)' decides on predicted output lengths, which nothing predicts here, "
                 + "expected the key 'predictor' with one of \(listed(names))"
         }
         let controller = draft.controller

@@ -119,7 +119,7 @@ enum PoolGrammar {
                 Key(
                     "max-model-length", \.maxModelLength, Codec<Int>.integer(Limits.tokens).or("auto"),
                     "Longest prompt plus output that is accepted, in tokens; auto: what the model and the cache allow."),
-                Key("scheduling", \.scheduling, PolicyGrammar.codec(.scheduling, SchedulingRegistry.descriptions), "Who is next in a batch."),
+                Key("scheduling", \.scheduling, PolicyGrammar.scheduling(), "Who is next in a batch."),
                 Key("transfer", \.transfer, .choice("transfer", TransferMode.allCases), "When the cache of a prefilled request travels."),
                 Key(
                     "report-interval", \.reportInterval, .quantity(.duration, 1_000...3_600_000_000_000),

@@ -68,7 +68,7 @@ enum TopologyGrammar {
 /// The smaller mappings of a topology.
 enum ClusterGrammar {
     static var controller: Codec<ControllerPlan> {
-        let policy = PolicyGrammar.codec(.routing, RoutingRegistry.descriptions)
+        let policy = PolicyGrammar.routing()
         return .mapping(
             "controller", ControllerPlan(),
             [

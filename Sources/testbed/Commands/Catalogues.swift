@@ -17,8 +17,9 @@ enum Catalogues {
 
     static func policies(_ command: ParsedCommand) -> Int32 {
         let families = [
-            (PolicyFamily.routing, RoutingRegistry.descriptions), (.admission, AdmissionRegistry.descriptions),
-            (.scheduling, SchedulingRegistry.descriptions), (.migration, MigrationRegistry.descriptions), (.recovery, RecoveryRegistry.descriptions),
+            (PolicyFamily.routing, RoutingRegistry.descriptions + [ExternalProgram.description]), (.admission, AdmissionRegistry.descriptions),
+            (.scheduling, SchedulingRegistry.descriptions + [ExternalProgram.description]),
+            (.migration, MigrationRegistry.descriptions), (.recovery, RecoveryRegistry.descriptions),
             (.balance, BalanceRegistry.descriptions), (.predictor, PredictorRegistry.descriptions),
             (.preemption, PreemptionRegistry.descriptions), (.scaling, ScalingRegistry.descriptions),
         ]
@@ -27,6 +28,7 @@ enum Catalogues {
     }
 
     private static func item(_ family: PolicyFamily, _ policy: PolicyDescription) -> Item {
+        if policy.name == ExternalProgram.policyName { return program(family, policy) }
         let parameters = policy.parameters.map { parameter -> JSONValue in
             [
                 "name": .string(parameter.name), "unit": .string(parameter.unit), "default": .number(parameter.defaultValue),
@@ -48,6 +50,21 @@ enum Catalogues {
                         policy.guarantees.map {
                             ["claim": .string($0.text), "conditions": .array($0.conditions.map { .string($0.rawValue) })]
                         })),
+            ])
+    }
+
+    /// A program outside: what is said of it is text.
+    private static func program(_ family: PolicyFamily, _ policy: PolicyDescription) -> Item {
+        let parameters = ExternalProgram.settings.map { setting -> JSONValue in
+            ["name": .string(setting.name), "default": setting.value.isEmpty ? .null : .string(setting.value), "summary": .string(setting.summary)]
+        }
+        let short = ExternalProgram.settings.map { $0.name + ($0.value.isEmpty || $0.value.contains(" ") ? "" : "=" + $0.value) }
+        return Item(
+            name: policy.name, cells: [family.rawValue, policy.name, policy.summary, short.joined(separator: " "), policy.source],
+            members: [
+                .init("family", .string(family.rawValue)), .init("aliases", .array([])), .init("summary", .string(policy.summary)),
+                .init("source", .string(policy.source)), .init("parameters", .array(parameters)), .init("needs_prediction", .bool(false)),
+                .init("guarantees", .array([])),
             ])
     }
 

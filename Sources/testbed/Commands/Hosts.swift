@@ -66,6 +66,7 @@ enum Hosts {
             return ["keys", "patience"].first { command.text($0) != nil }.map { "found --\($0) without --listen, expected both or none" }
         }
         if command.text("keys") == nil { return "found --listen without --keys, expected both" }
+        if plan.asksPrograms { return "--listen: \(ExternalPrograms.refusal)" }
         if command.has("detach") { return "found --listen with --detach, expected one of them" }
         return plan.clock == .inproc ? "--listen: found the clock 'inproc', expected virtual or wall" : nil
     }

@@ -67,7 +67,7 @@ final class ComparedRuns {
         let bound = value == nil ? nil : Bound.limit(on: design.metric.path, ofRun: folder)
         return [
             "folder": .string(folder), "earlier": .bool(isEarlier), "value": .number(orNull: value), "bound": .number(orNull: bound),
-            "decisions": summary["decisions"] ?? .null,
+            "decisions": summary["decisions"] ?? .null, "fell_back": .bool(Self.fellBack(summary["external"])),
         ]
     }
 
@@ -87,12 +87,19 @@ final class ComparedRuns {
             }
             guard let folder = answer["folder"]?.asText else { return report(answer["error"]?.asText ?? "the run gave no answer") }
             runs[variant][seed] = ComparedRun(
-                folder: folder, value: answer["value"]?.asNumber, bound: answer["bound"]?.asNumber, decisions: Self.decisions(answer["decisions"]))
+                folder: folder, value: answer["value"]?.asNumber, bound: answer["bound"]?.asNumber, decisions: Self.decisions(answer["decisions"]),
+                fellBack: answer["fell_back"] == .bool(true))
             progress.add(isEarlier: answer["earlier"] == .bool(true))
             if answer["value"]?.asNumber == nil { report("the run gives \(design.metric.path) no value") }
             return
         }
         progress.addFailed()
+    }
+
+    /// Whether a program outside was given up.
+    private static func fellBack(_ external: JSONValue?) -> Bool {
+        guard case .object(let kinds)? = external else { return false }
+        return kinds.contains { $0.value["fell_back"] == .bool(true) }
     }
 
     private static func decisions(_ value: JSONValue?) -> [ComparedRun.Decisions] {
