@@ -70,9 +70,9 @@ struct HostsTests {
     @Test("goes on when a host is gone or silent, with its node counted as killed", arguments: [(SIGKILL, 4), (SIGSTOP, 2), (SIGKILL, 0)])
     func lostHost(signal: Int32, place: Int) throws {
         let program = try Program()
-        let cluster = try start(program, smallTopology(requests: 4000), ["--patience", "1s"])
+        let cluster = try start(program, smallTopology(requests: 1200), ["--patience", "1s"])
         #expect(program.within(30) { program.nodes.count == smallNodes })
-        usleep(700_000)
+        usleep(400_000)
         if signal == SIGSTOP, let node = program.nodes[place] { kill(node, signal) }
         kill(cluster.hosts[place].process, signal)
         let outcome = try program.finish(cluster.launcher)

@@ -98,6 +98,18 @@ struct LifecycleTests {
         #expect(program.processes.isEmpty)
     }
 
+    @Test("come to the end of the workload when the controller is killed, whatever it had said that nobody had waited for yet")
+    func killedController() throws {
+        let program = try Program()
+        try program.write(smallTopology(requests: 6000), to: "plan.yaml")
+        let run = try program.start(["up", program.path("plan.yaml"), "--out", program.path("run")])
+        #expect(program.within(30) { program.nodes.count == smallNodes })
+        usleep(700_000)
+        if let controller = program.nodes[1] { kill(controller, SIGKILL) }
+        #expect(try program.finish(run, limit: 60).code == 0)
+        #expect(try rows(program, "requests.csv") == 6000)
+    }
+
     @Test("fail as a whole when one of them crashes, naming it and the signal", arguments: [(SIGSEGV, "Segmentation fault")])
     func crashedNode(signal: Int32, name: String) throws {
         for (clock, node, title) in [("virtual", 4, "decode-0"), ("wall", 2, "prefill-0"), ("virtual", 0, "client")] {
