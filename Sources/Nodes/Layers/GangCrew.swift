@@ -15,8 +15,6 @@ final class GangCrew {
     private var version: Int
     /// The epoch that the rank is in.
     private(set) var epoch = 0
-    /// The last epoch in which it had a place among ranks that were there.
-    private var lived: Int?
     private var lost: [(node: Int, at: Instant)] = []
     /// Ranks that this one has to tell when the epoch's first iteration begins.
     private(set) var newcomers: [Int] = []
@@ -66,12 +64,10 @@ final class GangCrew {
     func goBack(to epoch: Int) { self.epoch = max(0, min(self.epoch, epoch)) }
 
     /// Goes to the epoch of a time. Answers the rank's place in it; `nil` when it has none.
-    /// - Parameter old: its place in the epoch before.
-    func enter(at time: Instant, from old: GangRank? = nil) -> GangRank? { enter(epoch: membership.place(at: time), at: time, from: old) }
+    func enter(at time: Instant) -> GangRank? { enter(epoch: membership.place(at: time), at: time) }
 
-    func enter(epoch: Int, at time: Instant, from old: GangRank? = nil) -> GangRank? {
+    func enter(epoch: Int, at time: Instant) -> GangRank? {
         guard epoch < membership.epochs.count else { return nil }
-        let passed = min(lived ?? max(0, epoch - 1), epoch)..<epoch
         self.epoch = epoch
         newcomers = []
         let here = membership.epochs[epoch]
@@ -86,22 +82,31 @@ final class GangCrew {
                 let rank = GangRank(shape, member: member, nodes: layout.nodes.count, seed: plan.seed, commons: commons)
             else { continue }
             rank.weather = weather
-            lived = epoch
             guard epoch > 0 else { return rank }
-            // Ranks that were there before, all the time, agree on when they are done with what they had begun, and tell the new ones. Those may have
-            // passed epochs of which they have not been told anything.
-            let veterans = gang.attention.filter { rank in passed.allSatisfy { membership.epochs[$0].gang?.attention.contains(rank) == true } }
-            if veterans.isEmpty {
-                rank.enter(epoch, from: max(here.resumes, time))
-            } else if veterans.contains(node), old?.awaitsStart != true {
-                rank.enter(epoch, from: max(here.resumes, time) + shape.wakeLatency)
-                if veterans.first == node { newcomers = gang.attention.filter { !veterans.contains($0) } }
-            } else {
+            // The ranks that have belonged to it longest have done the same iterations: they agree on when they are done with what they had begun, and
+            // tell the others, which may have passed changes that these have not come to yet.
+            let joined = gang.attention.map { self.joined($0, by: epoch) }
+            let first = joined.min() ?? 0
+            let veterans = gang.attention.indices.filter { joined[$0] == first }.map { gang.attention[$0] }
+            guard veterans.contains(node) else {
                 rank.enter(epoch, from: nil)
+                return rank
             }
+            rank.enter(epoch, from: max(here.resumes, time) + shape.wakeLatency)
+            if veterans.first == node { newcomers = gang.attention.filter { !veterans.contains($0) } }
             return rank
         }
         return nil
+    }
+
+    /// Since which epoch a rank has belonged to the gang of a later one without a break, as the same process.
+    private func joined(_ rank: Int, by epoch: Int) -> Int {
+        let epochs = membership.epochs
+        return (1..<max(1, epoch + 1)).last { place in
+            let (before, change) = (epochs[place - 1], epochs[place].from)
+            return before.gang?.attention.contains(rank) != true
+                || table.outages[rank].contains { $0.from < change && $0.until > before.from }
+        } ?? 0
     }
 }
 

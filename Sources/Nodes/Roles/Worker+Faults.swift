@@ -60,7 +60,7 @@ extension Worker {
     private mutating func changeGang(at now: Instant, _ effects: inout Effects) {
         guard let crew else { return }
         earlierBarriers.merge(gang?.tally.statistics)
-        gang = crew.enter(at: now, from: gang)
+        gang = crew.enter(at: now)
         if !engine.waiting.isEmpty || !engine.running.isEmpty { _ = gang?.noteWork(at: now) }
         if let start = gang?.nextStart {
             for other in crew.newcomers {
