@@ -1,6 +1,7 @@
 """Experiments of scripts/experiment on policies: published figures beside measured ones."""
 import bisect
 import csv
+import datetime
 import itertools
 import json
 import math
@@ -78,17 +79,18 @@ def versus(rows, group, who, baseline, column, better=min):
 
 # Published: mean ratio, worst ratio, exactly optimal of 200.
 PUBLISHED = {"study-at-start": (1.005, 1.074, 114), "study-arrivals": (1.047, 1.227, None)}
-# Requests of an instance, instances. The study has 40 to 60 requests; what is not solved to the end gives an interval.
-SIZES = ((5, 200), (10, 200), (15, 100), (20, 50), (None, 20))
+# Requests of an instance, instances, nodes of the search. The study has 40 to 60 requests. Up to 6 are solved to the end; beyond, the relaxation's bound
+# gives an interval, and the best schedule found says how far MC-SF is from the optimum at the least.
+SIZES = ((5, 200, 200), (6, 100, 200), (10, 200, 0), (20, 50, 0), (None, 100, 0))
 
 
 def mc_sf():
-    for family, (requests, instances) in itertools.product(PUBLISHED, SIZES):
-        yield {"family": family, "requests": requests or "all", "instances": instances}
+    for family, (requests, instances, nodes) in itertools.product(PUBLISHED, SIZES):
+        yield {"family": family, "requests": requests or "all", "instances": instances, "nodes": nodes}
 
 
 def mc_sf_row(point, options):
-    more = ["--family", point["family"], "--instances", str(point["instances"])]
+    more = ["--family", point["family"], "--instances", str(point["instances"]), "--nodes", str(point["nodes"])]
     if point["requests"] != "all":
         more += ["--requests", str(point["requests"])]
     found = audit(options, "mc-sf", *more)["origins"][0]
@@ -170,23 +172,39 @@ def wait():
         yield {"policy": policy, "load": load}
 
 
+def least_squares(rows, values):
+    """Coefficients with the least sum of squares, by elimination on the normal equations."""
+    size = len(rows[0])
+    matrix = [[sum(row[i] * row[j] for row in rows) for j in range(size)] + [sum(row[i] * y for row, y in zip(rows, values))] for i in range(size)]
+    for i in range(size):
+        pivot = max(range(i, size), key=lambda row: abs(matrix[row][i]))
+        matrix[i], matrix[pivot] = matrix[pivot], matrix[i]
+        for row in range(size):
+            if row != i:
+                factor = matrix[row][i] / matrix[i][i]
+                matrix[row] = [a - factor * b for a, b in zip(matrix[row], matrix[i])]
+    return [matrix[i][size] / matrix[i][i] for i in range(size)]
+
+
 def iteration_time(options, run, records):
-    """Constant, and time for each token of context, of an iteration that decodes: by least squares over a light run."""
-    if not hasattr(options, "fitted"):
-        _, folder = run(options, "experiments/wait", {"workload.arrivals.poisson": "200/s", "workload.requests": 2000})
-        rows = [row for row in records(folder, "iterations") if int(row["prefill_tokens"]) == 0]
-        points = [(int(row["kv_blocks"]), float(row["end_s"]) - float(row["start_s"])) for row in rows]
-        x, y = [point[0] for point in points], [point[1] for point in points]
-        slope, constant = statistics.linear_regression(x, y)
-        options.fitted = (constant, slope)
+    """Constant, time for each token of context, and time for each token of a prompt: of an iteration, fitted to a run at half of what can be served."""
+    with options.lock:
+        if not hasattr(options, "fitted"):
+            _, folder = run(options, "experiments/wait", {"workload.arrivals.poisson": "250/s", "workload.duration": "20s"})
+            rows = records(folder, "iterations")
+            options.fitted = least_squares(
+                [(1, int(row["kv_blocks"]), int(row["prefill_tokens"])) for row in rows],
+                [float(row["end_s"]) - float(row["start_s"]) for row in rows])
     return options.fitted
 
 
 def wait_row(point, options, run, records):
-    constant, slope = iteration_time(options, run, records)
+    constant, context, prompt = iteration_time(options, run, records)
     # A request is in OUTPUT iterations: its first token comes with its prompt. Token-iterations of memory that it takes:
     work = OUTPUT * (PROMPT + (OUTPUT - 1) / 2)
-    capacity = CAPACITY / (work * (constant + slope * CAPACITY))
+    # In the fluid equilibrium n requests join an iteration of n / rate = constant + context n work + prompt n PROMPT, and n work is the cache.
+    joined = CAPACITY / work
+    capacity = joined / (constant + context * CAPACITY + prompt * joined * PROMPT)
     rate = point["load"] * capacity
     scheduling = point["policy"]
     if scheduling == "wait":
@@ -194,17 +212,17 @@ def wait_row(point, options, run, records):
         scheduling = f"{{policy: wait, threshold: {int(CAPACITY / work)}, first: {OUTPUT}}}"
     slopes, rates, lost, latencies = [], [], [], []
     for seed in (1, 2, 3):
-        settings = {"workload.arrivals.poisson": f"{rate:.3f}/s", "workload.duration": "40s", "pools.worker.engine.scheduling": scheduling,
+        settings = {"workload.arrivals.poisson": f"{rate:.3f}/s", "workload.duration": "120s", "pools.worker.engine.scheduling": scheduling,
                     "seed": seed}
         summary, folder = run(options, "experiments/wait", settings)
         done = [row for row in records(folder, "requests") if row["status"] == "done"]
         ends = sorted(float(row["finish_s"]) for row in done)
         # Requests in the system at the ends of ten spans of the second half: arrived less ended.
-        times = [20 + 2 * step for step in range(11)]
+        times = [60 + 6 * step for step in range(11)]
         arrivals = sorted(float(row["arrival_s"]) for row in done)
         level = [bisect.bisect(arrivals, time) - bisect.bisect(ends, time) for time in times]
         slopes.append(statistics.linear_regression(times, level)[0])
-        rates.append((bisect.bisect(ends, 40) - bisect.bisect(ends, 20)) / 20)
+        rates.append((bisect.bisect(ends, 120) - bisect.bisect(ends, 60)) / 60)
         lost.append(sum(worker["preemptions"] for worker in summary["workers"].values()) / len(done))
         latencies.append(summary["e2e_s"]["mean"])
     growth, half = mean_and_half_width(slopes)
@@ -272,23 +290,36 @@ class Barriers:
         }
 
 
+SEEDS = (1, 2, 3)
+
+
 def barrier_run(point, options, run, records, settings):
+    """Means over the seeds, with half of the 95% interval of the imbalance's."""
     workers, batch = point["workers"], point["batch"]
-    users, places = workers * batch + 4 * workers, workers * batch
-    settings = {
-        "pools.rank.count": workers, "pools.rank.engine.max-batch": batch, "workload.arrivals.closed-loop.concurrency": users,
-    } | settings
-    _, folder = run(options, "experiments/barrier", settings)
-    rows = records(folder, "requests")
-    ends = sorted(float(row["finish_s"]) for row in rows)
-    window = (ends[places // 2], max(float(row["arrival_s"]) for row in rows))
-    return Barriers(folder, window, workers).figures()
+    places = workers * batch
+    settings = {"pools.rank.count": workers, "pools.rank.engine.max-batch": batch} | settings
+    found = []
+    for seed in SEEDS:
+        _, folder = run(options, "experiments/barrier", settings | {"seed": seed})
+        rows = records(folder, "requests")
+        ends = sorted(float(row["finish_s"]) for row in rows)
+        window = (ends[places // 2], max(float(row["arrival_s"]) for row in rows))
+        found.append(Barriers(folder, window, workers).figures())
+    figures = {}
+    for key in found[0]:
+        mean, half = mean_and_half_width([entry[key] for entry in found])
+        figures[key] = mean
+        if key == "imbalance":
+            figures["half width"] = half
+    return figures
 
 
 def bf_io_row(point, options, run, records):
     settings = {
         "controller.decode-routing": POOLED[point["policy"]], "workload.prompt-tokens": normal_lengths(3200, 2600, 100, 14000),
         "workload.output-tokens": normal_lengths(300, 175, 10, 1000), "workload.requests": 4 * point["workers"] * point["batch"],
+        # Four waiting requests a worker, always.
+        "workload.arrivals.closed-loop.concurrency": point["workers"] * (point["batch"] + 4),
     }
     return barrier_run(point, options, run, records, settings)
 
@@ -332,6 +363,10 @@ def azure(options):
             if not is_published:
                 print("experiment: no Azure trace of 2024 in shared/data/traces: the conversation trace of 2023 takes its place, outputs above 300",
                       file=sys.stderr)
+            # 30,000 tokens/s, which is more than eight ranks can do, so that requests always wait.
+            first, last = (datetime.datetime.fromisoformat(row["TIMESTAMP"][:26]) for row in (rows[0], rows[-1]))
+            tokens = sum(int(row["GeneratedTokens"]) for row in rows)
+            options.azure_scale = 30000 / tokens * (last - first).total_seconds()
             options.azure_name = f"Azure {'2024' if is_published else '2023'}, outputs > {least}"
         else:
             print("experiment: no Azure trace in shared/data/traces: log-normal lengths take its place", file=sys.stderr)
@@ -346,13 +381,11 @@ def balance_route_row(point, options, run, records):
     if "noise" in point["policy"]:
         settings["predictor"] = "{name: noisy, error: 0.5}"
     if path:
-        # Lengths in the trace's order, all waiting: a permanently overloaded router, as in the replay.
-        settings |= {"workload.trace": path, "workload.rate-scale": 10000, "workload.requests": 2048, "workload.arrivals": None,
-                     "workload.prompt-tokens": None, "workload.output-tokens": None}
+        settings["workload"] = f"{{trace: {path}, rate-scale: {options.azure_scale:.3f}}}"
     else:
-        settings |= {"workload.prompt-tokens": "{log-normal: {median: 900, sigma: 1.0, limit: 8000}}",
-                     "workload.output-tokens": "{log-normal: {median: 400, sigma: 0.4, limit: 1500}}", "workload.requests": 2048}
-    figures = barrier_run(point, options, run, records, {key: value for key, value in settings.items() if value is not None})
+        settings["workload"] = ("{arrivals: {poisson: 70/s}, prompt-tokens: {log-normal: {median: 900, sigma: 1.0, limit: 8000}}, "
+                                "output-tokens: {log-normal: {median: 400, sigma: 0.4, limit: 1500}}, requests: 2048}")
+    figures = barrier_run(point, options, run, records, settings)
     spread, tokens = PUBLISHED_ROUTES.get(point["policy"], ("-", "-"))
     return {"trace": options.azure_name} | figures | {"published max - min": spread, "published tokens/s": tokens}
 
@@ -383,8 +416,12 @@ def trail_row(point, options):
 
 # MARK: Saturation
 
-SATURATED = ("pd-1x1", "pd-4x8", "pd-layerwise", "pd-tight-memory", "pd-8x8-pipeline", "colo-8", "colo-8-whole-prompts", "mooncake", "pd-128x128",
-             "moe-ep8", "moe-ep32", "pd-afd-deepseek-v3", "afd-4a4e")
+SATURATED = ("pd-1x1", "pd-4x8", "pd-layerwise", "pd-tight-memory", "pd-8x8-pipeline", "colo-8", "colo-8-whole-prompts", "moe-ep8", "moe-ep32",
+             "afd-4a4e")
+# Requests like those of the sample of the conversation trace, which is too short to saturate anything for long.
+CONVERSATIONS = ("prompt-tokens: {log-normal: {median: 1020, sigma: 0.7, limit: 8192}}, "
+                 "output-tokens: {log-normal: {median: 129, sigma: 0.9, limit: 2048}}")
+OVERLOAD, OFFERED = 1.3, 90
 
 
 def bound(options, name, settings=None):
@@ -405,21 +442,26 @@ def saturation():
 
 
 def saturation_row(point, options, run, records):
+    """Offers 1.3 times the bound for 90 s: what ends in the second half of that is what the topology can serve."""
     name = point["topology"]
     with open(topology(name), encoding="utf-8") as file:
         is_trace = "trace:" in file.read()
-    # A trace comes all at once; of generated requests three times as many come as can be served.
-    settings = {"workload.rate-scale": 1000} if is_trace else {"workload.requests": 600 if "afd" in name or "moe" in name else 3000}
-    most = bound(options, name, settings)
-    if not is_trace:
-        settings["workload.arrivals.poisson"] = f"{3 * most:.3f}/s"
-    summary, folder = run(options, name, settings)
-    ends = sorted(float(row["finish_s"]) for row in records(folder, "requests") if row["status"] == "done")
-    first, last = len(ends) // 4, 3 * len(ends) // 4
-    measured = (last - first) / (ends[last] - ends[first])
+
+    def offered(rate):
+        if is_trace:
+            return {"workload": f"{{arrivals: {{poisson: {rate:.3f}/s}}, {CONVERSATIONS}, requests: {math.ceil(rate * OFFERED)}}}"}
+        return {"workload.arrivals.poisson": f"{rate:.3f}/s", "workload.requests": math.ceil(rate * OFFERED)}
+
+    # The bound depends on the lengths, not on the rate.
+    most = bound(options, name, offered(40))
+    _, folder = run(options, name, offered(OVERLOAD * most))
+    rows = records(folder, "requests")
+    last = max(float(row["arrival_s"]) for row in rows)
+    ends = sorted(float(row["finish_s"]) for row in rows if row["status"] == "done")
+    measured = (bisect.bisect(ends, last) - bisect.bisect(ends, last / 2)) / (last / 2)
     return {
-        "bound /s": most, "saturates at /s": measured, "of the bound": measured / most, "done": len(ends),
-        "preemptions": sum(worker["preemptions"] for worker in summary["workers"].values()),
+        "bound /s": most, "saturates at /s": measured, "of the bound": measured / most, "offered": len(rows), "done": len(ends),
+        "preemptions a request": sum(int(row["preemptions"]) for row in rows) / len(rows),
     }
 
 
