@@ -50,6 +50,29 @@ public struct Audit {
         return audit.report
     }
 
+    /// Judges instances of one family alone.
+    /// - Parameters:
+    ///   - family: the name of an `InstanceFamily` or of a `PublishedStudy`.
+    ///   - requests: of a study's instances, the first so many requests; `nil` for all.
+    /// - Returns: `nil` for an unknown family.
+    public static func run(
+        _ policy: AuditedPolicy, family: String, requests: Int? = nil, effort: Effort, seed: UInt64,
+        onProgress: @escaping (Int) -> Bool = { _ in true }
+    ) throws(SolverError) -> AuditReport? {
+        let small = InstanceFamily(rawValue: family)
+        let study = PublishedStudy(rawValue: family)
+        guard small != nil || study != nil else { return nil }
+        var audit = Audit(policy, effort: effort, seed: seed, onProgress: onProgress)
+        var random = RandomStream(seed: seed, stream: 300)
+        for _ in 0..<effort.instances {
+            guard audit.goesOn else { break }
+            let drawn = small?.draw(&random, policy.teller) ?? study?.draw(&random, policy.teller, requests: requests)
+            guard let instance = drawn, !instance.requests.isEmpty else { continue }
+            if let finding = try policy.judge(instance, from: family, limits: effort.limits) { audit.report.take(finding) }
+        }
+        return audit.report
+    }
+
     private var goesOn: Bool { onProgress(report.instances) }
 
     private mutating func drawFamilies() throws(SolverError) {
@@ -115,12 +138,29 @@ public struct AuditReport: Sendable {
         public var instances = 0
         /// Those of which the optimum is proved.
         public var proved = 0
+        /// Those of which the policy's schedule is proved to be an optimum.
+        public var exact = 0
         fileprivate var sum = 0.0
-        /// The largest ratio.
+        fileprivate var sumAtMost = 0.0
+        /// The largest ratio to the best schedule known, and to the bound: the largest ratio to the optimum is between them.
         public var worst = 0.0
+        public var worstAtMost = 0.0
 
-        /// Mean ratio of those that came to an end.
+        /// Mean ratios of those that came to an end, to the best schedule known and to the bound.
         public var mean: Double { instances > 0 ? sum / Double(instances) : 0 }
+        public var meanAtMost: Double { instances > 0 ? sumAtMost / Double(instances) : 0 }
+
+        fileprivate mutating func take(_ finding: Finding) {
+            instances += 1
+            if finding.optimum.isOptimal { proved += 1 }
+            if let total = finding.total, total <= finding.optimum.bound { exact += 1 }
+            if finding.outcome != nil {
+                sum += finding.ratio
+                sumAtMost += finding.ratioAtMost
+            }
+            worst = max(worst, finding.ratio)
+            worstAtMost = max(worstAtMost, finding.ratioAtMost)
+        }
     }
 
     public let policy: String
@@ -149,10 +189,8 @@ public struct AuditReport: Sendable {
         let name = name ?? finding.source
         let place = origins.firstIndex { $0.name == name } ?? origins.count
         if place == origins.count { origins.append(Origin(name: name)) }
-        origins[place].instances += 1
-        if finding.optimum.isOptimal { origins[place].proved += 1 }
-        if finding.outcome == nil { stalls += 1 } else { origins[place].sum += finding.ratio }
-        origins[place].worst = max(origins[place].worst, finding.ratio)
+        origins[place].take(finding)
+        if finding.outcome == nil { stalls += 1 }
         if worst.map({ finding.ratio > $0.ratio }) ?? true { worst = finding }
         for place in verdicts.indices { verdicts[place].take(finding) }
         if name == finding.source, finding.outcome != nil { keep(finding) }

@@ -1,3 +1,4 @@
+import Auditing
 import CommandLine
 
 extension CommandTable {
@@ -23,6 +24,12 @@ extension CommandTable {
                 value: .init("PREDICTOR", fallback: "what the policy's guarantee is about: interval,ratio=0.25 for a-max and a-min, else oracle")),
             Option(
                 "nodes", "Nodes of the search for the optimum of an instance.", value: .init("N", .integer(0...10_000_000), fallback: "200")),
+            Option(
+                "family", "Instances of one family alone, without constructions and search; study-… are those of 2502.07115 at their size.",
+                value: .init("FAMILY", .choice(InstanceFamily.allCases.map(\.rawValue) + PublishedStudy.allCases.map(\.rawValue)))),
+            Option(
+                "requests", "Only the first requests of each instance of a study: smaller ones can be solved.",
+                value: .init("N", .integer(1...100), fallback: "all")),
             Option("cluster", "Search a small cluster's workload by runs, also for a scheduling policy."),
             Option(
                 "save", "Save what refutes a guarantee, else the worst that was found.", value: .init("FILE", completion: .files([".csv", ".yaml"]))),
@@ -35,6 +42,7 @@ extension CommandTable {
         examples: [
             Note("testbed audit mc-sf --instances 1000", "Is MC-SF's guarantee kept?"),
             Note("testbed audit a-max --predictor interval,ratio=0.1 --save worst.csv", "How bad it is when lengths are known to a factor of ten"),
+            Note("testbed audit mc-sf --family study-at-start --requests 10", "How far MC-SF is from the optimum on average"),
             Note("testbed audit a-min --replay worst.csv", "What another policy makes of that"),
             Note("testbed audit round-robin --replay Topologies/adversarial/round-robin.yaml", "A workload on which turns fail"),
         ])

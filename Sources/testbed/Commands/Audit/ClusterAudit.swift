@@ -29,8 +29,8 @@ struct ClusterAudit {
     }
 
     func run() throws -> Int32 {
-        if command.text("predictor") != nil || command.integer("nodes") != nil {
-            throw PolicyAudit.Misuse(text: "found --predictor or --nodes with runs of a cluster, expected them with instances only")
+        if command.text("predictor") != nil || command.integer("nodes") != nil || command.text("family") != nil {
+            throw PolicyAudit.Misuse(text: "found --predictor, --nodes or --family with runs of a cluster, expected them with instances only")
         }
         if let path = command.text("replay") { return try replay(path) }
         let save = command.text("save")

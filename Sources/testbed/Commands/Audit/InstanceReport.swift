@@ -20,11 +20,13 @@ enum InstanceReport {
     private static func text(_ report: AuditReport, seed: UInt64, told: String, _ style: Style) -> String {
         var lines = ["\(report.policy)  \(Figures.count(Int64(report.instances))) instances, told: \(told), seed \(seed)", ""]
         var table = TextTable([
-            .init("instances"), .init("number", .right), .init("proved", .right), .init("mean ratio", .right), .init("worst ratio", .right),
+            .init("instances"), .init("number", .right), .init("proved", .right), .init("optimal", .right), .init("mean ratio", .right),
+            .init("at most", .right), .init("worst ratio", .right), .init("at most", .right),
         ])
         for origin in report.origins {
             table.add([
-                origin.name, Figures.count(Int64(origin.instances)), Figures.count(Int64(origin.proved)), figure(origin.mean), figure(origin.worst),
+                origin.name, Figures.count(Int64(origin.instances)), Figures.count(Int64(origin.proved)), Figures.count(Int64(origin.exact)),
+                figure(origin.mean), figure(origin.meanAtMost), figure(origin.worst), figure(origin.worstAtMost),
             ])
         }
         lines += table.lines(style: style)
@@ -123,7 +125,9 @@ enum InstanceReport {
                 report.origins.map {
                     [
                         "name": .string($0.name), "instances": .integer(Int64($0.instances)), "proved": .integer(Int64($0.proved)),
-                        "mean_ratio": .number(orNull: finite($0.mean)), "worst_ratio": .number(orNull: finite($0.worst)),
+                        "optimal": .integer(Int64($0.exact)), "mean_ratio": .number(orNull: finite($0.mean)),
+                        "mean_ratio_at_most": .number(orNull: finite($0.meanAtMost)), "worst_ratio": .number(orNull: finite($0.worst)),
+                        "worst_ratio_at_most": .number(orNull: finite($0.worstAtMost)),
                     ]
                 }),
             "guarantees": .array(

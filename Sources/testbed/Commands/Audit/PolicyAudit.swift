@@ -54,6 +54,9 @@ enum PolicyAudit {
         }
         var effort = Audit.Effort(instances: Int(command.integer("instances") ?? 200))
         if let nodes = command.integer("nodes") { effort.limits.nodes = Int(nodes) }
+        if command.integer("requests") != nil, command.text("family").flatMap(PublishedStudy.init(rawValue:)) == nil {
+            throw Misuse(text: "found --requests without --family study-at-start or study-arrivals, expected it with one of them")
+        }
         if let path = command.text("replay") {
             guard command.text("save") == nil else { throw Misuse(text: "found --save with --replay, expected one of them") }
             let instance = try InstanceFile.read(path)
@@ -62,9 +65,19 @@ enum PolicyAudit {
         }
         if let path = command.text("save") { try writable(path) }
         var progress = AuditProgress(isQuiet: command.has("quiet"))
-        let report = try Audit.run(policy, effort: effort, seed: seed) { count in
+        let onProgress: (Int) -> Bool = { count in
             progress.draw("\(count) instances")
             return true
+        }
+        let report: AuditReport
+        if let family = command.text("family") {
+            let requests = command.integer("requests").map { Int($0) }
+            guard let found = try Audit.run(policy, family: family, requests: requests, effort: effort, seed: seed, onProgress: onProgress) else {
+                throw Misuse(text: "--family: found '\(family)', expected a family of instances")
+            }
+            report = found
+        } else {
+            report = try Audit.run(policy, effort: effort, seed: seed, onProgress: onProgress)
         }
         progress.clear()
         if let path = command.text("save"), let exhibit = report.exhibit { try ResultFile.write(InstanceFile.text(exhibit.instance), to: path) }
