@@ -28,6 +28,7 @@ extension ProcessRun {
         try hosts.receive()
         for node in hosts.talkative where children.indices.contains(node) { try readControl(of: node) }
         for node in hosts.takeEnded() where children.indices.contains(node) { childEnded(node) }
+        if !isStopping, let loss = hosts.loss { stop(.failed(loss)) }
     }
 
     /// Takes the next packet of a node. One that cannot be read ends the node, and not the run.

@@ -91,7 +91,9 @@ public struct Run {
                 plan: plan, layout: layout, folder: folder, executable: executable, events: events, cluster: cluster,
                 hosts: hosts, onStatus: onStatus)
             run.onWait = onWait
-            outcome = run.run()
+            let ending = run.run()
+            // When everybody goes at once, the run may have come to its end with the last of them.
+            outcome = ending == .finished ? hosts?.loss.map { .failed($0) } ?? ending : ending
             (grants, startUp) = (run.grantCount, run.startUp)
             faults = run.faults
             try MergedParts(folder: folder, layout: layout).merge(into: records)

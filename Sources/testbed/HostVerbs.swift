@@ -9,27 +9,40 @@ extension CommandTable {
     /// Options of `up`.
     static let hostOptions = [
         Option(
+            "on", "Have an engine for clusters run the nodes: a task of one Slurm allocation for each host of the topology, by srun.",
+            value: .init("ENGINE", .choice(["slurm"]), fallback: "on this host")),
+        Option(
             "listen", "Start no node, but wait here until somebody has joined for each ('testbed join'), such as tcp://10.0.0.5:7000.",
             value: .init("ENDPOINT", .checked(listenProblem))),
         Option(
             "keys",
-            "With --listen: the folder with the run's keys, or the launcher's file; a folder that is not there is made, and removed at the end.",
+            "With --listen or --on: the folder with the run's keys, or the launcher's file; a folder that is not there is made, and removed at the end.",
             value: .init("PATH", completion: .files([]))),
-        Option("patience", "With --listen: how long a host may be silent before its node counts as killed.", value: time("10s")),
+        Option("patience", "With --listen or --on: how long a host may be silent before its node counts as killed.", value: time("10s")),
     ]
 
     private static let export = Verb(
-        "export", "Write the same cluster for an engine that runs containers",
+        "export", "Write the same cluster for an engine that runs containers or batch jobs",
         description: [
             "compose: a container a node, by its name, and one for the launcher, for 'docker compose up'. Without --out it prints the file for a topology "
-                + "that the image holds; with --out the folder has all that is needed: docker-compose.yml, the topology, its files, and new keys."
+                + "that the image holds; with --out the folder has all that is needed: docker-compose.yml, the topology, its files, and new keys.",
+            "kubernetes: a StatefulSet with a headless Service for each pool and for the controller, and Jobs for the client and for the launcher, in a "
+                + "namespace of their own: cluster.yaml, keys.yaml with new keys, and collect.yaml to get at the records. Without --out it prints the first.",
+            "slurm: a batch script with a task for each host of the topology, and the topology with its files. 'testbed up FILE --on slurm' needs none of it.",
         ],
         positionals: [
-            Positional("ENGINE", "What it is for.", kind: .choice(["compose"])),
+            Positional("ENGINE", "What it is for.", kind: .choice(["compose", "kubernetes", "slurm"])),
             Positional("FILE", "The topology.", completion: .command("topologies --names", files: endings)),
         ],
-        options: [Option("out", "Folder for the files; made if missing.", short: "o", value: .init("DIR", completion: .directories)), set, faults],
-        examples: [Note("testbed export compose pd-4x8 -o cluster", "Write a cluster that 'docker compose up' in that folder runs")])
+        options: [
+            Option("out", "Folder for the files; made if missing.", short: "o", value: .init("DIR", completion: .directories)),
+            Option("leader-worker-set", "With kubernetes: pools whose workers compute together become LeaderWorkerSets (leaderworkerset.x-k8s.io)."),
+            set, faults,
+        ],
+        examples: [
+            Note("testbed export compose pd-4x8 -o cluster", "Write a cluster that 'docker compose up' in that folder runs"),
+            Note("testbed export kubernetes moe-ep8 --leader-worker-set -o cluster", "Write one for 'kubectl apply'"),
+        ])
 
     private static let join = Verb(
         "join", "Be the host of nodes of a cluster that another host has brought up with --listen",

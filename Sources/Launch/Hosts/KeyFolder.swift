@@ -15,8 +15,13 @@ public enum KeyFolder {
             throw FolderError(description: "\(folder): found a folder with something in it, expected room for keys")
         }
         chmod(folder, 0o700)
+        for (name, text) in try texts(for: plan) { try write(text, to: path(folder, of: name)) }
+    }
+
+    /// New keys as texts of key files, by their owners' names: the launcher's first.
+    public static func texts(for plan: ClusterPlan) throws -> [(name: String, text: String)] {
         let (launcher, nodes) = try KeyFile.make(for: ClusterLayout(plan).nodes.map(\.name))
-        for file in [launcher] + nodes { try write(Array(file.text.utf8), to: path(folder, of: file.name)) }
+        return ([launcher] + nodes).map { ($0.name, $0.text) }
     }
 
     /// Whether there is anything at a path.
@@ -32,7 +37,9 @@ public enum KeyFolder {
     /// Removes a folder of keys.
     public static func remove(_ folder: String) { Files.remove(folder) }
 
-    private static func write(_ bytes: [UInt8], to path: String) throws(SystemError) {
+    /// Writes a text to a new file that its owner alone reads.
+    public static func write(_ text: String, to path: String) throws(SystemError) {
+        let bytes = Array(text.utf8)
         let descriptor = testbed_open(path, O_WRONLY | O_CREAT | O_EXCL, 0o600)
         guard descriptor >= 0 else { throw SystemError("make \(path)", code: errno) }
         defer { close(descriptor) }

@@ -40,7 +40,10 @@ public final class RemoteHosts {
     private var nextBeat: Int64 = 0
     /// Messages of nobody who has a seat.
     private var strays: Int64 = 0
+    private var isDismissed = false
     private let log: (String) -> Void
+    /// What has brought the hosts up, and ends with them; `nil` when each was started by somebody else.
+    public var starter: HostStarter?
     private static let beatInterval: Int64 = 500_000_000
 
     /// - Parameters:
@@ -89,6 +92,12 @@ public final class RemoteHosts {
     func takeEnded() -> [Int] {
         defer { ended.removeAll() }
         return ended
+    }
+
+    /// Why the run has nobody any more to go on with; `nil` while it has.
+    var loss: String? {
+        if let end = starter?.end { return "\(end) before the run was over" }
+        return hasBegun && seats.allSatisfy { $0.session == nil } ? "every host is lost" : nil
     }
 
     /// Whether a node's host is there.
@@ -251,8 +260,17 @@ public final class RemoteHosts {
             if let session = seats[node].session { _ = try? router.send(.dismiss(reason: ""), to: session, waits: false) }
             seats[node].session = nil
         }
+        guard !isDismissed else { return }
+        isDismissed = true
         if router.refusals > 0 { log("turned away \(router.refusals) who had no key of this run") }
         if strays > 0 { log("dropped \(strays) messages of nodes that had been given up") }
+    }
+
+    /// Sees off who is there, and what has brought the hosts up.
+    public func finish() {
+        let isWhole = missing.isEmpty || hasBegun
+        dismiss()
+        starter?.finish(within: isWhole ? 10_000_000_000 : 0)
     }
 
     /// For the manifest: where the nodes were, and how far their clocks were from this one's.

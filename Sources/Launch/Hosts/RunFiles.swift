@@ -35,14 +35,23 @@ public struct RunFiles {
     static let topologyName = "topology.yaml"
     static let peersName = "peers"
 
+    /// All of them, the topology first.
+    public func contents() throws -> [(name: String, bytes: [UInt8])] {
+        var files = [(name: Self.topologyName, bytes: topology)] + tables
+        if let trace { files.append((trace.name, try read(trace.path))) }
+        return files
+    }
+
     /// Writes all of them to a folder, which is made if missing. Answers their names, the topology's first.
     public func write(to folder: String) throws -> [String] {
         try Files.makeDirectories(folder)
-        var files = [(Self.topologyName, topology)] + tables.map { ($0.name, $0.bytes) }
-        if let trace { files.append((trace.name, try read(trace.path))) }
+        let files = try contents()
         for (name, bytes) in files { try Files.write(bytes, to: folder + "/" + name) }
-        return files.map(\.0)
+        return files.map(\.name)
     }
+
+    /// Makes a folder, and those that it is in.
+    public static func makeFolder(_ folder: String) throws { try Files.makeDirectories(folder) }
 
     /// Writes a text to a file.
     public static func write(_ text: String, to path: String) throws { try Files.write(Array(text.utf8), to: path) }

@@ -113,7 +113,7 @@ private func freePort(_ host: String) throws(SystemError) -> Int {
 }
 
 /// This host's name.
-private func hostName() -> String {
+public func hostName() -> String {
     var name = [CChar](repeating: 0, count: 256)
     guard gethostname(&name, name.count - 1) == 0 else { return "localhost" }
     return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)

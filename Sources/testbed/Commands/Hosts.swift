@@ -1,5 +1,7 @@
 import Cluster
 import CommandLine
+import Export
+import Glibc
 import Launch
 import Quantities
 import TopologyFile
@@ -49,26 +51,50 @@ enum Hosts {
 
     /// The hosts of a run with `--listen`, and the folder of keys that goes with it; `nil` for a run on this host.
     static func listen(_ plan: ClusterPlan, _ command: ParsedCommand) throws -> (hosts: RemoteHosts, madeKeys: String?)? {
-        guard let endpoint = command.text("listen"), let path = command.text("keys") else { return nil }
+        let isOnSlurm = command.text("on") == "slurm"
+        guard let endpoint = command.text("listen") ?? (isOnSlurm ? "tcp://0.0.0.0:*" : nil),
+            let path = command.text("keys") ?? (isOnSlurm ? ".testbed-keys-\(getpid())-\(monotonicNow())" : nil)
+        else { return nil }
         let isNew = !KeyFolder.exists(path)
         if isNew { try KeyFolder.make(path, for: plan) }
-        let keys = try KeyFolder.read(path, for: KeyFile.launcher).file
-        let hosts = try RemoteHosts(
-            plan: plan, keys: keys, listen: endpoint, patience: command.text("patience").flatMap(time) ?? 10 * nanosecondsPerSecond,
-            version: Version.text, log: warn)
-        warn("listening at \(hosts.endpoint)")
-        return (hosts, isNew ? path : nil)
+        do {
+            let keys = try KeyFolder.read(path, for: KeyFile.launcher).file
+            let hosts = try RemoteHosts(
+                plan: plan, keys: keys, listen: endpoint, patience: command.text("patience").flatMap(time) ?? 10 * nanosecondsPerSecond,
+                version: Version.text, log: warn)
+            warn("listening at \(hosts.endpoint)")
+            if isOnSlurm { hosts.starter = try startTasks(plan, hosts, keys: path) }
+            return (hosts, isNew ? path : nil)
+        } catch {
+            if isNew { KeyFolder.remove(path) }
+            throw error
+        }
+    }
+
+    /// Has Slurm start the nodes' hosts: as an allocation of their own, or within the one that this process is in.
+    private static func startTasks(_ plan: ClusterPlan, _ hosts: RemoteHosts, keys: String) throws -> HostStarter {
+        guard let executable = ownExecutable() else { throw SystemError("cannot find the program's own file") }
+        let port = hosts.endpoint.split(separator: ":").last ?? ""
+        let launcher = hosts.endpoint.hasPrefix("tcp://0.0.0.0:") ? "tcp://\(hostName()):\(port)" : hosts.endpoint
+        let command = SlurmTasks(plan).command(executable: executable, launcher: launcher, keys: absolute(keys))
+        do { return try HostStarter(command) } catch { throw SystemError("\(error); --on slurm needs Slurm's commands") }
+    }
+
+    private static func absolute(_ path: String) -> String {
+        guard !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return path }
+        defer { free(folder) }
+        return String(cString: folder) + "/" + path
     }
 
     /// What does not go together; `nil` for nothing.
     static func misuse(_ command: ParsedCommand, _ plan: ClusterPlan) -> String? {
-        guard command.has("listen") || command.text("listen") != nil else {
+        guard let way = ["on", "listen"].first(where: { command.text($0) != nil }) else {
             return ["keys", "patience"].first { command.text($0) != nil }.map { "found --\($0) without --listen, expected both or none" }
         }
-        if command.text("keys") == nil { return "found --listen without --keys, expected both" }
-        if plan.asksPrograms { return "--listen: \(ExternalPrograms.refusal)" }
-        if command.has("detach") { return "found --listen with --detach, expected one of them" }
-        return plan.clock == .inproc ? "--listen: found the clock 'inproc', expected virtual or wall" : nil
+        if way == "listen", command.text("keys") == nil { return "found --listen without --keys, expected both" }
+        if plan.asksPrograms { return "--\(way): \(ExternalPrograms.refusal)" }
+        if command.has("detach") { return "found --\(way) with --detach, expected one of them" }
+        return plan.clock == .inproc ? "--\(way): found the clock 'inproc', expected virtual or wall" : nil
     }
 
     // MARK: - Values

@@ -82,7 +82,10 @@ enum Up {
         guard let executable = ownExecutable() else { return fail("cannot find the program's own file", code: 1) }
         var run = Run(plan: plan, out: command.text("out"), executable: executable, version: Version.text)
         let hosts = try Hosts.listen(plan, command)
-        defer { if let folder = hosts?.madeKeys { KeyFolder.remove(folder) } }
+        defer {
+            hosts?.hosts.finish()
+            if let folder = hosts?.madeKeys { KeyFolder.remove(folder) }
+        }
         run.hosts = hosts?.hosts
         run.onWait = warn
         let result = try run.execute { status in
