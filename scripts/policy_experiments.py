@@ -465,8 +465,30 @@ def saturation_row(point, options, run, records):
     }
 
 
+# MARK: Routing to workers that do not wait for each other
+
+ROUTINGS = ("round-robin", "random", "power-of-two", "join-shortest-queue", "least-kv", "least-work", "online-lp", "{policy: bf-io, horizon: 20}",
+            "balance-route")
+
+
+def routing():
+    for load in (0.5, 0.8, 0.95):
+        yield {"workload": "conversations", "load": load}
+
+
+def routing_row(point, options):
+    """`colo-8` at shares of the 75 requests/s at which it saturates, lengths known to half of them."""
+    rate = 75 * point["load"]
+    settings = {"workload": f"{{arrivals: {{poisson: {rate:.3f}/s}}, {CONVERSATIONS}, requests: 2500}}", "predictor": "{name: noisy, error: 0.5}"}
+    rows = []
+    for metric, figure in (("e2e_s.mean", "mean latency s"), ("ttft_s.p99", "p99 TTFT s")):
+        found = compare(options, "colo-8", metric, {"controller.routing": ROUTINGS}, settings, baseline="join-shortest-queue")
+        rows += compared(point, found, figure)
+    return rows
+
+
 EXPERIMENTS = {
     "mc-sf": (mc_sf, mc_sf_row, None), "sorted-f": (sorted_f, sorted_f_row, None), "a-min": (a_min, a_min_row, None),
     "wait": (wait, wait_row, None), "bf-io": (bf_io, bf_io_row, bf_io_end), "balance-route": (balance_route, balance_route_row, None),
-    "trail": (trail, trail_row, None), "saturation": (saturation, saturation_row, None),
+    "routing": (routing, routing_row, None), "trail": (trail, trail_row, None), "saturation": (saturation, saturation_row, None),
 }

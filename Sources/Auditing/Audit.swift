@@ -142,12 +142,14 @@ public struct AuditReport: Sendable {
         public var exact = 0
         fileprivate var sum = 0.0
         fileprivate var sumAtMost = 0.0
-        /// The largest ratio to the best schedule known, and to the bound: the largest ratio to the optimum is between them.
+        /// The largest ratio to the best schedule known; that to the optimum is between this and the next.
         public var worst = 0.0
+        /// The largest ratio to the bound.
         public var worstAtMost = 0.0
 
-        /// Mean ratios of those that came to an end, to the best schedule known and to the bound.
+        /// Mean ratio to the best schedule known, of those that came to an end.
         public var mean: Double { instances > 0 ? sum / Double(instances) : 0 }
+        /// Mean ratio to the bound.
         public var meanAtMost: Double { instances > 0 ? sumAtMost / Double(instances) : 0 }
 
         fileprivate mutating func take(_ finding: Finding) {

@@ -184,3 +184,46 @@ private func broken<Policy: SchedulingPolicy>(_ type: Policy.Type, _ guarantees:
         }
     }
 }
+
+@Suite struct StudyTests {
+    @Test(arguments: PublishedStudy.allCases)
+    func instancesAreOfTheStudysSize(study: PublishedStudy) throws {
+        var random = RandomStream(seed: 7, stream: 1)
+        let teller = try #require(Teller(PolicyChoice("oracle"), seed: 1))
+        var counts: Set<Int> = []
+        for _ in 0..<200 {
+            let instance = study.draw(&random, teller)
+            counts.insert(instance.requests.count)
+            #expect(instance.unit.problem == nil && (30...50).contains(instance.memory) && instance.meets(.exactPredictions))
+            #expect(instance.requests.allSatisfy { (1...5).contains($0.unit.prompt) })
+            switch study {
+            case .atStart: #expect((40...60).contains(instance.requests.count) && instance.meets(.allAtStart))
+            case .arrivals: #expect(instance.unit.lastArrival < 60)
+            }
+        }
+        #expect(counts.count > 15)
+    }
+
+    /// The shorter instance is the beginning of the longer one, so that sizes can be compared.
+    @Test func firstRequestsAreThoseOfTheWholeInstance() throws {
+        let teller = try #require(Teller(PolicyChoice("oracle"), seed: 1))
+        var (one, other) = (RandomStream(seed: 3, stream: 1), RandomStream(seed: 3, stream: 1))
+        for _ in 0..<20 {
+            let whole = PublishedStudy.arrivals.draw(&one, teller)
+            let part = PublishedStudy.arrivals.draw(&other, teller, requests: 7)
+            #expect(part.memory == whole.memory && part.requests == Array(whole.requests.prefix(7)))
+        }
+    }
+
+    @Test func figuresOfOneFamilyAgreeWithEachOther() throws {
+        let effort = Audit.Effort(instances: 12, changes: 0, limits: .init(nodes: 50, orders: 100))
+        let policy = try audited("mc-sf")
+        let found = try #require(try Audit.run(policy, family: "study-at-start", requests: 4, effort: effort, seed: 2))
+        #expect(found.origins.map(\.name) == ["study-at-start"])
+        let origin = found.origins[0]
+        #expect(origin.instances == 12 && origin.exact <= origin.instances && origin.proved <= origin.instances)
+        #expect(1 <= origin.mean && origin.mean <= origin.meanAtMost && origin.mean <= origin.worst && origin.worst <= origin.worstAtMost)
+        if origin.proved == 12 { #expect(origin.mean == origin.meanAtMost && origin.worst == origin.worstAtMost) }
+        #expect(try Audit.run(policy, family: "no such family", effort: effort, seed: 2) == nil)
+    }
+}
