@@ -47,6 +47,11 @@ public final class Doorkeeper: @unchecked Sendable {
 
     /// Begins. It ends with `zmq_ctx_shutdown` of its context, which `join` waits for.
     func start() throws(SystemError) {
+        // Signals are for the thread that waits for them: any other one would end the process.
+        var (all, before) = (sigset_t(), sigset_t())
+        sigfillset(&all)
+        pthread_sigmask(SIG_SETMASK, &all, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
         let code = pthread_create(
             &thread, nil,
             { argument in
