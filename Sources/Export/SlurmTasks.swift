@@ -34,7 +34,8 @@ public struct SlurmTasks: Sendable {
     ///   - keys: the folder of keys, which those hosts see.
     public func command(executable: String, launcher: String, keys: String) -> [String] {
         [
-            "srun", "--job-name=\(jobName)", "--ntasks=\(tasks.count)", "--overcommit", "--no-kill", "--kill-on-bad-exit=0", "--wait=0", "--input=none",
+            "srun", "--job-name=\(jobName)", "--ntasks=\(tasks.count)", "--overcommit", "--no-kill", "--kill-on-bad-exit=0", "--wait=0",
+            "--input=none",
             "--label", "sh", "-c", script(executable: executable, launcher: launcher, keys: keys),
         ]
     }
