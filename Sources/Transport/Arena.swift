@@ -42,9 +42,12 @@ final class Arena {
         return chunk.baseAddress
     }
 
-    /// A structure of its own; initialise it before use.
-    func make<Value>(_ type: Value.Type) -> UnsafeMutablePointer<Value>? {
-        take(MemoryLayout<Value>.size)?.bindMemory(to: type, capacity: 1)
+    /// A structure of its own, as the function that protobuf-c made for it initialises it.
+    @inline(__always)
+    func make<Value>(_ initialize: (UnsafeMutablePointer<Value>?) -> Void) -> UnsafeMutablePointer<Value>? {
+        guard let made = take(MemoryLayout<Value>.size)?.bindMemory(to: Value.self, capacity: 1) else { return nil }
+        initialize(made)
+        return made
     }
 
     /// An array of its own.

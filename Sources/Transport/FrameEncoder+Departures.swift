@@ -35,11 +35,10 @@ extension FrameEncoder {
 
     private func pack(_ leaving: Leaving) -> UnsafeMutablePointer<Testbed__Leaving>? {
         let count = leaving.running.count
-        guard let packed = arena.make(Testbed__Leaving.self), let ids = arena.array(Int64.self, count: count),
+        guard let packed = arena.make(testbed__leaving__init), let ids = arena.array(Int64.self, count: count),
             let streams = arena.array(Int32.self, count: count), let cached = arena.array(Int32.self, count: count),
             let produced = arena.array(Int32.self, count: count)
         else { return nil }
-        testbed__leaving__init(packed)
         packed.pointee.deadline = leaving.deadline
         for (place, request) in leaving.running.enumerated() {
             ids[place] = request.id
@@ -53,8 +52,7 @@ extension FrameEncoder {
     }
 
     private func packHandback(_ id: Int64, _ stream: Int32, _ holder: Int32) -> UnsafeMutablePointer<Testbed__Handback>? {
-        guard let packed = arena.make(Testbed__Handback.self) else { return nil }
-        testbed__handback__init(packed)
+        guard let packed = arena.make(testbed__handback__init) else { return nil }
         packed.pointee.id = id
         packed.pointee.stream = stream
         packed.pointee.holder = holder
@@ -63,10 +61,9 @@ extension FrameEncoder {
 
     private func pack(_ evacuation: Evacuation) -> UnsafeMutablePointer<Testbed__Evacuation>? {
         let count = evacuation.moves.count
-        guard let packed = arena.make(Testbed__Evacuation.self), let ids = arena.array(Int64.self, count: count),
+        guard let packed = arena.make(testbed__evacuation__init), let ids = arena.array(Int64.self, count: count),
             let streams = arena.array(Int32.self, count: count), let nodes = arena.array(Int32.self, count: count)
         else { return nil }
-        testbed__evacuation__init(packed)
         packed.pointee.start = evacuation.start
         for (place, move) in evacuation.moves.enumerated() { (ids[place], streams[place], nodes[place]) = (move.id, move.stream, move.node) }
         (packed.pointee.n_ids, packed.pointee.n_streams, packed.pointee.n_nodes) = (count, count, count)
@@ -75,16 +72,14 @@ extension FrameEncoder {
     }
 
     private func pack(_ cache: MovedCache) -> UnsafeMutablePointer<Testbed__Moved>? {
-        guard let packed = arena.make(Testbed__Moved.self), let request = pack(cache.request) else { return nil }
-        testbed__moved__init(packed)
+        guard let packed = arena.make(testbed__moved__init), let request = pack(cache.request) else { return nil }
         packed.pointee.request = request
         packed.pointee.cached = cache.cached
         return packed
     }
 
     private func packWait(_ time: Int64) -> UnsafeMutablePointer<Testbed__Wait>? {
-        guard let packed = arena.make(Testbed__Wait.self) else { return nil }
-        testbed__wait__init(packed)
+        guard let packed = arena.make(testbed__wait__init) else { return nil }
         packed.pointee.time = time
         return packed
     }

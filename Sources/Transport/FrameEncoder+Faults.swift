@@ -28,8 +28,7 @@ extension FrameEncoder {
     }
 
     private func pack(_ routed: Routed) -> UnsafeMutablePointer<Testbed__Routed>? {
-        guard let packed = arena.make(Testbed__Routed.self) else { return nil }
-        testbed__routed__init(packed)
+        guard let packed = arena.make(testbed__routed__init) else { return nil }
         packed.pointee.id = routed.id
         packed.pointee.stream = routed.stream
         packed.pointee.node = routed.node
@@ -38,16 +37,14 @@ extension FrameEncoder {
     }
 
     private func pack(_ fence: Fence) -> UnsafeMutablePointer<Testbed__Fence>? {
-        guard let packed = arena.make(Testbed__Fence.self) else { return nil }
-        testbed__fence__init(packed)
+        guard let packed = arena.make(testbed__fence__init) else { return nil }
         packed.pointee.node = fence.node
         packed.pointee.before = fence.before
         return packed
     }
 
     func packNotice() -> UnsafeMutablePointer<Testbed__Notice>? {
-        guard let packed = arena.make(Testbed__Notice.self) else { return nil }
-        testbed__notice__init(packed)
+        guard let packed = arena.make(testbed__notice__init) else { return nil }
         return packed
     }
 }

@@ -6,8 +6,7 @@ import Quantities
 /// Messages between the ranks of a gang.
 extension FrameEncoder {
     func pack(_ message: LayerMessage) -> UnsafeMutablePointer<Testbed__Layer>? {
-        guard let packed = arena.make(Testbed__Layer.self) else { return nil }
-        testbed__layer__init(packed)
+        guard let packed = arena.make(testbed__layer__init) else { return nil }
         packed.pointee.iteration = message.iteration
         packed.pointee.start = message.start
         packed.pointee.follows = message.follows ? 1 : 0
@@ -34,16 +33,14 @@ extension FrameEncoder {
     }
 
     func packWake(_ start: Instant, epoch: Int32) -> UnsafeMutablePointer<Testbed__Wake>? {
-        guard let packed = arena.make(Testbed__Wake.self) else { return nil }
-        testbed__wake__init(packed)
+        guard let packed = arena.make(testbed__wake__init) else { return nil }
         packed.pointee.start = start
         packed.pointee.epoch = epoch
         return packed
     }
 
     private func pack(_ leg: LayerLeg) -> UnsafeMutablePointer<Testbed__Leg>? {
-        guard let packed = arena.make(Testbed__Leg.self), let counts = narrow(leg.counts) else { return nil }
-        testbed__leg__init(packed)
+        guard let packed = arena.make(testbed__leg__init), let counts = narrow(leg.counts) else { return nil }
         packed.pointee.kind = UInt32(leg.kind.rawValue)
         packed.pointee.step = UInt32(bitPattern: leg.step)
         packed.pointee.head = leg.flight.head
@@ -62,8 +59,7 @@ extension FrameEncoder {
     }
 
     private func pack(_ end: IterationEnd) -> UnsafeMutablePointer<Testbed__IterationEnd>? {
-        guard let packed = arena.make(Testbed__IterationEnd.self), let counters = pack(end.counters) else { return nil }
-        testbed__iteration_end__init(packed)
+        guard let packed = arena.make(testbed__iteration_end__init), let counters = pack(end.counters) else { return nil }
         packed.pointee.finish = end.finish
         packed.pointee.is_empty = end.isEmpty ? 1 : 0
         packed.pointee.counters = counters
@@ -72,12 +68,11 @@ extension FrameEncoder {
 
     private func pack(_ sheet: LoadSheet, _ group: Int32) -> UnsafeMutablePointer<Testbed__Sheet>? {
         let wordCount = LayerWords.perPart * sheet.parts.count
-        guard let packed = arena.make(Testbed__Sheet.self), let words = arena.array(Int64.self, count: wordCount) else { return nil }
+        guard let packed = arena.make(testbed__sheet__init), let words = arena.array(Int64.self, count: wordCount) else { return nil }
         for (place, part) in sheet.parts.enumerated() { LayerWords.write(part, to: words + LayerWords.perPart * place) }
         guard let parts = pack(narrow(UnsafeBufferPointer(start: words, count: wordCount))), let counts = pack(copy(sheet.packed)),
             let counters = pack(sheet.counters)
         else { return nil }
-        testbed__sheet__init(packed)
         packed.pointee.group = UInt32(bitPattern: group)
         packed.pointee.parts = parts
         packed.pointee.counts = counts
@@ -88,12 +83,11 @@ extension FrameEncoder {
 
     private func pack(_ verdict: LayerVerdict, start: Instant) -> UnsafeMutablePointer<Testbed__Verdict>? {
         let wordCount = LayerWords.perNote * verdict.notes.count
-        guard let packed = arena.make(Testbed__Verdict.self), let words = arena.array(Int64.self, count: wordCount) else { return nil }
+        guard let packed = arena.make(testbed__verdict__init), let words = arena.array(Int64.self, count: wordCount) else { return nil }
         for (place, note) in verdict.notes.enumerated() { LayerWords.write(note, of: start, to: words + LayerWords.perNote * place) }
         guard let notes = pack(narrow(UnsafeBufferPointer(start: words, count: wordCount))), let imbalances = pack(verdict.imbalances),
             let counters = pack(verdict.counters)
         else { return nil }
-        testbed__verdict__init(packed)
         packed.pointee.notes = notes
         packed.pointee.messages = verdict.traffic.messages
         packed.pointee.bytes = verdict.traffic.bytes
@@ -123,8 +117,7 @@ extension FrameEncoder {
     private func pack(_ numbers: [Int64]) -> UnsafeMutablePointer<Testbed__Numbers>? { pack(numbers.withUnsafeBufferPointer { narrow($0) }) }
 
     private func pack(_ numbers: NarrowNumbers?) -> UnsafeMutablePointer<Testbed__Numbers>? {
-        guard let numbers, let packed = arena.make(Testbed__Numbers.self) else { return nil }
-        testbed__numbers__init(packed)
+        guard let numbers, let packed = arena.make(testbed__numbers__init) else { return nil }
         packed.pointee.width = numbers.width
         packed.pointee.packed = numbers.data
         return packed

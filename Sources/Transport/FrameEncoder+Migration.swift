@@ -3,8 +3,7 @@ import Nodes
 
 extension FrameEncoder {
     func pack(_ step: MigrationStep) -> UnsafeMutablePointer<Testbed__Migration>? {
-        guard let packed = arena.make(Testbed__Migration.self) else { return nil }
-        testbed__migration__init(packed)
+        guard let packed = arena.make(testbed__migration__init) else { return nil }
         packed.pointee.kind = UInt32(step.kind.rawValue)
         packed.pointee.id = step.id
         packed.pointee.stream = step.stream
@@ -14,8 +13,7 @@ extension FrameEncoder {
         packed.pointee.node = step.node
         packed.pointee.born = step.born
         guard let state = step.state else { return packed }
-        guard let moved = arena.make(Testbed__Relocation.self), let request = pack(state.request) else { return nil }
-        testbed__relocation__init(moved)
+        guard let moved = arena.make(testbed__relocation__init), let request = pack(state.request) else { return nil }
         moved.pointee.request = request
         moved.pointee.generated = state.generated
         moved.pointee.computed = state.computed

@@ -14,10 +14,9 @@ public final class FrameEncoder {
         source: Int32, _ envelopes: [Envelope], body: (UnsafeRawBufferPointer) throws -> Result
     ) rethrows -> Result? {
         arena.reset()
-        guard let frame = arena.make(Testbed__Frame.self),
+        guard let frame = arena.make(testbed__frame__init),
             let list = arena.array(UnsafeMutablePointer<Testbed__Envelope>?.self, count: envelopes.count)
         else { return nil }
-        testbed__frame__init(frame)
         frame.pointee.source = UInt32(bitPattern: source)
         for (index, envelope) in envelopes.enumerated() {
             guard let packed = pack(envelope) else { return nil }
@@ -60,8 +59,7 @@ public final class FrameEncoder {
     }
 
     private func pack(_ envelope: Envelope) -> UnsafeMutablePointer<Testbed__Envelope>? {
-        guard let packed = arena.make(Testbed__Envelope.self) else { return nil }
-        testbed__envelope__init(packed)
+        guard let packed = arena.make(testbed__envelope__init) else { return nil }
         packed.pointee.sequence = envelope.sequence
         packed.pointee.sent = envelope.sent
         packed.pointee.flight = envelope.head - envelope.sent
@@ -127,8 +125,7 @@ public final class FrameEncoder {
     }
 
     func pack(_ request: Assignment) -> UnsafeMutablePointer<Testbed__Request>? {
-        guard let packed = arena.make(Testbed__Request.self) else { return nil }
-        testbed__request__init(packed)
+        guard let packed = arena.make(testbed__request__init) else { return nil }
         packed.pointee.id = request.id
         packed.pointee.stream = request.stream
         packed.pointee.prompt_tokens = request.promptTokens
@@ -144,8 +141,7 @@ public final class FrameEncoder {
     }
 
     private func pack(_ placement: Placement) -> UnsafeMutablePointer<Testbed__Placement>? {
-        guard let packed = arena.make(Testbed__Placement.self), let request = pack(placement.request) else { return nil }
-        testbed__placement__init(packed)
+        guard let packed = arena.make(testbed__placement__init), let request = pack(placement.request) else { return nil }
         packed.pointee.request = request
         packed.pointee.prefill_node = placement.prefillNode
         packed.pointee.prefill_slot = placement.prefillSlot
@@ -153,8 +149,7 @@ public final class FrameEncoder {
     }
 
     private func pack(_ load: LoadReport) -> UnsafeMutablePointer<Testbed__Load>? {
-        guard let packed = arena.make(Testbed__Load.self) else { return nil }
-        testbed__load__init(packed)
+        guard let packed = arena.make(testbed__load__init) else { return nil }
         packed.pointee.waiting_requests = load.waitingRequests
         packed.pointee.running_requests = load.runningRequests
         packed.pointee.waiting_tokens = load.waitingTokens
@@ -179,10 +174,9 @@ public final class FrameEncoder {
     }
 
     private func pack(_ tokens: [StreamToken]) -> UnsafeMutablePointer<Testbed__Tokens>? {
-        guard let packed = arena.make(Testbed__Tokens.self), let ids = arena.array(Int64.self, count: tokens.count),
+        guard let packed = arena.make(testbed__tokens__init), let ids = arena.array(Int64.self, count: tokens.count),
             let streams = arena.array(Int32.self, count: tokens.count), let indices = arena.array(Int32.self, count: tokens.count)
         else { return nil }
-        testbed__tokens__init(packed)
         for (place, token) in tokens.enumerated() {
             ids[place] = token.id
             streams[place] = token.stream
@@ -194,8 +188,7 @@ public final class FrameEncoder {
     }
 
     private func pack(_ milestone: Milestone) -> UnsafeMutablePointer<Testbed__Milestone>? {
-        guard let packed = arena.make(Testbed__Milestone.self) else { return nil }
-        testbed__milestone__init(packed)
+        guard let packed = arena.make(testbed__milestone__init) else { return nil }
         packed.pointee.id = milestone.id
         packed.pointee.stream = milestone.stream
         packed.pointee.index = milestone.index
@@ -209,16 +202,14 @@ public final class FrameEncoder {
     }
 
     func packRejected(_ id: Int64, _ stream: Int32) -> UnsafeMutablePointer<Testbed__Rejected>? {
-        guard let packed = arena.make(Testbed__Rejected.self) else { return nil }
-        testbed__rejected__init(packed)
+        guard let packed = arena.make(testbed__rejected__init) else { return nil }
         packed.pointee.id = id
         packed.pointee.stream = stream
         return packed
     }
 
     private func pack(_ cache: CacheMessage) -> UnsafeMutablePointer<Testbed__Cache>? {
-        guard let packed = arena.make(Testbed__Cache.self) else { return nil }
-        testbed__cache__init(packed)
+        guard let packed = arena.make(testbed__cache__init) else { return nil }
         packed.pointee.id = cache.id
         packed.pointee.stream = cache.stream
         packed.pointee.prefill_slot = cache.prefillSlot

@@ -18,13 +18,11 @@ final class QuestionEncoder {
     /// The bytes of a question, until the next one; `nil` when it does not fit in memory.
     func encode(_ question: Question, sequence: UInt64) -> UnsafeRawBufferPointer? {
         arena.reset()
-        guard let packed = arena.make(Testbed__Policy__Question.self) else { return nil }
-        testbed__policy__question__init(packed)
+        guard let packed = arena.make(testbed__policy__question__init) else { return nil }
         packed.pointee.sequence = sequence
         switch question {
         case .begin(let node, let decision, let seed, let born):
-            guard let begin = arena.make(Testbed__Policy__Begin.self), let node = text(node), let decision = text(decision) else { return nil }
-            testbed__policy__begin__init(begin)
+            guard let begin = arena.make(testbed__policy__begin__init), let node = text(node), let decision = text(decision) else { return nil }
             begin.pointee.version = Self.version
             begin.pointee.node = node
             begin.pointee.decision = decision
@@ -33,16 +31,14 @@ final class QuestionEncoder {
             packed.pointee.body_case = TESTBED__POLICY__QUESTION__BODY_BEGIN
             packed.pointee.begin = begin
         case .route(let request, let workers):
-            guard let route = arena.make(Testbed__Policy__Route.self) else { return nil }
-            testbed__policy__route__init(route)
+            guard let route = arena.make(testbed__policy__route__init) else { return nil }
             guard let request = pack(request), let workers = list(workers, pack) else { return nil }
             route.pointee.request = request
             (route.pointee.n_workers, route.pointee.workers) = workers
             packed.pointee.body_case = TESTBED__POLICY__QUESTION__BODY_ROUTE
             packed.pointee.route = route
         case .admit(let waiting, let engine):
-            guard let admit = arena.make(Testbed__Policy__Admit.self) else { return nil }
-            testbed__policy__admit__init(admit)
+            guard let admit = arena.make(testbed__policy__admit__init) else { return nil }
             guard let engine = pack(engine), let waiting = list((0..<waiting.count).lazy.map { waiting[$0] }, pack) else { return nil }
             admit.pointee.engine = engine
             (admit.pointee.n_waiting, admit.pointee.waiting) = waiting
@@ -81,8 +77,7 @@ final class QuestionEncoder {
     }
 
     private func pack(_ prediction: Prediction) -> UnsafeMutablePointer<Testbed__Policy__Prediction>? {
-        guard let packed = arena.make(Testbed__Policy__Prediction.self) else { return nil }
-        testbed__policy__prediction__init(packed)
+        guard let packed = arena.make(testbed__policy__prediction__init) else { return nil }
         packed.pointee.is_known = prediction.isKnown ? 1 : 0
         packed.pointee.expected = prediction.expected
         packed.pointee.lower = prediction.lower
@@ -91,8 +86,7 @@ final class QuestionEncoder {
     }
 
     private func pack(_ request: RequestView) -> UnsafeMutablePointer<Testbed__Policy__Request>? {
-        guard let packed = arena.make(Testbed__Policy__Request.self) else { return nil }
-        testbed__policy__request__init(packed)
+        guard let packed = arena.make(testbed__policy__request__init) else { return nil }
         packed.pointee.id = request.id
         packed.pointee.prompt_tokens = request.promptTokens
         packed.pointee.priority = request.priority
@@ -105,10 +99,9 @@ final class QuestionEncoder {
     }
 
     private func pack(_ worker: WorkerView) -> UnsafeMutablePointer<Testbed__Policy__Worker>? {
-        guard let packed = arena.make(Testbed__Policy__Worker.self), let requests = numbers(worker.endingRequests),
+        guard let packed = arena.make(testbed__policy__worker__init), let requests = numbers(worker.endingRequests),
             let tokens = numbers(worker.endingTokens)
         else { return nil }
-        testbed__policy__worker__init(packed)
         packed.pointee.node = worker.traits.node
         packed.pointee.prefills = worker.traits.prefills ? 1 : 0
         packed.pointee.decodes = worker.traits.decodes ? 1 : 0
@@ -137,8 +130,7 @@ final class QuestionEncoder {
     }
 
     private func pack(_ request: QueuedRequest) -> UnsafeMutablePointer<Testbed__Policy__Waiting>? {
-        guard let packed = arena.make(Testbed__Policy__Waiting.self) else { return nil }
-        testbed__policy__waiting__init(packed)
+        guard let packed = arena.make(testbed__policy__waiting__init) else { return nil }
         packed.pointee.id = request.id
         packed.pointee.priority = request.priority
         packed.pointee.arrival = request.arrival
@@ -150,8 +142,7 @@ final class QuestionEncoder {
     }
 
     private func pack(_ request: RunningRequest) -> UnsafeMutablePointer<Testbed__Policy__Running>? {
-        guard let packed = arena.make(Testbed__Policy__Running.self) else { return nil }
-        testbed__policy__running__init(packed)
+        guard let packed = arena.make(testbed__policy__running__init) else { return nil }
         packed.pointee.id = request.id
         packed.pointee.priority = request.priority
         packed.pointee.arrival = request.arrival
@@ -166,8 +157,7 @@ final class QuestionEncoder {
     }
 
     private func pack(_ engine: EngineView) -> UnsafeMutablePointer<Testbed__Policy__Engine>? {
-        guard let packed = arena.make(Testbed__Policy__Engine.self), let running = list(engine.running, pack) else { return nil }
-        testbed__policy__engine__init(packed)
+        guard let packed = arena.make(testbed__policy__engine__init), let running = list(engine.running, pack) else { return nil }
         packed.pointee.now = engine.now
         packed.pointee.block_size = engine.blockSize
         packed.pointee.free_blocks = engine.freeBlocks
