@@ -65,7 +65,7 @@ let package = Package(
         core("Terminal", ["Quantities", "CSystem"]),
         core("Reports", ["Quantities", "Cluster", "Records", "Terminal", "CPerfettoTrace"]),
         core("Comparison", ["Quantities", "Records", "Terminal"]),
-        core("Export", ["Cluster"]),
+        core("Export", ["Cluster", "Quantities"]),
         core("CommandLine", ["Quantities", "Terminal"]),
         core(
             "Launch",

@@ -1,3 +1,5 @@
+import Quantities
+
 /// A tree that is written as YAML, with every text quoted that would read as anything else.
 enum Manifest {
     case text(String)
@@ -91,24 +93,7 @@ enum Manifest {
 
     /// Text in double quotes, in ASCII alone, with the escapes of YAML.
     static func quoted(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case "\n": result += "\\n"
-            case "\t": result += "\\t"
-            default:
-                guard !(0x20..<0x7F).contains(scalar.value) else {
-                    result.unicodeScalars.append(scalar)
-                    continue
-                }
-                let digits = String(scalar.value, radix: 16)
-                let width = scalar.value > 0xFFFF ? 8 : 4
-                result += (width == 8 ? "\\U" : "\\u") + String(repeating: "0", count: width - digits.count) + digits
-            }
-        }
-        return result + "\""
+        doubleQuoted(text) { !(0x20..<0x7F).contains($0.value) }
     }
 }
 

@@ -48,22 +48,9 @@ struct YAMLWriter {
 
     /// Text in double quotes, with escapes that YAML and JSON have in common.
     static func escaped(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case "\n": result += "\\n"
-            case "\t": result += "\\t"
-            default:
-                if scalar.value < 0x20 || (0x7F..<0xA0).contains(scalar.value) || (0x2028...0x2029).contains(scalar.value) || scalar.value == 0xFEFF {
-                    let digits = String(scalar.value, radix: 16)
-                    result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-                } else {
-                    result.unicodeScalars.append(scalar)
-                }
-            }
+        doubleQuoted(text) { scalar in
+            let value = scalar.value
+            return value < 0x20 || (0x7F..<0xA0).contains(value) || (0x2028...0x2029).contains(value) || value == 0xFEFF
         }
-        return result + "\""
     }
 }
