@@ -13,21 +13,7 @@ class Child {
     /// When it was started, on the machine's monotonic clock.
     let started = monotonicNow()
     /// How it ended; `nil` while it lives.
-    var ending: Ending?
-
-    /// How a process ended.
-    enum Ending: Equatable {
-        case exited(Int32)
-        case signalled(Int32)
-
-        /// In words, such as `killed by signal 9 (Killed)`.
-        var description: String {
-            switch self {
-            case .exited(let code): "exited with code \(code)"
-            case .signalled(let signal): "killed by signal \(signal) (\(String(cString: strsignal(signal))))"
-            }
-        }
-    }
+    var ending: ProcessEnding?
 
     /// Starts a process that runs `executable arguments`, with its end of the control channel as descriptor 3 and standard output
     /// and error in `log`. It gets a process group of its own, so that Ctrl-C on a terminal reaches the launcher alone.
@@ -35,7 +21,11 @@ class Child {
         self.node = node
         let (launcherEnd, nodeEnd) = try ControlChannel.pair()
         control = launcherEnd
-        pid = try Self.spawn(executable, arguments, control: nodeEnd.descriptor, log: log)
+        pid = try spawn([executable] + arguments) { files in
+            posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, log, O_WRONLY | O_CREAT | O_APPEND, 0o644)
+            posix_spawn_file_actions_adddup2(&files, STDOUT_FILENO, STDERR_FILENO)
+            posix_spawn_file_actions_adddup2(&files, nodeEnd.descriptor, ControlChannel.nodeDescriptor)
+        }
         let descriptor = testbed_pidfd_open(pid)
         guard descriptor >= 0 else {
             let code = errno
@@ -56,34 +46,6 @@ class Child {
 
     deinit { if pidDescriptor >= 0 { close(pidDescriptor) } }
 
-    private static func spawn(_ executable: String, _ arguments: [String], control: Int32, log: String) throws(SystemError) -> pid_t {
-        var actions = posix_spawn_file_actions_t()
-        var attributes = posix_spawnattr_t()
-        posix_spawn_file_actions_init(&actions)
-        posix_spawnattr_init(&attributes)
-        defer {
-            posix_spawn_file_actions_destroy(&actions)
-            posix_spawnattr_destroy(&attributes)
-        }
-        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
-        posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log, O_WRONLY | O_CREAT | O_APPEND, 0o644)
-        posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO)
-        posix_spawn_file_actions_adddup2(&actions, control, ControlChannel.nodeDescriptor)
-        posix_spawnattr_setpgroup(&attributes, 0)
-        var none = sigset_t()
-        sigemptyset(&none)
-        posix_spawnattr_setsigmask(&attributes, &none)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK))
-
-        var words: [UnsafeMutablePointer<CChar>?] = ([executable] + arguments).map { strdup($0) }
-        words.append(nil)
-        defer { for case let word? in words { free(word) } }
-        var pid: pid_t = 0
-        let code = posix_spawn(&pid, executable, &actions, &attributes, words, environ)
-        guard code == 0 else { throw SystemError("start \(executable)", code: code) }
-        return pid
-    }
-
     /// Sends a signal to a process that has not been reaped.
     func kill(_ signal: Int32) { if ending == nil { Glibc.kill(pid, signal) } }
 
@@ -102,8 +64,7 @@ class Child {
         var result: pid_t
         repeat { result = waitpid(pid, &status, waits ? 0 : WNOHANG) } while result < 0 && errno == EINTR
         guard result == pid else { return false }
-        let signal = status & 0x7f
-        ending = signal == 0 ? .exited((status >> 8) & 0xff) : .signalled(signal)
+        ending = ProcessEnding(status: status)
         return true
     }
 }

@@ -129,11 +129,13 @@ final class OutputFile {
     /// Bytes written.
     private(set) var size: Int64 = 0
 
-    /// - Parameter appends: whether what is there stays, and is gone on with.
-    init(_ path: String, appends: Bool = false) throws(SystemError) {
+    /// - Parameters:
+    ///   - appends: whether what is there stays, and is gone on with.
+    ///   - isSecret: whether it must be a new file, which its owner alone reads.
+    init(_ path: String, appends: Bool = false, isSecret: Bool = false) throws(SystemError) {
         self.path = path
-        descriptor = testbed_open(path, O_WRONLY | O_CREAT | (appends ? O_APPEND : O_TRUNC), 0o644)
-        guard descriptor >= 0 else { throw SystemError("open \(path)", code: errno) }
+        descriptor = testbed_open(path, O_WRONLY | O_CREAT | (isSecret ? O_EXCL : appends ? O_APPEND : O_TRUNC), isSecret ? 0o600 : 0o644)
+        guard descriptor >= 0 else { throw SystemError("\(isSecret ? "make" : "open") \(path)", code: errno) }
     }
 
     deinit { close(descriptor) }

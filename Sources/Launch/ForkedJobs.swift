@@ -136,13 +136,12 @@ public struct ForkedJobs {
         }
     }
 
-    private static func reap(_ process: pid_t) -> Child.Ending {
+    private static func reap(_ process: pid_t) -> ProcessEnding {
         var status: Int32 = 0
         while waitpid(process, &status, 0) < 0 {
             // Somebody else has reaped it.
             guard errno == EINTR else { return .exited(1) }
         }
-        let signal = status & 0x7f
-        return signal == 0 ? .exited((status >> 8) & 0xff) : .signalled(signal)
+        return ProcessEnding(status: status)
     }
 }

@@ -1,4 +1,3 @@
-import CSystem
 import Cluster
 import Glibc
 import Transport
@@ -38,15 +37,7 @@ public enum KeyFolder {
     public static func remove(_ folder: String) { Files.remove(folder) }
 
     /// Writes a text to a new file that its owner alone reads.
-    public static func write(_ text: String, to path: String) throws(SystemError) {
-        let bytes = Array(text.utf8)
-        let descriptor = testbed_open(path, O_WRONLY | O_CREAT | O_EXCL, 0o600)
-        guard descriptor >= 0 else { throw SystemError("make \(path)", code: errno) }
-        defer { close(descriptor) }
-        guard bytes.withUnsafeBytes({ Glibc.write(descriptor, $0.baseAddress, $0.count) }) == bytes.count else {
-            throw SystemError("write \(path)", code: errno)
-        }
-    }
+    public static func write(_ text: String, to path: String) throws { try OutputFile(path, isSecret: true).write(text) }
 
     /// Reads the keys of `name` from a file, or from a folder with a file for each name.
     public static func read(_ path: String, for name: String) throws -> (file: KeyFile, path: String) {

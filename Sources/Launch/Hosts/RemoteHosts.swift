@@ -20,7 +20,7 @@ public final class RemoteHosts {
         var messages: [ControlMessage] = []
         /// Whether its process was started and has not ended.
         var runs = false
-        var ending: Child.Ending?
+        var ending: ProcessEnding?
         var isStopped = false
         var offset: ClockOffset?
         /// Whether the host has the files of the run.
@@ -187,7 +187,7 @@ public final class RemoteHosts {
         }
     }
 
-    private func end(_ node: Int, _ ending: Child.Ending) {
+    private func end(_ node: Int, _ ending: ProcessEnding) {
         guard seats[node].runs else { return }
         seats[node].runs = false
         seats[node].ending = ending
