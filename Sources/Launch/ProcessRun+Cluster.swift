@@ -155,11 +155,10 @@ extension ProcessRun {
     private func carryOut(_ action: ClusterCommand.Action, at time: Instant) {
         func later(_ span: Nanoseconds?) -> Instant { span.map { time + min($0, .never - time) } ?? .never }
         switch action {
-        case .kill(let names): inject(Fault(at: time, until: .never, kind: .kill(restart: nil), nodes: indices(names)))
-        case .restart(let names, let delay):
-            inject(Fault(at: time, until: later(delay), kind: .kill(restart: delay), nodes: indices(names)))
+        case .kill(let names): end(indices(names), at: time)
+        case .restart(let names, let delay): end(indices(names), at: time, until: later(delay))
         case .pause(let names, let span):
-            inject(Fault(at: time, until: later(span), kind: .hang(span ?? .never), nodes: indices(names)))
+            for node in numbers(names) { announce(UnplannedFault(kind: .hang, node: node, at: time, until: later(span))) }
         case .unpause(let names): for node in indices(names) where faults.isUp(node, at: time) { resume(node, at: time) }
         case .slow(let names, let factor, let span):
             let thousandths = max(1000, Int64((factor * 1000).rounded()))
@@ -170,7 +169,7 @@ extension ProcessRun {
         case .scale(let name, let count):
             let workers = layout.nodes.filter { $0.pool.map { plan.pools[$0].name } == name }
             let surplus = workers.filter { $0.ordinal >= count && faults.isUp($0.index, at: time) }.map(\.index)
-            inject(Fault(at: time, until: .never, kind: .preempt(grace: 0, restart: nil), nodes: surplus))
+            end(surplus, at: time)
             for worker in workers where worker.ordinal < count && !faults.isUp(worker.index, at: time) { resume(worker.index, at: time) }
         case .status, .submit, .down: break
         }
@@ -178,17 +177,12 @@ extension ProcessRun {
 
     private func numbers(_ names: [String]) -> [Int32] { indices(names).map { Int32($0) } }
 
-    /// Has a fault happen at its time, which nobody has come to.
-    private func inject(_ fault: Fault) {
-        for node in fault.nodes {
-            switch fault.kind {
-            case .kill, .preempt:
-                var until = fault.until
-                if node == ClusterLayout.controller, plan.recovery.hasStandby { until = min(until, fault.at + plan.recovery.timeout) }
-                announce(UnplannedFault(kind: .end, node: Int32(node), at: fault.at, until: until))
-            case .hang: announce(UnplannedFault(kind: .hang, node: Int32(node), at: fault.at, until: fault.until))
-            case .slow, .link, .partition: break
-            }
+    /// Ends processes at a time that nobody has come to.
+    private func end(_ nodes: [Int], at time: Instant, until back: Instant = .never) {
+        for node in nodes {
+            var until = back
+            if node == ClusterLayout.controller, plan.recovery.hasStandby { until = min(until, time + plan.recovery.timeout) }
+            announce(UnplannedFault(kind: .end, node: Int32(node), at: time, until: until))
         }
     }
 

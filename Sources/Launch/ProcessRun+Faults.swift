@@ -8,7 +8,7 @@ import Transport
 /// Faults are done to real processes: planned ones when the clock stands at their time, and what happens unplanned is taken as one.
 extension ProcessRun {
     /// Does to a process what the table of faults says.
-    func carryOut(_ change: Timekeeper.Change, at time: Instant) throws {
+    func carryOut(_ change: FaultTable.Change, at time: Instant) throws {
         switch change {
         case .end(let node): try end(node, at: time)
         case .begin(let node, let born): try begin(node, born: born)
@@ -54,21 +54,24 @@ extension ProcessRun {
     /// Under `wall`, does what is due.
     func followTable(_ machine: Int64) throws {
         guard !faults.isEmpty, epoch != 0 else { return }
-        let now = Instant(Double(max(machine - epoch, 0)) / plan.dilation)
+        let now = wallTime(machine)
         while case let time = faults.nextTransition(after: followedTo), time <= now {
             followedTo = time
-            for node in layout.nodes.indices {
-                if faults.outages[node].contains(where: { $0.from == time }), !gone.contains(node) { try end(node, at: time) }
-                if faults.outages[node].contains(where: { $0.until == time }), gone.contains(node) { try begin(node, born: time) }
-                if faults.freezes[node].contains(where: { $0.until == time }), planned.contains(node) { try carryOut(.goOn(node), at: time) }
-                if faults.freezes[node].contains(where: { $0.from == time }), !gone.contains(node) { try carryOut(.stop(node), at: time) }
-            }
+            for change in faults.changes(at: time) where isToBeDone(change) { try carryOut(change, at: time) }
+        }
+    }
+
+    private func isToBeDone(_ change: FaultTable.Change) -> Bool {
+        switch change {
+        case .end(let node), .stop(let node): !gone.contains(node)
+        case .begin(let node, _): gone.contains(node)
+        case .goOn(let node): planned.contains(node)
         }
     }
 
     /// A process was killed, and nobody had planned it: it is a fault like any other, at a time that nobody has come to yet.
     func takeAsFault(_ node: Int) {
-        let now = plan.clock == .wall ? Instant(Double(max(monotonicNow() - epoch, 0)) / plan.dilation) : keeper.horizon
+        let now = plan.clock == .wall ? wallTime(monotonicNow()) : keeper.horizon
         gone.insert(node)
         events.remove(children[node].control.descriptor)
         do {

@@ -235,13 +235,11 @@ public final class NodeHost {
     private func depart(_ send: Effects.Send, at now: Instant, into out: inout [Outgoing]) {
         counters.messages += 1
         counters.bytes += send.bytes
-        if let envelope = network.depart(send, at: now, born: born) {
-            out.append(Outgoing(target: send.target, envelope: envelope))
-        } else if network.stalledLast {
-            // It is counted as lost when it is.
-            network.stalledLast = false
-        } else {
-            counters.lostMessages += 1
+        switch network.depart(send, at: now, born: born) {
+        case .onItsWay(let envelope): out.append(Outgoing(target: send.target, envelope: envelope))
+        // It is counted as lost when it is.
+        case .stalled: break
+        case .lost: counters.lostMessages += 1
         }
     }
 

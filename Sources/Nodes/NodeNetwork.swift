@@ -26,8 +26,15 @@ struct NodeNetwork {
     private var lastTails: [Instant] = []
     /// What has met a link that is cut until nobody knows when.
     private var stalled: [Stalled] = []
-    /// Whether that has become of the message that was last handed over.
-    var stalledLast = false
+
+    /// What becomes of a message that is handed over.
+    enum Fate {
+        case onItsWay(Envelope)
+        /// It has met a link that is cut until nobody knows when.
+        case stalled
+        /// One of its ends does not live to see it there.
+        case lost
+    }
 
     private struct Stalled {
         var send: Effects.Send
@@ -62,10 +69,10 @@ struct NodeNetwork {
         return link == .intraNode ? 2 : 3
     }
 
-    /// Hands a message to the network at `now`. Answers `nil` when it will not arrive, for one of its ends does not live to see it.
+    /// Hands a message to the network at `now`.
     /// - Parameter born: when the sender's process was.
     @inline(__always)
-    mutating func depart(_ send: Effects.Send, at now: Instant, born: Instant) -> Envelope? {
+    mutating func depart(_ send: Effects.Send, at now: Instant, born: Instant) -> Fate {
         let link = layout.link(from: node, to: Int(send.target))
         let isBulk = send.message.isBulk
         let lane = Self.lane(link, isBulk: isBulk)
@@ -82,29 +89,28 @@ struct NodeNetwork {
         defer { sequence &+= 1 }
         guard latency < .never else {
             stalled.append(Stalled(send: send, sent: now, span: span, sequence: sequence, born: born))
-            stalledLast = true
-            return nil
+            return .stalled
         }
-        return envelope(send, at: now, span, latency, sequence, born)
+        return fate(of: send, over: link, lane, at: now, span, latency, sequence, born)
     }
 
-    /// The message on its way, if both ends live to see it there.
+    /// What becomes of a message that leaves its port in a span.
     @inline(__always)
-    private mutating func envelope(
-        _ send: Effects.Send, at now: Instant, _ span: (start: Instant, end: Instant), _ latency: Nanoseconds, _ sequence: UInt32, _ born: Instant
-    ) -> Envelope? {
-        let link = layout.link(from: node, to: Int(send.target))
-        let isBulk = send.message.isBulk
+    private mutating func fate(
+        of send: Effects.Send, over link: LinkKind, _ lane: Int, at now: Instant, _ span: (start: Instant, end: Instant), _ latency: Nanoseconds,
+        _ sequence: UInt32, _ born: Instant
+    ) -> Fate {
         var (head, tail) = (span.start + latency, span.end + latency)
-        if faults.hasLinkFaults { keepOrder(&head, &tail, place: Int(send.target) * Self.lanes + Self.lane(link, isBulk: isBulk)) }
+        if faults.hasLinkFaults { keepOrder(&head, &tail, place: Int(send.target) * Self.lanes + lane) }
         if !faults.isEmpty {
             guard !faults.isLost(to: Int(send.target), sent: now, arrives: tail),
                 !faults.isCutShort(from: node, sent: now, leaves: span.end)
-            else { return nil }
+            else { return .lost }
         }
-        return Envelope(
-            source: Int32(node), sequence: sequence, born: born, sent: now, head: head, tail: tail, bytes: send.bytes,
-            link: LinkIndex(link.rawValue), isBulk: isBulk, message: send.message)
+        return .onItsWay(
+            Envelope(
+                source: Int32(node), sequence: sequence, born: born, sent: now, head: head, tail: tail, bytes: send.bytes,
+                link: LinkIndex(link.rawValue), isBulk: send.message.isBulk, message: send.message))
     }
 
     /// A link that is worse than it was. What meets one that is cut waits until it is whole; what is lost on the way is sent again, each time after
@@ -140,13 +146,14 @@ struct NodeNetwork {
                 stalled.append(item)
                 continue
             }
-            var latency = latency[layout.link(from: node, to: target).rawValue]
+            let link = layout.link(from: node, to: target)
+            var latency = latency[link.rawValue]
             var rate: BytesPerSecond = 1
             worsen(&latency, &rate, to: target, at: item.sent)
-            if let envelope = envelope(item.send, at: item.sent, item.span, latency, item.sequence, item.born) {
-                found.append((opens, Outgoing(target: item.send.target, envelope: envelope)))
-            } else {
-                lost += 1
+            let lane = Self.lane(link, isBulk: item.send.message.isBulk)
+            switch fate(of: item.send, over: link, lane, at: item.sent, item.span, latency, item.sequence, item.born) {
+            case .onItsWay(let envelope): found.append((opens, Outgoing(target: item.send.target, envelope: envelope)))
+            case .lost, .stalled: lost += 1
             }
         }
         return (found, lost)

@@ -11,7 +11,7 @@ public struct InProcess {
     private let faults: FaultTable
     private let revive: (Int, Instant) -> NodeHost?
     /// What processes counted that have ended.
-    private var ended: [NodeStatistics?]
+    private var ended: EndedProcesses
     /// Processes have begun and ended up to here. When the client has what it came for, the run ends with the next change.
     private var changedTo: Instant = 0
     /// A tournament over the nodes' next times: leaf `i` is node `i`, each inner place holds the node that wins below it.
@@ -31,7 +31,7 @@ public struct InProcess {
         self.hosts = hosts
         self.faults = faults
         self.revive = revive
-        ended = hosts.map { _ in nil }
+        ended = EndedProcesses(nodes: hosts.count)
         var leaves = 1
         while leaves < hosts.count { leaves *= 2 }
         self.leaves = leaves
@@ -61,16 +61,18 @@ public struct InProcess {
     /// Processes end and begin.
     private mutating func apply(_ time: Instant) {
         now = time
-        for node in hosts.indices {
-            if faults.outages[node].contains(where: { $0.from == time }), !hosts[node].isDead {
+        for change in faults.changes(at: time) {
+            switch change {
+            case .end(let node):
+                guard !hosts[node].isDead else { continue }
                 hosts[node].die(at: time)
-                var counted = hosts[node].statistics
-                if let before = ended[node] { counted.merge(before) }
-                ended[node] = counted
+                ended.take(hosts[node])
+            case .begin(let node, let born): if hosts[node].isDead, let host = revive(node, born) { hosts[node] = host }
+            // Whoever stands still does what is due when it goes on: its host sees to that.
+            case .stop, .goOn: continue
             }
-            if faults.outages[node].contains(where: { $0.until == time }), hosts[node].isDead, let host = revive(node, time) { hosts[node] = host }
-            set(node, to: hosts[node].next)
         }
+        for node in hosts.indices { set(node, to: hosts[node].next) }
     }
 
     private mutating func set(_ node: Int, to time: Instant) {
@@ -84,15 +86,7 @@ public struct InProcess {
     public func finish() { hosts[ClusterLayout.client].finish() }
 
     /// What the nodes counted, in all their processes.
-    public var statistics: [NodeStatistics] {
-        zip(hosts, ended).map { host, ended in
-            guard let ended else { return host.statistics }
-            guard !host.isDead else { return ended }
-            var counted = host.statistics
-            counted.merge(ended)
-            return counted
-        }
-    }
+    public var statistics: [NodeStatistics] { hosts.map(ended.total) }
 
     /// Lets nodes act that do before a time.
     private mutating func run(turns: Int, before limit: Instant) -> Bool {

@@ -4,18 +4,9 @@ import Quantities
 
 /// When processes begin, end, are stopped and go on: between windows, when everybody has done everything before.
 extension Timekeeper {
-    /// What is to be done to a process.
-    public enum Change: Sendable, Equatable {
-        case end(Int)
-        /// A new process, which is born at a time.
-        case begin(Int, at: Instant)
-        case stop(Int)
-        case goOn(Int)
-    }
-
     /// What is to be done now, in order: processes that end come first. Call it when no window is out; what comes back must be done before the next
     /// one is granted. Answers nothing while somebody has something to do before.
-    public mutating func takeChanges() -> (time: Instant, changes: [Change]) {
+    public mutating func takeChanges() -> (time: Instant, changes: [FaultTable.Change]) {
         let time = nextChange
         guard !isOver, runningCount == 0, time < .never, pending.first >= time else { return (0, []) }
         guard staysUp || !isClientDone(at: time) else {
@@ -25,21 +16,19 @@ extension Timekeeper {
         changedTo = time
         reached = max(reached, time)
         nextChange = faults.nextTransition(after: time)
-        var ends: [Change] = []
-        var others: [Change] = []
-        for node in nodes.indices {
-            if faults.outages[node].contains(where: { $0.from == time }), !nodes[node].isDead {
+        let changes = faults.changes(at: time).filter { change in
+            switch change {
+            case .end(let node):
+                guard !nodes[node].isDead else { return false }
                 remove(node)
-                ends.append(.end(node))
+            case .begin(let node, let born):
+                guard nodes[node].isDead else { return false }
+                insert(node, at: born)
+            case .stop(let node), .goOn(let node): return !nodes[node].isDead
             }
-            if faults.outages[node].contains(where: { $0.until == time }), nodes[node].isDead {
-                insert(node, at: time)
-                others.append(.begin(node, at: time))
-            }
-            if faults.freezes[node].contains(where: { $0.until == time }), !nodes[node].isDead { others.append(.goOn(node)) }
-            if faults.freezes[node].contains(where: { $0.from == time }), !nodes[node].isDead { others.append(.stop(node)) }
+            return true
         }
-        return (time, ends + others)
+        return (time, changes)
     }
 
     /// Whether the client has what it came for, or is gone for good.

@@ -122,7 +122,7 @@ public func runInWindows(
     let buffers = layout.nodes.map { _ in RecordBuffers() }
     let faults = FaultTable(plan, layout)
     var hosts = makeHosts(plan, faults) { buffers[$0.index] }
-    var ended: [NodeStatistics?] = hosts.map { _ in nil }
+    var ended = EndedProcesses(nodes: hosts.count)
     var keeper = Timekeeper(layout, Lookahead(plan, layout), faults: faults)
     var random = RandomStream(seed: order, stream: 5)
     var departures = hosts.map { _ in Departures(plan) }
@@ -174,13 +174,11 @@ public func runInWindows(
     keeper.stop = stops.first?.time ?? .never
     for host in hosts { keeper.take(WindowReport(of: host, sent: []), from: host.plan.index) }
     keeper.grant(into: &granted)
-    func change(_ change: Timekeeper.Change, at time: Instant) {
+    func change(_ change: FaultTable.Change, at time: Instant) {
         switch change {
         case .end(let node):
             hosts[node].die(at: time)
-            var counted = hosts[node].statistics
-            if let before = ended[node] { counted.merge(before) }
-            ended[node] = counted
+            ended.take(hosts[node])
             arrivals[node] = Arrivals(nodes: hosts.count)
             for source in hosts.indices { queues[node][source].removeAll() }
             departures[node] = Departures(plan)
@@ -224,12 +222,6 @@ public func runInWindows(
     precondition(open.isEmpty, "plan \(plan.name): \(open.keys.sorted()) wait for messages of their gang that nobody sends\n\(keeper)")
     precondition(keeper.isQuiescent, "plan \(plan.name): no grant is out and something is left to happen:\n\(keeper)")
     hosts[ClusterLayout.client].finish()
-    let statistics = zip(hosts, ended).map { host, ended in
-        guard let ended else { return host.statistics }
-        guard !host.isDead else { return ended }
-        var counted = host.statistics
-        counted.merge(ended)
-        return counted
-    }
+    let statistics = hosts.map(ended.total)
     return (FinishedRun(records: RunRecords(buffers), hosts: hosts, statistics: statistics, hasFaults: !faults.isEmpty), keeper.grants)
 }

@@ -286,4 +286,25 @@ extension FaultTable {
         }
         return next
     }
+
+    /// What is to be done to a process.
+    public enum Change: Sendable, Equatable {
+        case end(Int)
+        /// A new process, which is born at a time.
+        case begin(Int, at: Instant)
+        case stop(Int)
+        case goOn(Int)
+    }
+
+    /// What happens to processes at a time, in order: those that end come first. Some may be done already, or be for a process that is not there.
+    public func changes(at time: Instant) -> [Change] {
+        let nodes = outages.indices
+        var changes: [Change] = nodes.filter { outages[$0].contains { $0.from == time } }.map { .end($0) }
+        for node in nodes {
+            if outages[node].contains(where: { $0.until == time }) { changes.append(.begin(node, at: time)) }
+            if freezes[node].contains(where: { $0.until == time }) { changes.append(.goOn(node)) }
+            if freezes[node].contains(where: { $0.from == time }) { changes.append(.stop(node)) }
+        }
+        return changes
+    }
 }
