@@ -40,10 +40,12 @@ let package = Package(
         .target(name: "CWire", dependencies: ["CProtobufC"]),
         .target(name: "CPerfettoTrace", dependencies: ["CProtobufC"]),
         .target(name: "CSystem"),
+        // Hints to processor and memory, as inline functions
+        .systemLibrary(name: "CHints"),
 
         // Pure core: no I/O, no clock, no host randomness
         core("Quantities"),
-        core("Models", ["Quantities"], exclude: ["README.md"]),
+        core("Models", ["Quantities", "CHints"], exclude: ["README.md"]),
         core("Policies", ["Quantities", "Models"]),
         core("Workload", ["Quantities"]),
         core("Cluster", ["Quantities", "Models", "Policies", "Workload"]),
@@ -77,7 +79,7 @@ let package = Package(
             name: "testbed",
             dependencies: [
                 "Launch", "Transport", "TopologyFile", "TraceFiles", "Reports", "Comparison", "Export", "Planning", "Auditing", "Bounds", "Records",
-                "Terminal",
+                "Terminal", "CSystem",
                 "CommandLine",
                 "Cluster",
                 "Models", "Policies", "Workload", "Quantities",

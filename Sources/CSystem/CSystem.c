@@ -3,6 +3,7 @@
 
 #include "CSystem.h"
 
+#include <malloc.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -106,23 +107,24 @@ static int unix_address(const char *path, struct sockaddr_un *address) {
     return 0;
 }
 
-int testbed_listen(const char *path) {
+static int listen_at(const char *path, int type, int backlog) {
     struct sockaddr_un address;
     if (unix_address(path, &address) < 0) return -1;
-    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int listener = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (listener < 0) return -1;
     // On Linux the socket's file gets the mode of the socket itself.
-    if (fchmod(listener, 0600) == 0 && bind(listener, (struct sockaddr *)&address, sizeof address) == 0 && listen(listener, 64) == 0) return listener;
+    if (fchmod(listener, 0600) == 0 && bind(listener, (struct sockaddr *)&address, sizeof address) == 0 && listen(listener, backlog) == 0)
+        return listener;
     int code = errno;
     close(listener);
     errno = code;
     return -1;
 }
 
-int testbed_connect(const char *path) {
+static int connect_to(const char *path, int type) {
     struct sockaddr_un address;
     if (unix_address(path, &address) < 0) return -1;
-    int connection = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int connection = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
     if (connection < 0) return -1;
     if (connect(connection, (struct sockaddr *)&address, sizeof address) == 0) return connection;
     int code = errno;
@@ -130,6 +132,14 @@ int testbed_connect(const char *path) {
     errno = code;
     return -1;
 }
+
+int testbed_listen(const char *path) { return listen_at(path, SOCK_STREAM, 64); }
+
+int testbed_connect(const char *path) { return connect_to(path, SOCK_STREAM); }
+
+int testbed_listen_for_packets(const char *path, int backlog) { return listen_at(path, SOCK_SEQPACKET, backlog); }
+
+int testbed_connect_for_packets(const char *path) { return connect_to(path, SOCK_SEQPACKET); }
 
 int testbed_accept(int listener) { return accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK); }
 
@@ -147,6 +157,11 @@ int testbed_terminal_columns(int fd) {
 }
 
 int testbed_open(const char *path, int flags, mode_t mode) { return open(path, flags | O_CLOEXEC, mode); }
+
+void testbed_keep_memory(void) {
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_TRIM_THRESHOLD, 64 << 20);
+}
 
 int testbed_stay_on_processor(int processor) {
     cpu_set_t set;

@@ -4012,7 +4012,7 @@ const ProtobufCMessageDescriptor testbed__sheet__descriptor =
   (ProtobufCMessageInit) testbed__sheet__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor testbed__verdict__field_descriptors[7] =
+static const ProtobufCFieldDescriptor testbed__verdict__field_descriptors[9] =
 {
   {
     "notes",
@@ -4098,20 +4098,46 @@ static const ProtobufCFieldDescriptor testbed__verdict__field_descriptors[7] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "finish",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT64,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Verdict, finish),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "shares",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Testbed__Verdict, shares),
+    &testbed__numbers__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned testbed__verdict__field_indices_by_name[] = {
   2,   /* field[2] = bytes */
   6,   /* field[6] = counters */
+  7,   /* field[7] = finish */
   3,   /* field[3] = imbalances */
   5,   /* field[5] = is_empty */
   4,   /* field[4] = last_finish */
   1,   /* field[1] = messages */
   0,   /* field[0] = notes */
+  8,   /* field[8] = shares */
 };
 static const ProtobufCIntRange testbed__verdict__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor testbed__verdict__descriptor =
 {
@@ -4121,7 +4147,7 @@ const ProtobufCMessageDescriptor testbed__verdict__descriptor =
   "Testbed__Verdict",
   "testbed",
   sizeof(Testbed__Verdict),
-  7,
+  9,
   testbed__verdict__field_descriptors,
   testbed__verdict__field_indices_by_name,
   1,  testbed__verdict__number_ranges,

@@ -61,7 +61,8 @@ public enum NodeProcess {
         }
         let data = try open(way, node, layout)
         if !data.tellsSenders, let relay = GangRelay(node, of: plan, layout) { relay.stayOnProcessor(node, layout) }
-        let shell = NodeShell(host: host, plan: plan, layout: layout, sockets: data, control: control, sink: parts)
+        let line = try line(of: node, plan, layout, way, host.faults)
+        let shell = NodeShell(host: host, plan: plan, layout: layout, sockets: data, line: line, control: control, sink: parts)
         if let epoch = try shell.waitForStart() {
             switch plan.clock {
             case .wall: try shell.runWall(epoch: epoch, dilation: plan.dilation)
@@ -80,6 +81,12 @@ public enum NodeProcess {
         guard plan.asksPrograms else { return nil }
         guard case .directory(let sockets) = way else { throw SystemError(ExternalPrograms.refusal) }
         return try ExternalPrograms(directory: sockets, logs: folder.logs)
+    }
+
+    /// The way of a gang's messages on one host, where none of its ranks is to die.
+    private static func line(of node: NodePlan, _ plan: ClusterPlan, _ layout: ClusterLayout, _ way: Way, _ faults: FaultTable) throws -> GangLine? {
+        guard case .directory(let path) = way, faults.isEmpty, let hubs = GangLine.Hubs(of: node, plan, layout) else { return nil }
+        return try GangLine(directory: path, hubs: hubs, node: node.index, count: layout.nodes.count)
     }
 
     private static func open(_ way: Way, _ node: NodePlan, _ layout: ClusterLayout) throws -> DataSockets {

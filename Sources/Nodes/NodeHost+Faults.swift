@@ -27,13 +27,12 @@ extension NodeHost {
         depart(at: now, into: &out)
     }
 
-    /// When a worker may send on a channel, with the timers that only its end sets.
-    func earliestSend(of worker: Worker, on channel: Channel) -> Instant {
-        let time = worker.earliestSend(on: channel)
+    /// When a worker's timers that only its end sets may have it send on a channel.
+    func earliestFarewell(on channel: Channel) -> Instant {
         switch channel {
-        case .leave: return min(time, min(effects.timers[.notice], effects.timers[.departure]))
-        case .move: return min(time, effects.timers[.departure])
-        default: return time
+        case .leave: min(effects.timers[.notice], effects.timers[.departure])
+        case .move: effects.timers[.departure]
+        default: .never
         }
     }
 

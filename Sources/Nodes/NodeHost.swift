@@ -311,7 +311,7 @@ extension NodeHost {
         case .client(let box): time = box.node.earliestSend(on: channel)
         case .controller(let box): time = box.node.earliestSend(on: channel, effects.timers)
         case .expert: return .never
-        case .worker(let box): time = earliestSend(of: box.node, on: channel)
+        case .worker(let box): time = min(box.node.earliestSend(on: channel), earliestFarewell(on: channel))
         }
         return faults.thaw(plan.index, min(time, outbox.earliest(on: channel)))
     }

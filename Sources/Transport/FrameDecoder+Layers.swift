@@ -74,15 +74,20 @@ extension FrameDecoder {
     }
 
     private func unpack(_ packed: Testbed__Verdict, start: Instant) throws(FrameError) -> LayerVerdict {
-        guard Self.times.contains(packed.messages), Self.times.contains(packed.bytes), Self.times.contains(packed.last_finish) else {
+        guard Self.times.contains(packed.messages), Self.times.contains(packed.bytes), Self.times.contains(packed.last_finish),
+            Self.times.contains(packed.finish)
+        else {
             throw FrameError(description: "a verdict with times or sizes out of range")
         }
         let notes = try records(packed.notes, size: LayerWords.perNote) { LayerWords.note($0, of: start, times: Self.times) }
+        let shares = try records(packed.shares, size: LayerWords.perShares) { LayerWords.shares($0) }
+        guard shares.count == 1 else { throw FrameError(description: "a verdict with shares of \(shares.count) ranks") }
         var traffic = Traffic()
         traffic.messages = packed.messages
         traffic.bytes = packed.bytes
         return LayerVerdict(
-            notes: notes, traffic: traffic, imbalances: try counters(packed.imbalances), lastFinish: packed.last_finish,
+            finish: packed.finish, shares: shares[0], notes: notes, traffic: traffic, imbalances: try counters(packed.imbalances),
+            lastFinish: packed.last_finish,
             isEmpty: packed.is_empty != 0, counters: try counters(packed.counters))
     }
 }

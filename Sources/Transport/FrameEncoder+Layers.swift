@@ -92,6 +92,11 @@ extension FrameEncoder {
         packed.pointee.messages = verdict.traffic.messages
         packed.pointee.bytes = verdict.traffic.bytes
         packed.pointee.imbalances = imbalances
+        guard let sums = arena.array(Int64.self, count: LayerWords.perShares) else { return nil }
+        LayerWords.write(verdict.shares, to: sums)
+        guard let shares = pack(narrow(UnsafeBufferPointer(start: sums, count: LayerWords.perShares))) else { return nil }
+        packed.pointee.finish = verdict.finish
+        packed.pointee.shares = shares
         packed.pointee.last_finish = verdict.lastFinish
         packed.pointee.is_empty = verdict.isEmpty ? 1 : 0
         packed.pointee.counters = counters

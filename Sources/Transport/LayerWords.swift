@@ -1,14 +1,18 @@
 import Nodes
 import Quantities
+import Records
 
 /// Notes and parts of sheets as numbers in a row, in the order that testbed.proto tells.
 enum LayerWords {
     static let perPart = 5
     static let perNote = 8
+    static let perShares = 6
     /// Lengths of time (up to 19 hours), numbers of tokens and the like, and the bytes of one message: bounded, so that sums over the steps and
     /// ranks of an iteration are numbers too.
     static let spans: ClosedRange<Nanoseconds> = 0...(1 << 46)
     static let sizes: ClosedRange<Int64> = 0...(1 << 32)
+    /// Pairs of token and expert of a rank in all steps of an iteration.
+    static let tokens: ClosedRange<Int64> = 0...(1 << 47)
     static let bytes: ClosedRange<ByteCount> = 0...(1 << 47)
     /// How often the members of a gang may change; iterations are numbered within an epoch.
     static let epochs: ClosedRange<Int32> = 0...(1 << 20)
@@ -30,6 +34,28 @@ enum LayerWords {
         guard sizes.contains(words[0]), spans.contains(words[1]), spans.contains(words[2]), spans.contains(words[3]), spans.contains(words[4])
         else { return nil }
         return LoadSheet.Part(tokens: words[0], attention: words[1], dense: words[2], shared: words[3], head: words[4])
+    }
+
+    static func write(_ shares: IterationShares, to words: UnsafeMutablePointer<Int64>) {
+        words[0] = shares.attention
+        words[1] = shares.experts
+        words[2] = shares.awaitingAttention
+        words[3] = shares.awaitingExperts
+        words[4] = shares.awaitingNetwork
+        words[5] = shares.routedTokens
+    }
+
+    /// `nil` for numbers that no shares have.
+    static func shares(_ words: UnsafePointer<Int64>) -> IterationShares? {
+        guard (0..<5).allSatisfy({ spans.contains(words[$0]) }), tokens.contains(words[5]) else { return nil }
+        var shares = IterationShares()
+        shares.attention = words[0]
+        shares.experts = words[1]
+        shares.awaitingAttention = words[2]
+        shares.awaitingExperts = words[3]
+        shares.awaitingNetwork = words[4]
+        shares.routedTokens = words[5]
+        return shares
     }
 
     /// - Parameter start: of the iteration.

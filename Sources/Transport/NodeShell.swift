@@ -15,28 +15,30 @@ public protocol RecordSink: AnyObject {
 
 /// The shell of a node in a process of its own: sockets on one side, the launcher on the other, the node in between.
 public final class NodeShell {
-    private let host: NodeHost
-    private let sockets: DataSockets
-    private let control: ControlChannel
+    let host: NodeHost
+    let sockets: DataSockets
+    let control: ControlChannel
     private let sink: any RecordSink
-    private let encoder = FrameEncoder()
+    let encoder = FrameEncoder()
     private let decoder: FrameDecoder
-    private var out: [Outgoing] = []
+    var out: [Outgoing] = []
     private var departures: Departures
     /// For each node, its place among the batches being formed, or -1.
     private var batchOf: [Int32]
     private var batches: [(target: Int32, envelopes: [Envelope])] = []
     private var arrivals: Arrivals
-    private var relay: GangRelay?
-    /// Whether this node's own messages go through the relay: not where any of its gang may die.
-    private var usesRelay: Bool
+    var relay: GangRelay?
+    /// Whether messages of the gang go through its first rank, as it passes them on or is who they are for: not where any of the gang may die.
+    var passesHub: Bool
+    /// How messages of the gang travel between processes of one host, as long as none of them may die.
+    let line: GangLine?
     private let isWall: Bool
     private var unreadable: Int64 = 0
     /// When the process is to be killed, as it has been told.
     private var leave: Instant?
     /// For frames within frames.
-    private let innerDecoder: FrameDecoder
-    private var bundle: [UInt8] = []
+    let innerDecoder: FrameDecoder
+    var bundle: [UInt8] = []
     /// By node, since when its process must have been born: what earlier ones sent, which died unplanned, is not counted on.
     private var believedFrom: [Instant]
     /// Envelopes in a frame at the most, so that a long window does not become one huge message.
@@ -44,17 +46,20 @@ public final class NodeShell {
 
     /// - Parameters:
     ///   - plan: of the run; it says whether messages of a gang are passed on.
+    ///   - line: for messages of the gang; `nil` where all go through `sockets`.
     public init(
-        host: NodeHost, plan: ClusterPlan, layout: ClusterLayout, sockets: DataSockets, control: ControlChannel, sink: any RecordSink
+        host: NodeHost, plan: ClusterPlan, layout: ClusterLayout, sockets: DataSockets, line: GangLine? = nil, control: ControlChannel,
+        sink: any RecordSink
     ) {
         let nodes = layout.nodes.count
         departures = Departures(plan)
         relay = sockets.tellsSenders ? nil : GangRelay(host.plan, of: plan, layout)
-        usesRelay = relay != nil && host.faults.isEmpty
+        passesHub = (relay != nil || line != nil) && host.faults.isEmpty
         isWall = plan.clock == .wall
         innerDecoder = FrameDecoder(nodes: nodes)
         self.host = host
         self.sockets = sockets
+        self.line = line
         self.control = control
         self.sink = sink
         decoder = FrameDecoder(nodes: nodes)
@@ -68,7 +73,9 @@ public final class NodeShell {
         guard try control.send(.ready) else { return nil }
         while true {
             switch try control.receive(waits: true) {
-            case .message(.start(let epoch)): return epoch
+            case .message(.start(let epoch)):
+                try line?.connect()
+                return epoch
             case .message(.stop), .closed: return nil
             case .message(.failure(let fault)): learn(fault)
             case .message, .nothing: continue
@@ -117,7 +124,7 @@ public final class NodeShell {
             believedFrom[Int(fault.node)] = fault.at
             arrivals.forgive(fault.node)
         }
-        usesRelay = false
+        passesHub = false
         // One that ends by command is there until its time; under the wall clock that is now.
         let isGone = fault.kind == .kill || fault.kind == .end && isWall
         host.faultsChanged(lost: isGone ? (Int(fault.node), fault.at) : nil)
@@ -131,19 +138,6 @@ public final class NodeShell {
         _ = try control.send(.finished)
         // SIGKILL ends the wait.
         while case .message = try control.receive(waits: true) {}
-    }
-
-    /// Takes the node to the end of its window. In an iteration that it shares with others it waits for their messages; they have windows with
-    /// the same end, and so have begun the iteration or will. Answers `false` when the node is told to stop.
-    private func advance(until bound: Instant) throws -> Bool {
-        host.advance(until: bound, into: &out)
-        while host.isWaiting {
-            try sendLayers()
-            guard try waitInIteration() else { return false }
-            host.advance(until: bound, into: &out)
-        }
-        try passOnPending()
-        return true
     }
 
     /// Runs a node whose doings depend on the messages of its gang alone: it needs no clock.
@@ -169,7 +163,7 @@ public final class NodeShell {
     }
 
     /// Looks whether the launcher has a word. Answers `false` when the node is to stop.
-    private func listen() throws -> Bool {
+    func listen() throws -> Bool {
         while true {
             switch try control.receive(waits: false) {
             case .message(.stop), .closed: return false
@@ -179,89 +173,6 @@ public final class NodeShell {
             case .message: break
             case .nothing: return true
             }
-        }
-    }
-
-    /// Waits for frames of the gang, which come soon: the launcher's word is looked for only when they do not.
-    private func waitInIteration() throws -> Bool {
-        while true {
-            var isNews = false
-            while try receiveFrame() { isNews = true }
-            if isNews { return true }
-            if try sockets.receiveSoon(consume) { return true }
-            // Messages that nobody else adds to must not wait for ever.
-            try passOnPending()
-            guard try listen() else { return false }
-            // A rank has died that it waited for.
-            if !host.isWaiting { return true }
-        }
-    }
-
-    /// Sends what others of the gang wait for, in the middle of a window; the rest of what the node has to say stays.
-    private func sendLayers() throws {
-        var kept = 0
-        var place = 0
-        while place < out.count {
-            guard case .layer(let message) = out[place].envelope.message else {
-                out.swapAt(kept, place)
-                kept += 1
-                place += 1
-                continue
-            }
-            // The same message to several ranks is packed once.
-            var end = place + 1
-            while end < out.count, case .layer(let next) = out[end].envelope.message, next === message { end += 1 }
-            try sendLayer(place..<end)
-            place = end
-        }
-        out.removeSubrange(kept...)
-        if relay?.isHere == true, relay?.isComplete == true { try passOnPending() }
-    }
-
-    /// Sends one message to its receivers.
-    private func sendLayer(_ places: Range<Int>) throws {
-        let source = Int32(host.plan.index)
-        let targets = places.lazy.map { self.out[$0].target }
-        let fits: Void? = try encoder.encode(source: source, [out[places.lowerBound].envelope]) { frame in
-            guard let relay, usesRelay else {
-                for target in targets { try sockets.send(frame, to: Int(target)) }
-                return
-            }
-            let target = places.count == relay.others ? FrameEncoder.everybody : out[places.lowerBound].target
-            guard relay.isHere || places.count == 1 || target == FrameEncoder.everybody else {
-                throw SystemError("a message to \(places.count) of \(relay.others) ranks")
-            }
-            if relay.isHere {
-                try passOn(frame, for: target, from: source)
-            } else {
-                bundle.removeAll(keepingCapacity: true)
-                encoder.append(frame, for: target, of: source, to: &bundle)
-                try bundle.withUnsafeBytes { try sockets.send($0, to: Int(relay.node)) }
-            }
-        }
-        guard fits != nil else { throw SystemError("a frame that does not fit in memory") }
-    }
-
-    /// A frame of `source` within a frame: for this node, or to be passed on.
-    private func consume(_ frame: UnsafeRawBufferPointer, for target: Int32, from source: Int32) throws {
-        if target == Int32(host.plan.index) || target == FrameEncoder.everybody { try innerDecoder.decode(frame) { host.receive($0) } }
-        if relay?.isHere == true { try passOn(frame, for: target, from: source) }
-    }
-
-    /// Sends what is to be passed on, complete or not.
-    private func passOnPending() throws {
-        guard relay?.isHere == true else { return }
-        try relay?.flush { try sockets.send($0, to: $1) }
-    }
-
-    private func passOn(_ frame: UnsafeRawBufferPointer, for target: Int32, from source: Int32) throws {
-        let here = Int32(host.plan.index)
-        bundle.removeAll(keepingCapacity: true)
-        encoder.append(frame, for: target, of: here, to: &bundle)
-        if target == FrameEncoder.everybody {
-            relay?.addForAll(bundle, but: source)
-        } else if target != here {
-            relay?.add(bundle, for: Int(target))
         }
     }
 
@@ -292,11 +203,12 @@ public final class NodeShell {
     /// How long messages that were sent are waited for without any coming, in nanoseconds.
     private static let messagePatience: Int64 = 30_000_000_000
 
-    private func receiveFrame() throws -> Bool {
-        try sockets.receive(consume)
+    func receiveFrame() throws -> Bool {
+        if try sockets.receive(consume) { return true }
+        return try line?.receiveWaiting(consume) ?? false
     }
 
-    private func consume(_ bytes: UnsafeRawBufferPointer) throws {
+    func consume(_ bytes: UnsafeRawBufferPointer) throws {
         do {
             if let sender = sockets.sender { decoder.expectedSource = Int32(sender) }
             try decoder.decode(bytes, parcels: relay == nil ? nil : { try self.consume($2, for: $1, from: $0) }) { envelope in

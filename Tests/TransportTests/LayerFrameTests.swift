@@ -1,6 +1,7 @@
 import Models
 import Nodes
 import Quantities
+import Records
 import Testing
 
 @testable import Transport
@@ -27,11 +28,15 @@ struct LayerFrameTests {
         counts: [1, 0, 70_000])
     private static let note = StepNote(isAttention: true, step: 5, start: 1_200, end: 1_300, tokens: 8, distinct: 2, last: 4)
 
-    private func verdict(_ notes: [StepNote], counters: [Int64] = [], imbalances: [Int64] = [], lastFinish: Instant = 2_000) -> LayerMessage {
+    private func verdict(
+        _ notes: [StepNote], finish: Instant = 1_000, shares: IterationShares = IterationShares(), counters: [Int64] = [], imbalances: [Int64] = [],
+        lastFinish: Instant = 2_000
+    ) -> LayerMessage {
         layer(
             .verdict(
                 LayerVerdict(
-                    notes: notes, traffic: Traffic(), imbalances: imbalances, lastFinish: lastFinish, isEmpty: false, counters: counters)))
+                    finish: finish, shares: shares, notes: notes, traffic: Traffic(), imbalances: imbalances, lastFinish: lastFinish, isEmpty: false,
+                    counters: counters)))
     }
 
     @Test("may be there at once, as no other message may")
@@ -167,6 +172,12 @@ struct LayerFrameTests {
             #expect(isRefused(verdict([], counters: [number])))
             #expect(isRefused(verdict([], imbalances: [number])))
             #expect(isRefused(verdict([], lastFinish: number)))
+            #expect(isRefused(verdict([], finish: number)))
+            for share in [\IterationShares.attention, \.experts, \.awaitingAttention, \.awaitingExperts, \.awaitingNetwork, \.routedTokens] {
+                var shares = IterationShares()
+                shares[keyPath: share] = number
+                #expect(isRefused(verdict([], shares: shares)))
+            }
         }
         #expect(isRefused(traffic { $0.messages = -1 }))
         #expect(isRefused(traffic { $0.bytes = -1 }))
@@ -175,7 +186,10 @@ struct LayerFrameTests {
     private func traffic(_ change: (inout Traffic) -> Void) -> LayerMessage {
         var traffic = Traffic()
         change(&traffic)
-        return layer(.verdict(LayerVerdict(notes: [], traffic: traffic, imbalances: [], lastFinish: 0, isEmpty: true, counters: [])))
+        return layer(
+            .verdict(
+                LayerVerdict(
+                    finish: 0, shares: IterationShares(), notes: [], traffic: traffic, imbalances: [], lastFinish: 0, isEmpty: true, counters: [])))
     }
 }
 
@@ -237,6 +251,7 @@ struct HostileLayerFrameTests {
 
     @Test("whose bytes are no whole numbers of their width are refused")
     func lengths() {
+        let shares = field(9, field(2, [UInt8](repeating: 0, count: 12)))
         for length in 0..<40 {
             let bytes = [UInt8](repeating: 0, count: length)
             for width in 0..<3 {
@@ -244,7 +259,8 @@ struct HostileLayerFrameTests {
                 #expect(isReadCounters(field(1, UInt64(width)) + field(2, bytes)) == isWhole)
                 #expect(isReadLeg(field(11, UInt64(width)) + field(12, bytes)) == (isWhole && (width < 2 || length == 0)))
             }
-            #expect(isRead(frame(13, field(1, field(2, bytes)))) == length.isMultiple(of: 16), "a note is eight numbers")
+            #expect(isRead(frame(13, field(1, field(2, bytes)) + shares)) == length.isMultiple(of: 16), "a note is eight numbers")
+            #expect(isRead(frame(13, field(9, field(2, bytes)))) == (length == 12), "shares are six, of one rank")
             #expect(isRead(frame(12, field(2, field(2, bytes)))) == length.isMultiple(of: 10), "a part is five")
         }
         for width in [3, 4, 8, 1 << 31, UInt64.max] {

@@ -1,6 +1,7 @@
 import Models
 import Nodes
 import Quantities
+import Records
 
 /// Kinds of messages that `randomLayer` makes.
 let layerKinds = 5
@@ -67,9 +68,15 @@ private func randomVerdict(_ random: inout RandomStream, start: Instant) -> Laye
     var traffic = Traffic()
     traffic.messages = edgy(times, &random)
     traffic.bytes = edgy(times, &random)
+    var shares = IterationShares()
+    for share in [\IterationShares.attention, \.experts, \.awaitingAttention, \.awaitingExperts, \.awaitingNetwork] {
+        shares[keyPath: share] = edgy(spans, &random)
+    }
+    shares.routedTokens = edgy(0...(1 << 47), &random)
     let notes = (0..<random.below(30)).map { _ in isSmall ? smallNote(&random, after: begin) : randomNote(&random, after: begin) }
     return LayerVerdict(
-        notes: notes.filter { $0.end - $0.start <= spans.upperBound }, traffic: traffic, imbalances: randomCounters(&random),
+        finish: edgy(times, &random), shares: shares, notes: notes.filter { $0.end - $0.start <= spans.upperBound }, traffic: traffic,
+        imbalances: randomCounters(&random),
         lastFinish: edgy(times, &random), isEmpty: random.below(2) == 0, counters: randomCounters(&random))
 }
 
@@ -111,7 +118,11 @@ func isInRangeOfLayers(_ message: LayerMessage) -> Bool {
                     && spans.contains($0.head)
             }
     case .verdict(let verdict):
-        return times.contains(verdict.traffic.messages) && times.contains(verdict.traffic.bytes) && times.contains(verdict.lastFinish)
+        let shares = verdict.shares
+        return times.contains(verdict.finish) && (0...(1 << 47)).contains(shares.routedTokens)
+            && [shares.attention, shares.experts, shares.awaitingAttention, shares.awaitingExperts, shares.awaitingNetwork]
+                .allSatisfy { spans.contains($0) }
+            && times.contains(verdict.traffic.messages) && times.contains(verdict.traffic.bytes) && times.contains(verdict.lastFinish)
             && areCounters(verdict.imbalances) && areCounters(verdict.counters) && verdict.notes.allSatisfy(isInRangeOfLayers)
     case .counters(let sums): return areCounters(sums)
     }

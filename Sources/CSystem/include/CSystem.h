@@ -52,6 +52,10 @@ int testbed_listen(const char *path);
 /// A connection to the stream socket at `path`; -1 and errno on failure.
 int testbed_connect(const char *path);
 
+/// The same for packets, each of which comes whole or not at all; up to `backlog` connections wait to be accepted.
+int testbed_listen_for_packets(const char *path, int backlog);
+int testbed_connect_for_packets(const char *path);
+
 /// The next connection to a socket that listens, which does not block; -1 and errno on failure.
 int testbed_accept(int listener);
 
@@ -63,6 +67,9 @@ int testbed_terminal_columns(int fd);
 
 /// Opens a file; `mode` counts when the file is made.
 int testbed_open(const char *path, int flags, mode_t mode);
+
+/// Has the process keep memory that it has given back: what it takes again and again would be asked of the system each time.
+void testbed_keep_memory(void);
 
 /// Keeps the calling thread on one processor, or lets it run on any again when `processor` is negative; -1 and errno on failure.
 int testbed_stay_on_processor(int processor);

@@ -744,10 +744,15 @@ struct  Testbed__Verdict
   int64_t last_finish;
   protobuf_c_boolean is_empty;
   Testbed__Numbers *counters;
+  int64_t finish;
+  /*
+   * Attention, experts, idle for attention ranks, for expert ranks and for the network; pairs of token and expert.
+   */
+  Testbed__Numbers *shares;
 };
 #define TESTBED__VERDICT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&testbed__verdict__descriptor) \
-    , NULL, 0, 0, NULL, 0, 0, NULL }
+    , NULL, 0, 0, NULL, 0, 0, NULL, 0, NULL }
 
 
 /* Testbed__Frame methods */

@@ -1,3 +1,5 @@
+import CHints
+
 /// Rows of numbers by expert, each drawn for a fixed number of tokens, from which batches are put together.
 ///
 /// A batch is made of one row for each digit of its number of tokens in base 4: sizes are 1, 2, 3, 4, 8, 12, 16 ... 49152. Only a cache: what a
@@ -42,6 +44,8 @@ struct GatePool: Sendable {
         narrowWords = (experts + 15) / 16 * 2
         narrowSum = [SIMD16<UInt8>](repeating: .zero, count: narrowWords / 2)
         words.reserveCapacity(min(ranks, Self.banks) * layers * Self.slots * slotWords(0))
+        let room = words.capacity * MemoryLayout<UInt64>.stride
+        words.withUnsafeBytes { testbed_prefer_large_pages($0.baseAddress, room) }
     }
 
     /// Takes the lowest digit off a number of tokens above 0: answers the size that stands for it.

@@ -79,7 +79,8 @@ final class GangCrew {
             let commons = epoch == 0 && policy == nil ? commons : nil
             let make = { GangShape(gang, plan: plan, layout: self.layout) }
             guard let shape = commons.map({ $0.shape(gang.members[0], make) }) ?? make(),
-                let rank = GangRank(shape, member: member, nodes: layout.nodes.count, seed: plan.seed, commons: commons)
+                let rank = GangRank(
+                    shape, member: member, nodes: layout.nodes.count, seed: plan.seed, commons: commons, recordsLayers: plan.records.layers)
             else { continue }
             rank.weather = weather
             guard epoch > 0 else { return rank }

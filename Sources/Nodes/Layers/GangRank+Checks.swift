@@ -53,7 +53,13 @@ extension GangRank {
 
     /// What a rank did from the start on stands without gaps.
     private func accepts(_ verdict: LayerVerdict, from start: Instant) -> Bool {
-        guard areCounters(verdict.counters), !verdict.notes.isEmpty else { return false }
+        let shares = verdict.shares
+        let times = [shares.attention, shares.experts, shares.awaitingAttention, shares.awaitingExperts, shares.awaitingNetwork]
+        guard areCounters(verdict.counters), shares.routedTokens >= 0, times.allSatisfy({ (0...(1 << 50)).contains($0) }),
+            shares.span == verdict.finish - start,
+            !hasAttention || verdict.lastFinish >= verdict.finish
+        else { return false }
+        guard !verdict.notes.isEmpty else { return true }
         var end = start
         for note in verdict.notes {
             guard note.end >= note.start, note.awaitedRank >= 0, note.awaitedNetwork >= 0, note.awaitedRank <= note.start - end,
@@ -62,6 +68,6 @@ extension GangRank {
             else { return false }
             end = note.end
         }
-        return !hasAttention || verdict.lastFinish >= end
+        return end == verdict.finish
     }
 }

@@ -17,7 +17,7 @@ extension GangRank {
         tally.statistics.droppedTokens += exact.dropped
         exact.dropped = 0
         guard hasAttention else {
-            var outcome = close(exact.notes, lastFinish: 0, isEmpty: false, counters: [])
+            var outcome = close(RankWork(exact.notes, start: start), lastFinish: 0, isEmpty: false, counters: [])
             outcome.traffic = exact.traffic
             return outcome
         }
@@ -30,7 +30,7 @@ extension GangRank {
         addEndTraffic(to: &traffic)
         for imbalance in exact.imbalances { tally.statistics.imbalance.add(imbalance) }
         var outcome = close(
-            exact.notes, lastFinish: ends.reduce(start) { max($0, $1.finish) }, isEmpty: ends.allSatisfy(\.isEmpty),
+            RankWork(exact.notes, start: start), lastFinish: ends.reduce(start) { max($0, $1.finish) }, isEmpty: ends.allSatisfy(\.isEmpty),
             counters: Self.sum(ends.map(\.counters)))
         outcome.traffic = traffic
         return outcome

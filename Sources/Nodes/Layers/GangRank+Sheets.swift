@@ -66,7 +66,7 @@ extension GangRank {
         // So that there is one owner, and nothing is copied.
         self.router = nil
         self.evaluator = nil
-        if isFirst { evaluator.begin(at: start) }
+        if isFirst { evaluator.begin(at: start, keepsNotes: keepsNotes) }
         evaluator.evaluate(layers, sheets, router: &router)
         self.evaluator = evaluator
         self.router = router
@@ -83,8 +83,10 @@ extension GangRank {
         func verdict(_ member: Int) -> LayerVerdict {
             var traffic = evaluator.traffic[member]
             if member < shape.attentionRanks { addEndTraffic(to: &traffic) }
+            let notes = keepsNotes ? evaluator.notes[member] : []
             return LayerVerdict(
-                notes: evaluator.notes[member], traffic: traffic, imbalances: member == Self.leader ? evaluator.imbalances : [],
+                finish: evaluator.cores[member].free, shares: evaluator.notes.shares[member], notes: notes, traffic: traffic,
+                imbalances: member == Self.leader ? evaluator.imbalances : [],
                 lastFinish: lastFinish, isEmpty: isEmpty, counters: member < shape.attentionRanks ? counters : [])
         }
         if member == Self.leader {
@@ -95,6 +97,7 @@ extension GangRank {
             }
         }
         lastSheets = []
+        if member == Self.leader, !keepsNotes { tally.addWaits(of: evaluator.notes) }
         return conclude(verdict(member))
     }
 
@@ -105,7 +108,8 @@ extension GangRank {
             for imbalance in verdict.imbalances { tally.statistics.imbalance.add(imbalance) }
         }
         exact.notes = verdict.notes
-        var outcome = close(verdict.notes, lastFinish: verdict.lastFinish, isEmpty: verdict.isEmpty, counters: verdict.counters)
+        let work = RankWork(finish: verdict.finish, shares: verdict.shares, notes: verdict.notes)
+        var outcome = close(work, lastFinish: verdict.lastFinish, isEmpty: verdict.isEmpty, counters: verdict.counters)
         outcome.traffic = verdict.traffic
         return outcome
     }

@@ -66,6 +66,9 @@ final class GangRank {
     var groupsSent = 0
     var groupsDone = 0
     var lastSheets: [LoadSheet] = []
+    private let recordsLayers: Bool
+    /// Whether each rank counts what it did piece by piece, for its rows, or since an iteration may be lost to some and not to others.
+    var keepsNotes: Bool { recordsLayers || weather != nil }
     /// An expert rank's end of the last iteration; -1 when it is counted.
     private var openTail: Instant = -1
 
@@ -74,8 +77,11 @@ final class GangRank {
     static let leader = 0
 
     /// `nil` when a policy cannot serve the gang, which a checked plan never has.
-    /// - Parameter commons: of the process, if it has several ranks.
-    init?(_ shape: GangShape, member: Int, nodes: Int, seed: UInt64, commons: GangCommons? = nil) {
+    /// - Parameters:
+    ///   - commons: of the process, if it has several ranks.
+    ///   - recordsLayers: whether `layers.csv` is written.
+    init?(_ shape: GangShape, member: Int, nodes: Int, seed: UInt64, commons: GangCommons? = nil, recordsLayers: Bool = false) {
+        self.recordsLayers = recordsLayers
         self.shape = shape
         self.member = member
         exact = LayerMember(shape, member: member)
@@ -207,8 +213,8 @@ extension GangRank {
     var isScheduled: Bool { nextStart < .never && nextFollows }
 
     /// The outcome is known.
-    func close(_ notes: [StepNote], lastFinish: Instant, isEmpty: Bool, counters: [Int64]) -> Outcome {
-        var finish = notes.last?.end ?? start
+    func close(_ work: RankWork, lastFinish: Instant, isEmpty: Bool, counters: [Int64]) -> Outcome {
+        var finish = work.finish
         var lastFinish = lastFinish
         if let weather {
             finish = weather.map(finish, start: start, layers: shape.layers)
@@ -224,13 +230,13 @@ extension GangRank {
                 return Outcome(finish: finish, traffic: Traffic(), isLost: true)
             }
         }
-        let end = close(notes, finish: finish, lastFinish: lastFinish, isEmpty: isEmpty, counters: counters)
+        let end = close(work, finish: finish, lastFinish: lastFinish, isEmpty: isEmpty, counters: counters)
         return Outcome(finish: end, traffic: Traffic())
     }
 
-    private func close(_ notes: [StepNote], finish: Instant, lastFinish: Instant, isEmpty: Bool, counters: [Int64]) -> Instant {
+    private func close(_ work: RankWork, finish: Instant, lastFinish: Instant, isEmpty: Bool, counters: [Int64]) -> Instant {
         isUnderWay = false
-        tally.add(notes)
+        tally.add(work)
         guard hasAttention else {
             openTail = finish
             // Messages of the next iteration may have come already.

@@ -14,20 +14,10 @@ struct GangTally {
         statistics.last = Array(repeating: 0, count: nodes)
     }
 
-    /// Counts an iteration of which the rank did `notes`.
-    mutating func add(_ notes: [StepNote]) {
-        shares = IterationShares()
-        for note in notes {
-            let time = note.end - note.start
-            if note.isAttention {
-                shares.attention += time
-            } else {
-                shares.experts += time
-                shares.routedTokens += note.tokens
-            }
-            shares.awaitingNetwork += note.awaitedNetwork
-            if note.awaitsExperts { shares.awaitingExperts += note.awaitedRank } else { shares.awaitingAttention += note.awaitedRank }
-            guard note.last >= 0, Int(note.last) < members.count else { continue }
+    /// Counts the rank's part in an iteration.
+    mutating func add(_ work: RankWork) {
+        shares = work.shares
+        for note in work.notes where note.last >= 0 && Int(note.last) < members.count {
             statistics.count += 1
             statistics.waits.add(note.awaitedRank + note.awaitedNetwork)
             statistics.last[Int(members[Int(note.last)])] += 1
@@ -38,7 +28,14 @@ struct GangTally {
         statistics.awaitingExperts += shares.awaitingExperts
         statistics.awaitingNetwork += shares.awaitingNetwork
         statistics.routedTokens += shares.routedTokens
-        statistics.span += shares.attention + shares.experts + shares.awaitingAttention + shares.awaitingExperts + shares.awaitingNetwork
+        statistics.span += shares.span
+    }
+
+    /// Counts what all ranks waited for, where one works it out and the others have no notes.
+    mutating func addWaits(of board: NoteBoard) {
+        statistics.count += Int64(board.waits.count)
+        for wait in board.waits { statistics.waits.add(wait) }
+        for member in members.indices { statistics.last[Int(members[member])] += board.last[member] }
     }
 
     /// Counts the time that a rank waits for the others after its own part of an iteration.
@@ -46,6 +43,47 @@ struct GangTally {
         statistics.span += time
         statistics.awaitingAttention += time
     }
+}
+
+/// A rank's part in an iteration.
+struct RankWork {
+    /// When it was done, and what its time went into.
+    var finish: Instant
+    var shares: IterationShares
+    /// Piece by piece; empty where the sums are enough.
+    var notes: [StepNote]
+
+    init(finish: Instant, shares: IterationShares, notes: [StepNote]) {
+        self.finish = finish
+        self.shares = shares
+        self.notes = notes
+    }
+
+    /// - Parameter start: of the iteration.
+    init(_ notes: [StepNote], start: Instant) {
+        finish = notes.last?.end ?? start
+        shares = IterationShares()
+        for note in notes { shares.add(note) }
+        self.notes = notes
+    }
+}
+
+extension IterationShares {
+    @inline(__always)
+    mutating func add(_ note: StepNote) {
+        let time = note.end - note.start
+        if note.isAttention {
+            attention += time
+        } else {
+            experts += time
+            routedTokens += note.tokens
+        }
+        awaitingNetwork += note.awaitedNetwork
+        if note.awaitsExperts { awaitingExperts += note.awaitedRank } else { awaitingAttention += note.awaitedRank }
+    }
+
+    /// All times in it.
+    var span: Nanoseconds { attention + experts + awaitingAttention + awaitingExperts + awaitingNetwork }
 }
 
 extension LayerRow {

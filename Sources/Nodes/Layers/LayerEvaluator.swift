@@ -68,8 +68,9 @@ struct LayerEvaluator {
     }
 
     /// An iteration begins.
-    mutating func begin(at start: Instant) {
-        notes.clear()
+    /// - Parameter keepsNotes: whether what each member did will be asked for piece by piece.
+    mutating func begin(at start: Instant, keepsNotes: Bool = true) {
+        notes.clear(keepsNotes: keepsNotes)
         for member in cores.indices {
             cores[member].free = start
             traffic[member] = Traffic()

@@ -1,5 +1,6 @@
 import Models
 import Quantities
+import Records
 
 /// What the ranks of a gang tell each other while they compute an iteration.
 ///
@@ -112,6 +113,10 @@ public struct IterationEnd: Sendable, Equatable {
 
 /// What came out of an iteration for one rank, where one rank worked it out for all.
 public struct LayerVerdict: Sendable, Equatable {
+    /// When the rank was done, and what its time went into.
+    public var finish: Instant
+    public var shares: IterationShares
+    /// Piece by piece, where it needs that.
     public var notes: [StepNote]
     public var traffic: Traffic
     /// Largest over mean load by step in millionths, for the first attention rank.
@@ -122,7 +127,12 @@ public struct LayerVerdict: Sendable, Equatable {
     /// The sum of all ranks' counters when a new plan is due; else empty.
     public var counters: [Int64]
 
-    public init(notes: [StepNote], traffic: Traffic, imbalances: [Int64], lastFinish: Instant, isEmpty: Bool, counters: [Int64]) {
+    public init(
+        finish: Instant, shares: IterationShares, notes: [StepNote], traffic: Traffic, imbalances: [Int64], lastFinish: Instant, isEmpty: Bool,
+        counters: [Int64]
+    ) {
+        self.finish = finish
+        self.shares = shares
         self.notes = notes
         self.traffic = traffic
         self.imbalances = imbalances

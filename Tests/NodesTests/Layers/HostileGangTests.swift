@@ -2,6 +2,7 @@ import Cluster
 import Models
 import Policies
 import Quantities
+import Records
 import TestKit
 import Testing
 
@@ -107,11 +108,19 @@ struct HostileGangTests {
         notes[5].end = .never / 4
         for note in notes { add(.verdict(verdict(start, [note, note], counters: []))) }
         add(.verdict(verdict(start, [note], counters: [])), sender: members - 1)
+        var shares = [IterationShares](repeating: IterationShares(), count: 4)
+        shares[0].attention = 9
+        shares[1].attention = 11
+        (shares[2].attention, shares[2].experts) = (11, -1)
+        (shares[3].attention, shares[3].routedTokens) = (10, -1)
+        for shares in shares { add(.verdict(verdict(start, [], counters: [], shares: shares))) }
         return found
     }
 
-    private func verdict(_ start: Instant, _ notes: [StepNote], counters: [Int64]) -> LayerVerdict {
-        LayerVerdict(notes: notes, traffic: Traffic(), imbalances: [], lastFinish: start + 100, isEmpty: false, counters: counters)
+    private func verdict(_ start: Instant, _ notes: [StepNote], counters: [Int64], shares: IterationShares = IterationShares()) -> LayerVerdict {
+        LayerVerdict(
+            finish: start + 10, shares: shares, notes: notes, traffic: Traffic(), imbalances: [], lastFinish: start + 100, isEmpty: false,
+            counters: counters)
     }
 
     // MARK: - Whatever a frame can hold
@@ -192,9 +201,14 @@ struct HostileGangTests {
             var traffic = Traffic()
             traffic.messages = number(.never / 4)
             traffic.bytes = number(.never / 4)
+            var shares = IterationShares()
+            shares.attention = random.below(2) == 0 ? end - start : time()
+            shares.experts = random.below(4) == 0 ? number(1 << 46) : 0
+            shares.routedTokens = number(1 << 47)
             body = .verdict(
                 LayerVerdict(
-                    notes: notes, traffic: traffic, imbalances: [number(1 << 42)], lastFinish: time(), isEmpty: random.below(2) == 0,
+                    finish: end, shares: shares, notes: notes, traffic: traffic, imbalances: [number(1 << 42)], lastFinish: time(),
+                    isEmpty: random.below(2) == 0,
                     counters: counters()))
         default: body = .counters(counters())
         }
