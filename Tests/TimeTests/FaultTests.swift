@@ -29,6 +29,13 @@ struct FaultTests {
         }
     }
 
+    @Test("balance their account when ranks that have notice leave their gang, the same under both clocks", arguments: 0..<12)
+    func leavingRanks(_ block: UInt64) {
+        for number in block * 5..<(block + 1) * 5 {
+            check(withDepartures(number, generatedFaults(number, for: generatedGangPlan(number))), number, inWindows: true)
+        }
+    }
+
     private func check(_ plan: ClusterPlan, _ number: UInt64, inWindows: Bool) {
         let run = runInProcess(plan)
         if !run.imbalances.isEmpty { Issue.record("plan \(number): \(run.imbalances)") }
