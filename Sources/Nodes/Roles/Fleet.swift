@@ -116,6 +116,20 @@ extension Controller {
         }
     }
 
+    /// A worker that reports its load serves, also where a controller that has taken over was not there when it was told to.
+    mutating func noteServing(_ node: Int32) {
+        let place = Int(places[Int(node)])
+        guard watch.born > 0 else { return }
+        if place > 0, entryFleet?.standing[place - 1] == .resting {
+            entryFleet?.standing[place - 1] = .serving
+            entry.gain(place - 1)
+        }
+        if place < 0, decodeFleet?.standing[-place - 1] == .resting {
+            decodeFleet?.standing[-place - 1] = .serving
+            decode?.gain(-place - 1)
+        }
+    }
+
     /// Notes what a worker has said of itself.
     mutating func note(_ standing: Fleet.Standing, of node: Int32) {
         let place = Int(places[Int(node)])
