@@ -120,11 +120,12 @@ extension Controller {
     mutating func noteServing(_ node: Int32) {
         let place = Int(places[Int(node)])
         guard watch.born > 0 else { return }
-        if place > 0, entryFleet?.standing[place - 1] == .resting {
+        func isNew(_ standing: Fleet.Standing?) -> Bool { standing == .resting || standing == .starting }
+        if place > 0, isNew(entryFleet?.standing[place - 1]) {
             entryFleet?.standing[place - 1] = .serving
             entry.gain(place - 1)
         }
-        if place < 0, decodeFleet?.standing[-place - 1] == .resting {
+        if place < 0, isNew(decodeFleet?.standing[-place - 1]) {
             decodeFleet?.standing[-place - 1] = .serving
             decode?.gain(-place - 1)
         }
