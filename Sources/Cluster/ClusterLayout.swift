@@ -13,6 +13,11 @@ public struct NodePlan: Sendable, Equatable {
     /// Host and rack of a worker's first device; -1 for the client and the controller, which have no accelerator.
     public var host: Int
     public var rack: Int
+    /// Hosts that its devices are on, from `host` on.
+    public var hostCount = 1
+
+    /// The hosts that its devices are on; none for the client and the controller.
+    public var hosts: Range<Int> { host < 0 ? 0..<0 : host..<host + hostCount }
 }
 
 /// Classes of links, as the topology names them.
@@ -30,6 +35,7 @@ public struct ClusterLayout: Sendable, Equatable {
     public let nodes: [NodePlan]
     /// Nodes that compute the layers of an iteration together.
     public let gangs: [Gang]
+    private let hostsPerRack: Int
 
     /// Lays a plan out: workers fill hosts in order; one that does not fit starts the next host.
     public init(_ plan: ClusterPlan) {
@@ -50,7 +56,8 @@ public struct ClusterLayout: Sendable, Equatable {
                 nodes.append(
                     NodePlan(
                         index: nodes.count, name: "\(pool.name)-\(ordinal)", role: pool.role, pool: poolIndex, ordinal: ordinal, host: host,
-                        rack: host / hostsPerRack))
+                        rack: host / hostsPerRack,
+                        hostCount: (pool.devices + capacity - 1) / capacity))
                 used += pool.devices
                 while used > capacity {
                     host += 1
@@ -59,6 +66,7 @@ public struct ClusterLayout: Sendable, Equatable {
             }
         }
         self.nodes = nodes
+        self.hostsPerRack = hostsPerRack
         gangs = plan.pools.enumerated().compactMap { place, pool in Gang(place, pool, of: plan, nodes: nodes) }
     }
 
@@ -72,6 +80,15 @@ public struct ClusterLayout: Sendable, Equatable {
         if left.host == right.host { return .intraNode }
         return left.rack == right.rack ? .interNode : .interRack
     }
+
+    /// Hosts that hold devices of workers.
+    public var hostCount: Int { nodes.map(\.hosts.upperBound).max() ?? 0 }
+
+    /// Racks of these hosts.
+    public var rackCount: Int { (hostCount + hostsPerRack - 1) / hostsPerRack }
+
+    /// The hosts of a rack.
+    public func hosts(ofRack rack: Int) -> Range<Int> { rack * hostsPerRack..<(rack + 1) * hostsPerRack }
 
     /// The workers of a role, in order.
     public func workers(_ role: Role) -> [NodePlan] { nodes.filter { $0.role == role } }

@@ -1,6 +1,7 @@
 import CSystem
 import Cluster
 import Glibc
+import Policies
 import Quantities
 import Records
 import TraceFiles
@@ -166,12 +167,22 @@ extension ProcessRun {
         case .partition(let left, let right, let span):
             announce(UnplannedFault(kind: .partition, nodes: numbers(left), peers: numbers(right), at: time, until: later(span)))
         case .heal: announce(UnplannedFault(kind: .heal, nodes: [], at: time, until: time))
-        case .scale(let name, let count):
-            let workers = layout.nodes.filter { $0.pool.map { plan.pools[$0].name } == name }
-            let surplus = workers.filter { $0.ordinal >= count && faults.isUp($0.index, at: time) }.map(\.index)
-            end(surplus, at: time)
-            for worker in workers where worker.ordinal < count && !faults.isUp(worker.index, at: time) { resume(worker.index, at: time) }
+        case .scale(let name, let count): scale(name, to: count, at: time)
         case .status, .submit, .down: break
+        }
+    }
+
+    /// Has the first workers of a pool be up and serve, and ends the others. One that has rested from the start begins anew, cold, and serves; one that
+    /// still rests is left to.
+    private func scale(_ pool: String, to count: Int, at time: Instant) {
+        for worker in layout.nodes where worker.pool.map({ plan.pools[$0].name }) == pool {
+            let isUp = faults.isUp(worker.index, at: time)
+            let rests = plan.isSpare(worker) && !faults.outages[worker.index].contains { $0.from <= time }
+            if worker.ordinal < count {
+                if !isUp { resume(worker.index, at: time) } else if rests { end([worker.index], at: time, until: time + 1) }
+            } else if isUp, !rests {
+                end([worker.index], at: time)
+            }
         }
     }
 
@@ -214,7 +225,12 @@ extension ProcessRun {
         case .scale(let name, let count):
             if let problem = unknown([name], "pool", among: pools) { return problem }
             guard let pool = plan.pools.first(where: { $0.name == name }), count > pool.count else { return nil }
-            return "found \(count) workers for '\(name)', expected 0 to \(pool.count): as many as the topology has"
+            let policy = plan.controller.scaling.name
+            if pool.size > pool.count, !NoScaling.description.answers(to: policy) {
+                return "found \(count) workers for '\(name)', expected 0 to \(pool.count): the scaling policy '\(policy)' says when the others serve"
+            }
+            guard count > pool.size else { return nil }
+            return "found \(count) workers for '\(name)', expected 0 to \(pool.size): the key 'max' of the pool says how many there may be"
         case .status, .heal, .submit, .down: return nil
         }
     }

@@ -26,6 +26,9 @@ extension ProcessRun {
         let child = children[node]
         gone.insert(node)
         planned.remove(node)
+        // Those that stand still could not take what it has sent them.
+        for node in planned { children[node].kill(SIGCONT) }
+        defer { for node in planned { children[node].kill(SIGSTOP) } }
         child.kill(SIGCONT)
         _ = try child.control.send(.farewell(at: time))
         let deadline = monotonicNow() + 10_000_000_000
@@ -42,6 +45,26 @@ extension ProcessRun {
         _ = child.reap(waits: true)
         events.remove(child.control.descriptor)
         events.remove(child.pidDescriptor)
+    }
+
+    /// A process that stands still may not have got rid of what it had sent, if the receiver stood still at the time and the two had not spoken before. When
+    /// a report does not come, whoever stands still goes on for that, without a window: nothing in the model comes of it.
+    func relieve(_ machine: Int64, isWaiting: Bool) {
+        guard isWaiting, !planned.isEmpty else {
+            silentSince = nil
+            return hold()
+        }
+        guard let since = silentSince else { return silentSince = machine }
+        guard !isRelieved, machine - since > 200_000_000 else { return }
+        isRelieved = true
+        for node in planned { children[node].kill(SIGCONT) }
+    }
+
+    /// What was to come has come: processes stand still again.
+    func hold() {
+        guard isRelieved else { return }
+        isRelieved = false
+        for node in planned { children[node].kill(SIGSTOP) }
     }
 
     private func begin(_ node: Int, born: Instant) throws {

@@ -49,6 +49,9 @@ final class ProcessRun {
     var gone: Set<Int> = []
     /// Nodes whose process stands still because a planned fault says so.
     var planned: Set<Int> = []
+    /// Since when on the machine's clock a report is waited for while processes stand still, and whether they go on for that.
+    var silentSince: Int64?
+    var isRelieved = false
     /// Under `wall`, up to where the table has been followed.
     var followedTo: Instant = 0
     var nextStopLook: Int64 = 0
@@ -144,6 +147,7 @@ final class ProcessRun {
             try keepTime()
             isBusy = !granted.isEmpty
             try takeReports()
+            relieve(monotonicNow(), isWaiting: !granted.isEmpty)
         }
         let machine = monotonicNow()
         if plan.clock == .wall, readyCount == children.count, !isStopping {
@@ -240,6 +244,8 @@ final class ProcessRun {
         case .report(let report):
             guard isPlausible(report) else { return endImplausible(node) }
             keeper.take(report, from: node)
+            silentSince = nil
+            hold()
         case .progress(let report):
             progress = report
             if report.isFinished, endsByItself { stop(.finished) }

@@ -103,7 +103,8 @@ public struct Run {
             try records.write(client.series)
         }
         let isIncomplete = outcome != .finished && !(outcome == .ended && hasEnded(statistics))
-        let hasWholeTimeline = plan.records.timeline ? try Timeline(folder: folder, layout: layout).write() : false
+        let history = FaultHistory(plan: plan, layout: layout, table: faults, end: statistics[ClusterLayout.client]?.client?.lastEnd ?? 0)
+        let hasWholeTimeline = plan.records.timeline ? try Timeline(folder: folder, layout: layout, faults: history.spans()).write() : false
         Files.remove(folder.parts)
         let wall = seconds(monotonicNow() - started)
         let summary = SummaryBuilder(plan, layout).build(

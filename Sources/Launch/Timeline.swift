@@ -13,13 +13,21 @@ struct Timeline {
 
     let folder: RunFolder
     let layout: ClusterLayout
+    /// By node, what went wrong.
+    let faults: [[FaultSpan]]
 
     /// Reads the records, so it must come when they are written. Answers whether every slice found room.
     func write() throws -> Bool {
+        let hosts = (layout.nodes.map(\.host).max() ?? -1) + 1
         let writers: [PerfettoWriter?] = layout.nodes.map { node in
-            guard node.role.isWorker else { return nil }
-            return PerfettoWriter(TimelineNode(index: node.index, name: node.name, host: node.host, servesRequests: node.role.servesRequests))
+            // Client and controller compute nothing: they are shown where something was wrong with them.
+            guard node.role.isWorker || !faults[node.index].isEmpty else { return nil }
+            return PerfettoWriter(
+                TimelineNode(
+                    index: node.index, name: node.name, host: node.role.isWorker ? node.host : hosts,
+                    hostName: node.role.isWorker ? nil : "front end", servesRequests: node.role.servesRequests))
         }
+        for (writer, spans) in zip(writers, faults) { for span in spans { writer?.append(span) } }
         let indices = Dictionary(uniqueKeysWithValues: layout.nodes.map { (ArraySlice($0.name.utf8), $0.index) })
         let hasAllIterations = try forEachRow(of: folder.path + "/iterations.csv", skipsHeader: true) { row in
             guard let node = RowFields.field(row, 0).flatMap({ indices[$0] }), let span = iteration(row) else { return }

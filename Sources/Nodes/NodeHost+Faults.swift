@@ -11,15 +11,24 @@ extension NodeHost {
 
     /// When the machine next says that the process will be ended; `Instant.never` when it does not, or the worker does not listen.
     func noteNotice(after time: Instant) {
-        guard case .worker(let box) = state, box.node.margin != nil else { return }
-        let next = faults.notices[plan.index].filter { $0.at >= started && $0.at > noticedTo && $0.deadline > time }.min { $0.at < $1.at }
+        guard case .worker(let box) = state, let lead = box.node.leaving?.lead else { return }
+        let next = notices(lead).filter { $0.at > noticedTo && $0.deadline > time }.min { $0.at < $1.at }
         effects.timers[.notice] = next.map { max($0.at, time) } ?? .never
+    }
+
+    /// The notices to this process, at the times at which it does something about them.
+    private func notices(_ lead: Nanoseconds) -> [FaultTable.Notice] {
+        faults.notices[plan.index].filter { $0.at >= started }.map { notice in
+            var notice = notice
+            notice.at = max(notice.at, notice.deadline - min(lead, notice.deadline))
+            return notice
+        }
     }
 
     /// The machine says that the process will be ended.
     func takeNotice(at now: Instant, into out: inout [Outgoing]) {
-        guard case .worker(let box) = state else { return }
-        for notice in faults.notices[plan.index] where notice.at >= started && notice.at > noticedTo && notice.at <= now {
+        guard case .worker(let box) = state, let lead = box.node.leaving?.lead else { return }
+        for notice in notices(lead) where notice.at > noticedTo && notice.at <= now {
             box.node.takeNotice(deadline: notice.deadline, at: now, &effects)
         }
         noticedTo = now

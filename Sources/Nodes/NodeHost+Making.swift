@@ -124,8 +124,7 @@ extension NodeHost {
         var worker = Worker(
             plan: node, duty: duty, shape: WorkerShape(pool, of: plan), records: plan.records, scheduler: scheduler, predictor: predictor,
             gang: gang, crew: crew, decisionCost: plan.chargedDecisionCost, probe: probe,
-            margin: PreemptionRegistry.announces(plan.recovery.preemption)
-                ? PreemptionRegistry.make(plan.recovery.preemption, random: random)?.margin : nil)
+            leaving: PreemptionRegistry.times(plan.recovery.preemption))
         worker.moves.stageLimit = MigrationRegistry.make(plan.controller.migration)?.stages ?? 0
         if plan.copiesCaches, crew == nil, duty != .prefill, let recovery = RecoveryRegistry.make(plan.recovery.policy) {
             worker.moves.copyInterval = recovery.copyInterval

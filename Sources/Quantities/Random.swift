@@ -84,6 +84,8 @@ public enum RandomPurpose {
     public static let prediction: UInt64 = 5
     /// Where the caches of preempted workers go.
     public static let preemption: UInt64 = 6
+    /// Which part of its model each device of a worker holds.
+    public static func mapping(of node: Int) -> UInt64 { 5_000_000 + UInt64(node) }
     /// How many workers serve.
     public static let scaling: UInt64 = 7
     /// Times of random faults at a node, by their place in the plan.

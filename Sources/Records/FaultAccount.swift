@@ -15,6 +15,9 @@ extension Summary {
         public var tokensRecomputed: Int64 = 0
         /// Bytes of cache that were moved for it.
         public var bytesMoved: Int64 = 0
+        /// Bytes of weights that the workers which came back got from other devices, and from storage.
+        public var weightsMoved: Int64 = 0
+        public var weightsLoaded: Int64 = 0
         /// Until the client received tokens at 95% of the rate before again, in whole seconds; `nil` when it never did, or never received less.
         public var recoveryTime: Double?
 
@@ -53,8 +56,12 @@ struct FaultAccount {
     }
 
     /// The faults that happened before `end`, in the order of their times.
-    /// - Parameter evacuations: of each node.
-    func faults(_ client: ClientStatistics, _ evacuations: [[CacheEvacuation]] = [], until end: Instant) -> [Summary.Fault] {
+    /// - Parameters:
+    ///   - evacuations: of each node.
+    ///   - salvages: of all nodes: what the client has to have computed again, and was there after all.
+    func faults(
+        _ client: ClientStatistics, _ evacuations: [[CacheEvacuation]] = [], _ salvages: [CacheSalvage] = [], until end: Instant
+    ) -> [Summary.Fault] {
         let count = table.faults.prefix { $0.at <= end }.count
         guard count > 0 else { return [] }
         let detections = table.detections(plan, layout)
@@ -69,6 +76,10 @@ struct FaultAccount {
             accounts[place].tokensRecomputed += loss.recomputedTokens
             if Int(loss.node) != ClusterLayout.client { detected[place] = min(detected[place] ?? loss.at, loss.at) }
         }
+        for salvage in salvages {
+            guard let place = table.faults[..<count].lastIndex(where: { $0.at <= salvage.at && hits($0, Int(salvage.node)) }) else { continue }
+            accounts[place].tokensRecomputed = max(0, accounts[place].tokensRecomputed - salvage.tokens)
+        }
         for (node, moved) in evacuations.enumerated() {
             for evacuation in moved {
                 let notice = table.faults[..<count].lastIndex { fault in
@@ -78,11 +89,29 @@ struct FaultAccount {
                 if let notice { accounts[notice].bytesMoved = accounts[notice].bytesMoved.addingClamped(evacuation.bytes) }
             }
         }
+        addWeights(to: &accounts, until: end)
         for place in accounts.indices {
             accounts[place].detectedAfter = detected[place].map { seconds($0 - table.faults[place].at) }
             accounts[place].recoveryTime = Self.recoveryTime(after: table.faults[place].at, client.series).map(Double.init)
         }
         return accounts
+    }
+
+    /// Charges the weights of a process that has begun anew to the fault that says when it does.
+    private func addWeights(to accounts: inout [Summary.Fault], until end: Instant) {
+        let startUps = StartUps(plan, layout)
+        for node in layout.nodes where node.role.isWorker {
+            for outage in table.outages[node.index] where outage.until <= end {
+                let fault = table.faults[..<accounts.count].lastIndex { fault in
+                    guard let begin = fault.kind.outage(at: fault.at) else { return false }
+                    return fault.nodes.contains(node.index) && begin >= outage.from && begin < outage.until
+                }
+                guard let fault else { continue }
+                let weights = startUps.restoration(of: node.index, born: outage.until, table)
+                accounts[fault].weightsMoved = accounts[fault].weightsMoved.addingClamped(weights.moved)
+                accounts[fault].weightsLoaded = accounts[fault].weightsLoaded.addingClamped(weights.loaded)
+            }
+        }
     }
 
     private func hits(_ fault: Fault, _ node: Int) -> Bool {

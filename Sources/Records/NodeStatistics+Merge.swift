@@ -68,6 +68,7 @@ extension WorkerStatistics: Mergeable {
         abortedMigrations += other.abortedMigrations
         copiedBytes = copiedBytes.addingClamped(other.copiedBytes)
         evacuations += other.evacuations
+        salvages += other.salvages
         barrier.merge(other.barrier)
     }
 }

@@ -67,6 +67,8 @@ extension WorkerStatistics {
         downtimes.encode(into: &words)
         words.append(Int64(evacuations.count))
         for evacuation in evacuations { words += [evacuation.deadline, evacuation.bytes] }
+        words.append(Int64(salvages.count))
+        for salvage in salvages { words += [salvage.node, salvage.at, salvage.tokens] }
         iterationTimes.encode(into: &words)
         words.append(barrier == nil ? 0 : 1)
         barrier?.encode(into: &words)
@@ -89,6 +91,9 @@ extension WorkerStatistics {
         copiedBytes = reader.amount()
         downtimes = LogLinearHistogram(decoding: &reader)
         evacuations = (0..<reader.amount(upTo: Int64(Int32.max))).map { _ in CacheEvacuation(deadline: reader.amount(), bytes: reader.amount()) }
+        salvages = (0..<reader.amount(upTo: Int64(Int32.max))).map { _ in
+            CacheSalvage(node: reader.amount(), at: reader.amount(), tokens: reader.amount())
+        }
         iterationTimes = LogLinearHistogram(decoding: &reader)
         if reader.next() == 1 { barrier = BarrierStatistics(decoding: &reader) }
     }

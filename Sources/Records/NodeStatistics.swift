@@ -26,6 +26,8 @@ public struct WorkerStatistics: Sendable {
     public var copiedBytes: ByteCount = 0
     /// Caches that it sent away because it was about to be ended.
     public var evacuations: [CacheEvacuation] = []
+    /// Copies of caches that requests of dead workers went on from.
+    public var salvages: [CacheSalvage] = []
     /// For ranks that share their layers with others.
     public var barrier: BarrierStatistics?
 
@@ -43,6 +45,21 @@ public struct WorkerStatistics: Sendable {
         let whole = barrier.attention.addingClamped(barrier.experts)
         let prefill = min(busyPrefill, whole)
         return (prefill, whole - prefill)
+    }
+}
+
+/// A copy of a cache that a request went on from when the worker that had the cache was dead.
+public struct CacheSalvage: Sendable, Equatable {
+    /// Whose cache it was.
+    public var node: Int64
+    public var at: Instant
+    /// Tokens that need not be computed again.
+    public var tokens: Int64
+
+    public init(node: Int64, at: Instant, tokens: Int64) {
+        self.node = node
+        self.at = at
+        self.tokens = tokens
     }
 }
 

@@ -85,6 +85,8 @@ extension Summary.Fault {
             "requests_hit": .integer(requestsHit),
             "tokens_recomputed": .integer(tokensRecomputed),
             "bytes_moved": .integer(bytesMoved),
+            "weights_moved_bytes": .integer(weightsMoved),
+            "weights_loaded_bytes": .integer(weightsLoaded),
             "recovery_time_s": .number(orNull: recoveryTime),
         ]
     }

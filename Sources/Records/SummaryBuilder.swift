@@ -100,10 +100,12 @@ public struct SummaryBuilder {
     }
 
     private func addFaults(_ faults: FaultTable, _ client: ClientStatistics, _ statistics: [NodeStatistics?], to summary: inout Summary) {
-        summary.faults = FaultAccount(plan, layout, faults).faults(client, statistics.map { $0?.worker?.evacuations ?? [] }, until: client.lastEnd)
+        let salvages = statistics.flatMap { $0?.worker?.salvages ?? [] }
+        summary.faults = FaultAccount(plan, layout, faults).faults(
+            client, statistics.map { $0?.worker?.evacuations ?? [] }, salvages, until: client.lastEnd)
         var recovery = Summary.Recovery()
         recovery.restarts = client.restarts
-        recovery.recomputedTokens = client.recomputedTokens
+        recovery.recomputedTokens = max(0, salvages.reduce(client.recomputedTokens) { $0 - $1.tokens })
         recovery.staleTokens = client.staleTokens
         recovery.fencedMessages = statistics.reduce(0) { $0.addingClamped($1?.fencedMessages ?? 0) }
         recovery.lostMessages = statistics.reduce(0) { $0.addingClamped($1?.lostMessages ?? 0) }

@@ -94,7 +94,7 @@ extension CommandTable {
         "scale", "Change how many workers of a pool are up",
         positionals: [
             Positional("POOL", "The pool."),
-            Positional("N", "Workers, at most as many as the topology has.", kind: .integer(0...1_000_000)),
+            Positional("N", "Workers, at most the pool's `max`; those beyond its `count` begin cold.", kind: .integer(0...1_000_000)),
         ], options: common)
 
     private static let submit = Verb(

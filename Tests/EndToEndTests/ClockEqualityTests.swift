@@ -31,6 +31,21 @@ struct ClockEqualityTests {
         #expect(program.processes.isEmpty)
     }
 
+    @Test("give the same digest when a node is stopped before what it has sent to another one, which was stopped then, could leave")
+    func stops() throws {
+        let program = try Program()
+        try program.write(
+            "events:\n- {at: 1.443s, hang: client, for: 1.367s}\n- {at: 0.107s, hang: rank-1, for: 2.206s}\n", to: "stops.yaml")
+        for clock in ["virtual", "inproc"] {
+            let outcome = try program.run(
+                "up", bundled("moe-ep8"), "--faults", program.path("stops.yaml"), "--clock", clock, "--seed", "5057", "--requests", "10", "--set",
+                "workload.output-tokens=20", "--out", program.path(clock), "--quiet")
+            try #require(outcome.code == 0, "\(outcome.error)")
+        }
+        #expect(try program.digest("virtual") == program.digest("inproc"))
+        #expect(program.processes.isEmpty)
+    }
+
     @Test("of the topology that a run leaves in its folder give the run again", arguments: ["pd-layerwise", "pd-4x8", "colo-8-whole-prompts"])
     func resolved(name: String) throws {
         let program = try Program()

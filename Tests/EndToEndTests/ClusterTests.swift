@@ -88,6 +88,34 @@ struct ClusterTests {
         #expect(try program.digest("one") == program.digest("two"))
     }
 
+    @Test("grows past the workers that serve from the start, up to `max`, and shrinks again: whoever has rested begins cold and serves")
+    func growth() throws {
+        let program = try Program()
+        let topology = smallTopology(requests: 60, extra: "recovery: {start-up: {base: 100ms, tier: memory}}")
+            .replacing("decode: {role: decode, count: 2}", with: "decode: {role: decode, count: 1, max: 3}")
+        try program.write(topology, to: "grows.yaml")
+        for name in ["one", "two"] {
+            try run(program, ["up", program.path("grows.yaml"), "--detach", "--idle", "--hold", "--out", program.path(name)])
+            #expect(try run(program, ["scale", "decode", "4"], code: 2).error.contains("expected 0 to 3: the key 'max'"))
+            try run(program, ["submit", "--rate", "100", "--requests", "500", "--prompt-tokens", "100..800", "--output-tokens", "1..20", "--hold"])
+            try run(program, ["scale", "decode", "2", "--at", "1s", "--hold"])
+            try run(program, ["scale", "decode", "1", "--at", "4s"])
+            #expect(try run(program, ["down", "--drain"]).output.contains("500 offered, 500 done"))
+        }
+        let rows = try program.read("one/requests.csv").split(separator: "\n").dropFirst().map {
+            $0.split(separator: ",", omittingEmptySubsequences: false)
+        }
+        let ends = rows.filter { $0[5] == "decode-1" }.compactMap { Double($0[8]) }
+        #expect(!ends.isEmpty && ends.allSatisfy { $0 > 1.1 && $0 < 4.1 })
+        #expect(rows.allSatisfy { $0[5] != "decode-2" })
+        #expect(try program.read("one/requests.csv") == program.read("two/requests.csv"))
+        // A policy that has workers come and go does so alone.
+        try program.write(topology.replacing("recovery:", with: "controller: {scaling: threshold}\nrecovery:"), to: "scales.yaml")
+        try run(program, ["up", program.path("scales.yaml"), "--detach", "--idle"])
+        #expect(try run(program, ["scale", "decode", "2"], code: 2).error.contains("expected 0 to 1: the scaling policy 'threshold' says"))
+        try run(program, ["down"])
+    }
+
     @Test("told to slow nodes and to cut and heal links, leaves the records of a run that had it in its plan, and loses no message")
     func links() throws {
         let program = try Program()
@@ -236,7 +264,8 @@ struct ClusterTests {
         for (arguments, reason) in [
             (["kill", "decod-0"], "unknown node 'decod-0', did you mean 'decode-0'?"),
             (["logs", "clinet"], "unknown node 'clinet', did you mean 'client'?"),
-            (["scale", "decodes", "1"], "unknown pool 'decodes', did you mean 'decode'?"), (["scale", "decode", "3"], "expected 0 to 2"),
+            (["scale", "decodes", "1"], "unknown pool 'decodes', did you mean 'decode'?"),
+            (["scale", "decode", "3"], "expected 0 to 2: the key 'max'"),
             (["partition", "decode", "decode-1,prefill"], "found decode-1 on both sides"), (["kill", "decode-0", "--at", "5"], "expected a time"),
             (["submit", "--rate", "5"], "expected --trace FILE, or --rate R and --requests N"),
             (["submit", "--trace", program.path("none.csv")], "none.csv: No such file"), (["slow", "decode-0", "0.5"], "expected a number from 1"),

@@ -158,7 +158,7 @@ struct LayerRecordTests {
         try withDirectory { directory in
             try write(IterationRow.header + nodes.map { iterations(of: $0).text }.joined(), to: directory + "/iterations.csv")
             if hasLayers { try write(LayerRow.header + zip(nodes, layers).map { text($1, of: $0) }.joined(), to: directory + "/layers.csv") }
-            #expect(try Timeline(folder: RunFolder(existing: directory), layout: layout).write())
+            #expect(try Timeline(folder: RunFolder(existing: directory), layout: layout, faults: layout.nodes.map { _ in [] }).write())
             #expect(try Data(contentsOf: URL(fileURLWithPath: directory + "/trace.perfetto-trace")) == Data(expected))
         }
     }

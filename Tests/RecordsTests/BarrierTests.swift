@@ -201,6 +201,7 @@ struct StatisticsWordsTests {
         worker.migratedBytes = number()
         worker.abortedMigrations = number()
         worker.copiedBytes = number()
+        worker.salvages = [CacheSalvage(node: number(), at: number(), tokens: number())]
         worker.evacuations = [CacheEvacuation(deadline: number(), bytes: number()), CacheEvacuation(deadline: number(), bytes: number())]
         worker.downtimes.add(number())
         for _ in 0..<3 { worker.iterationTimes.add(Int64(random.below(1000))) }
@@ -225,6 +226,7 @@ struct StatisticsWordsTests {
         let (before, after) = (try #require(drawn(seed: seed).worker?.barrier), try #require(read.worker?.barrier))
         #expect(read.worker?.off == drawn(seed: seed).worker?.off)
         #expect(read.worker?.evacuations == drawn(seed: seed).worker?.evacuations)
+        #expect(read.worker?.salvages == drawn(seed: seed).worker?.salvages)
         #expect(after.last == before.last)
         #expect(after.span == before.span)
         #expect(after.awaitingExperts == before.awaitingExperts)

@@ -83,9 +83,15 @@ struct FaultMistakeTests {
                 ("rack-01", "found no rack 'rack-01', \(all)"), ("Controler", "found no node 'Controler', \(all); did you mean 'controller'?"),
                 ("nobody", "found no node 'nobody', \(all)"),
             ])
-        // A worker of two hosts counts on its first.
-        let wide = FaultTests.cluster("events: [{at: 1s, kill: host-2}, {at: 1s, kill: host-1}]").replacing("count: 2}", with: "count: 2, tp: 8}")
-        expect(wide, [("host-1", "found no worker whose first device is on 'host-1', expected one at least")])
+        // A worker of two hosts is hit with either, and may lose both.
+        let wide = FaultTests.cluster("events: [{at: 1s, kill: [host-0, host-1]}, {at: 2s, kill: host-5}, {at: 3s, hang: [host-2, host-2], for: 1s}]")
+            .replacing("count: 2}", with: "count: 2, tp: 8}")
+        expect(
+            wide,
+            [
+                ("host-5", "found no host 'host-5', \(all.replacing("host-1", with: "host-4").replacing("rack-1", with: "rack-4"))"),
+                ("host-2], for", "found the node 'prefill-1' twice, expected it once"),
+            ])
         // A node that is called like a host is a node.
         let text = """
             model: llama-3.1-8b
@@ -124,17 +130,61 @@ struct FaultMistakeTests {
                 )
             ])
         expectEvents(
-            "{at: 1s, kill: decode-0}, {at: 2h, kill: host-0}",
-            [("host-0", "found the fault kill at 2h for 'decode-0', which is down from 1s for good, expected a node that is there: \(file(8, 12))")])
+            "{at: 1s, kill: decode-0}, {at: 2h, kill: [decode-0]}",
+            [
+                (
+                    "[decode-0]",
+                    "found the fault kill at 2h for 'decode-0', which is down from 1s for good, expected a node that is there: \(file(8, 12))"
+                )
+            ])
         expectEvents(
-            "{at: 1s, preempt: decode-0, grace: 10s, restart: 1s}, {at: 5s, slow: decode-0, factor: 2, for: 1s}, {at: 6s, kill: [decode-0]}",
-            [("[decode-0]", "found the fault kill at 6s for 'decode-0', which has notice that it will be down from 11s until 12s")])
+            "{at: 1s, kill: host-0, restart: 1h}, {at: 2s, preempt: [host-0], grace: 1s}, {at: 3s, slow: [decode-1], factor: 2, for: 1s}",
+            [
+                ("[host-0]", "found the fault preempt at 2s for 'prefill-0', which is down from 1s until 3601s"),
+                ("[decode-1]", "found the fault slow at 3s for 'decode-1', which is down from 1s until 3601s"),
+            ])
         expectEvents(
-            "{at: 1s, hang: decode-0, for: 10s}, {at: 5s, hang: [decode-0], for: 1s}",
-            [("[decode-0]", "found the fault hang at 5s for 'decode-0', which a fault of this kind has hit until 11s, expected it later")])
+            "{at: 1s, preempt: decode-0, grace: 10s, restart: 1s}, {at: 5s, slow: decode-0, factor: 2, for: 1s}, {at: 6s, preempt: [decode-0], grace: 1s}",
+            [("[decode-0]", "found the fault preempt at 6s for 'decode-0', which has notice that it will be down from 11s until 12s")])
+        expectEvents(
+            "{at: 1s, preempt: decode-0, grace: 10s, restart: 1s}, {at: 6s, kill: [decode-0]}",
+            [
+                (
+                    "[decode-0]",
+                    "found the fault kill at 6s for 'decode-0', which has notice that it will be down from 11s until 12s, expected the key 'restart', "
+                        + "for it cannot be gone for good and back: \(file(8, 12))"
+                )
+            ])
         // What ends as the other begins does not overlap, nor do a fault of the process before and one of the process after.
         expectEvents("{at: 1s, kill: decode-0, restart: 1s}, {at: 2s, hang: decode-0, for: 1s}, {at: 3s, hang: decode-0, for: 1s}", [])
         expectEvents("{at: 1s, hang: decode-0, for: 1h}, {at: 2s, kill: decode-0, restart: 1s}, {at: 4s, hang: decode-0, for: 1s}", [])
+    }
+
+    @Test("not where they overlap and what they come to is plain")
+    func overlaps() {
+        for events in [
+            // Links and machines have faults beside those of processes.
+            "{at: 1s, link: decode-0, latency: 1ms, for: 10s}, {at: 2s, slow: decode-0, factor: 2, for: 1s}, {at: 3s, hang: decode-0, for: 1s}",
+            "{at: 1s, kill: decode-0}, {at: 2s, partition: decode-0, for: 1s}, {at: 2s, link: decode-0, to: client, latency: 1ms, for: 1s}",
+            "{at: 1s, kill: decode-0, restart: 5s}, {at: 2s, slow: decode-0, factor: 2, for: 10s}",
+            // The slowest counts, and the last that goes on.
+            "{at: 1s, slow: decode-0, factor: 2, for: 10s}, {at: 2s, slow: [decode-0, decode-1], factor: 3, for: 1s}",
+            "{at: 1s, hang: decode-0, for: 2s}, {at: 2s, hang: host-0, for: 5s}, {at: 2s, slow: host-0, factor: 2, for: 5s}",
+            // A host or a rack fails, some of whose nodes are down or have notice.
+            "{at: 1s, kill: decode-0}, {at: 2h, kill: host-0}", "{at: 1s, kill: decode-0, restart: 10s}, {at: 2s, preempt: rack-0, grace: 1s}",
+            "{at: 1s, preempt: decode-0, grace: 10s}, {at: 2s, preempt: host-0, grace: 1s, restart: 30s}",
+            // An instance is lost before its time.
+            "{at: 1s, preempt: decode-0, grace: 30s, restart: 1min}, {at: 6s, kill: decode-0, restart: 85s}",
+            "{at: 1s, preempt: decode-0, grace: 30s}, {at: 6s, kill: decode-0}",
+        ] {
+            expectEvents(events, [])
+        }
+        // A worker over several hosts loses one after the other, none of them twice.
+        let wide = FaultTests.cluster(
+            "events: [{at: 1s, preempt: host-0, grace: 5s, restart: 60s}, {at: 2s, preempt: host-1, grace: 5s, restart: 90s}, "
+                + "{at: 10s, kill: host-1, restart: 1s}]"
+        ).replacing("count: 2}", with: "count: 2, tp: 8}")
+        expect(wide, [("host-1, restart: 1s", "found the fault kill at 10s for 'prefill-0', which is down from 7s until 97s")])
     }
 
     @Test("of a controller that is down, unless a standby has taken over")
@@ -143,6 +193,9 @@ struct FaultMistakeTests {
         expectEvents(twice, [("[controller]", "found the fault kill at 3s for 'controller', which is down from 1s for good")])
         expectEvents(twice, [], more: "recovery: {standby: true}")
         expectEvents(twice, [("[controller]", "found the fault kill")], more: "recovery: {standby: true, timeout: 3s}")
+        let noticed = "{at: 1s, preempt: controller, grace: 2s}, {at: 4s, kill: [controller]}"
+        expectEvents(noticed, [("[controller]", "found the fault kill at 4s for 'controller', which is down from 3s for good")])
+        expectEvents(noticed, [], more: "recovery: {standby: true, timeout: 3s}")
         // The earlier of the two counts.
         expectEvents("{at: 1s, kill: controller, restart: 1s}, {at: 3s, kill: [controller]}", [], more: "recovery: {standby: true, timeout: 3s}")
     }
@@ -228,8 +281,9 @@ struct FaultMistakeTests {
         #expect(try mistakes("1,decode-0,notice\n") == ["2:1: found a notice to 'decode-0' and no 'down' after it, expected one"])
         #expect(try mistakes("1,decode-0,down\n2,decode-9,down\n")[0].hasPrefix("3:1: found no node 'decode-9', expected one of client"))
         #expect(
-            try mistakes("1,decode-0,down\n2,host-0,down\n")[0].hasPrefix(
-                "3:1: found the fault kill at 2s for 'decode-0', which is down from 1s for good"))
+            try mistakes("1,decode-0,down\n1,decode-1,down\n1,prefill-0,down\n1,prefill-1,down\n2,host-0,down\n")[0].hasPrefix(
+                "6:1: found the fault kill at 2s for 'prefill-0', which is down from 1s for good"))
+        #expect(try mistakes("1,decode-0,down\n2,host-0,down\n") == [])
         #expect(try mistakes("99999999999999999999,decode-0,down\n").count == 1)
     }
 

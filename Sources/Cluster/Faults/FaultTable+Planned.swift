@@ -27,18 +27,26 @@ extension FaultTable {
         }
     }
 
-    /// A controller with a standby is back, as another process, when the standby has missed it for the time-out.
+    /// A controller with a standby is back, as another process, when the standby has missed it for the time-out; or, when it was given notice and the
+    /// standby with it, as soon as word of its end can be there.
     public func takeOver(_ fault: inout Fault, _ plan: ClusterPlan) {
-        guard case .kill = fault.kind else { return add(fault) }
+        let latency = plan.links.control.latency
+        let back: Instant
+        switch fault.kind {
+        case .kill: back = fault.at / plan.recovery.heartbeat * plan.recovery.heartbeat + latency + plan.recovery.timeout
+        case .preempt(let grace, _): back = fault.at + grace + latency
+        case .hang, .slow, .link, .partition: return add(fault)
+        }
         let others = fault.nodes.filter { $0 != ClusterLayout.controller }
         if !others.isEmpty {
             var rest = fault
             rest.nodes = others
             add(rest)
         }
-        let beat = fault.at / plan.recovery.heartbeat * plan.recovery.heartbeat
         fault.nodes = [ClusterLayout.controller]
-        fault.until = min(fault.until, beat + plan.links.control.latency + plan.recovery.timeout)
+        // While one takes over nobody is there to be hit.
+        guard isUp(ClusterLayout.controller, at: fault.at) else { return list(fault) }
+        fault.until = min(fault.until, back)
         add(fault)
     }
 }
@@ -47,13 +55,15 @@ extension Fault {
     /// A fault with its nodes' indices.
     public init(_ spec: FaultSpec, _ layout: ClusterLayout) {
         let nodes = Self.nodes(spec.targets, layout)
+        let hosts = Self.hosts(spec.targets, layout)
         func others(_ peers: [FaultTarget]) -> [Int] {
             peers.isEmpty ? layout.nodes.indices.filter { !nodes.contains($0) } : Self.nodes(peers, layout)
         }
         func later(_ time: Nanoseconds?) -> Instant { time.map { spec.at + min($0, .never - spec.at) } ?? .never }
         switch spec.kind {
-        case .kill(let restart): self.init(at: spec.at, until: later(restart), kind: spec.kind, nodes: nodes)
-        case .preempt(let grace, let restart): self.init(at: spec.at, until: later(restart.map { grace + $0 }), kind: spec.kind, nodes: nodes)
+        case .kill(let restart): self.init(at: spec.at, until: later(restart), kind: spec.kind, nodes: nodes, hosts: hosts)
+        case .preempt(let grace, let restart):
+            self.init(at: spec.at, until: later(restart.map { grace + $0 }), kind: spec.kind, nodes: nodes, hosts: hosts)
         case .hang(let duration), .slow(_, let duration): self.init(at: spec.at, until: later(duration), kind: spec.kind, nodes: nodes)
         case .link(_, let peers, let duration), .partition(let peers, let duration):
             self.init(at: spec.at, until: later(duration), kind: spec.kind, nodes: nodes, peers: others(peers))
@@ -66,9 +76,20 @@ extension Fault {
             return targets.contains { target in
                 switch target {
                 case .node(let name): node.name == name
-                case .host(let host): node.host == host && node.role.isWorker
-                case .rack(let rack): node.rack == rack && node.role.isWorker
+                case .host(let host): node.hosts.contains(host)
+                case .rack(let rack): node.hosts.overlaps(layout.hosts(ofRack: rack))
                 }
+            }
+        }
+    }
+
+    /// The hosts that targets stand for: those of a node are all lost with it.
+    private static func hosts(_ targets: [FaultTarget], _ layout: ClusterLayout) -> [Int] {
+        targets.flatMap { target in
+            switch target {
+            case .node(let name): layout.nodes.first { $0.name == name }.map { Array($0.hosts) } ?? []
+            case .host(let host): [host]
+            case .rack(let rack): Array(layout.hosts(ofRack: rack))
             }
         }
     }

@@ -26,8 +26,11 @@ public struct Fault: Sendable, Equatable {
     public var nodes: [Int]
     /// For links and partitions, the other side.
     public var peers: [Int]
+    /// The hosts that are lost of workers which have others too; empty where all that the nodes have is.
+    public var hosts: [Int]
 
-    public init(at: Instant, until: Instant, kind: FaultKind, nodes: [Int], peers: [Int] = []) {
+    public init(at: Instant, until: Instant, kind: FaultKind, nodes: [Int], peers: [Int] = [], hosts: [Int] = []) {
+        self.hosts = hosts
         self.at = at
         self.until = until
         self.kind = kind
@@ -97,33 +100,35 @@ public final class FaultTable {
         faults.insert(fault, at: place)
     }
 
-    /// Adds a fault. What hits a process that is not there has no effect on it.
+    /// Adds a fault. What stops a process, or gives it notice, has no effect on one that is not there.
     public func add(_ fault: Fault) {
         list(fault)
         switch fault.kind {
         case .kill: for node in fault.nodes { end(node, TimeSpan(from: fault.at, until: fault.until)) }
         case .preempt(let grace, _):
-            for node in fault.nodes where isUp(node, at: fault.at) {
-                notices[node].append(Notice(at: fault.at, deadline: fault.at + grace))
+            for node in fault.nodes {
+                if isUp(node, at: fault.at) { notices[node].append(Notice(at: fault.at, deadline: fault.at + grace)) }
                 end(node, TimeSpan(from: fault.at + grace, until: fault.until))
             }
         case .hang: for node in fault.nodes { freeze(node, TimeSpan(from: fault.at, until: fault.until)) }
         case .slow(let factor, _):
             for node in fault.nodes {
                 slowdowns[node].append(
-                    Slowdown(span: TimeSpan(from: fault.at, until: fault.until), factor: max(1000, Int64((factor * 1000).rounded()))))
+                    Slowdown(span: TimeSpan(from: fault.at, until: fault.until), factor: Self.thousandths(factor)))
             }
         case .link(let link, _, _): worsen(fault, link)
         case .partition: worsen(fault, nil)
         }
     }
 
+    /// Ends a process for a time. One that is gone already is not back before that time is over.
     private func end(_ node: Int, _ span: TimeSpan) {
-        guard isUp(node, at: span.from), span.until > span.from else { return }
+        guard span.until > span.from else { return }
         var span = span
-        // Two faults that overlap: the process is back when the later one says so.
-        if let next = outages[node].first(where: { $0.from > span.from && $0.from <= span.until }) { span.until = max(span.until, next.until) }
-        outages[node].removeAll { $0.from > span.from && $0.from <= span.until }
+        for other in outages[node] where other.from <= span.until && span.from < other.until {
+            span = TimeSpan(from: min(span.from, other.from), until: max(span.until, other.until))
+        }
+        outages[node].removeAll { $0.from >= span.from && $0.until <= span.until }
         outages[node].append(span)
         outages[node].sort { $0.from < $1.from }
         // A process that ends is no longer stopped.
@@ -145,6 +150,9 @@ public final class FaultTable {
         freezes[node].append(span)
         freezes[node].sort { $0.from < $1.from }
     }
+
+    /// How much longer computing takes with a factor, in thousandths.
+    public static func thousandths(_ factor: Double) -> Int64 { max(1000, Int64((factor * 1000).rounded())) }
 
     private func worsen(_ fault: Fault, _ link: LinkFault?) {
         func mask(_ nodes: [Int]) -> [Bool] {

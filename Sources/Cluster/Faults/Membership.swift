@@ -1,9 +1,11 @@
+import Policies
 import Quantities
 
 /// Who belongs to a gang, from when on.
 ///
 /// A gang's exchanges wait for all of its ranks. When one counts as dead the controller tells the others, and they go on without it, its experts
-/// placed on those that are left; when its new process serves, or it has begun anew, it belongs to the gang again. Each change is an *epoch*. All
+/// placed on those that are left; when its new process serves, or it has begun anew, it belongs to the gang again. One that has notice of its end leaves
+/// before it, where the preemption policy says so. Each change is an *epoch*. All
 /// of it follows from the verdicts of the failure detector and the latencies between controller and ranks, so every rank knows it for itself, and all
 /// ranks begin an epoch at one time.
 public struct Membership: Sendable, Equatable {
@@ -39,7 +41,17 @@ public struct Membership: Sendable, Equatable {
                 changes.append((startUps.end(of: node, born: outage.until, table) + 2 * latency, node, true))
             }
         }
+        changes += Self.departures(of: gang, plan, table)
         changes.sort { ($0.at, $0.node, $0.isHere ? 1 : 0) < ($1.at, $1.node, $1.isHere ? 1 : 0) }
+        // One that has left need not be missed.
+        var present = Set(gang.members)
+        changes.removeAll { change in
+            guard !change.isHere else {
+                present.insert(change.node)
+                return false
+            }
+            return present.remove(change.node) == nil
+        }
 
         var members = Set(gang.members)
         append(gang, members, from: 0, resumes: 0, table)
@@ -50,6 +62,14 @@ public struct Membership: Sendable, Equatable {
             let lost = gang.experts.contains(change.node) && members.count < before
             let loading = lost ? Self.loading(gang, members, plan, layout) : 0
             append(gang, members, from: change.at, resumes: change.at + latency + loading, table)
+        }
+    }
+
+    /// Ranks that have notice of their end leave shortly before, so that the others need not miss them: at the end of an iteration, as with every change.
+    private static func departures(of gang: Gang, _ plan: ClusterPlan, _ table: FaultTable) -> [(at: Instant, node: Int, isHere: Bool)] {
+        guard let margin = PreemptionRegistry.times(plan.recovery.preemption)?.margin else { return [] }
+        return gang.members.flatMap { node in
+            table.notices[node].map { (max($0.at + plan.links.control.latency, $0.deadline - margin), node, false) }
         }
     }
 

@@ -50,7 +50,14 @@ extension Controller {
             effects.send(.fence(fence), to: node, bytes: MessageSize.header)
         }
         guard recovery.copyInterval > 0, let lost = decoding.nodes.firstIndex(of: fence.node) else { return }
-        for place in decoding.buddies.indices where decoding.buddies[place] == lost && place != lost { renewBuddy(of: place, &effects) }
+        for place in decoding.buddies.indices where decoding.buddies[place] == lost && place != lost {
+            // The copies of one that is dead too are gone: another worker of the ring has none of them.
+            guard decoding.live.contains(place) else {
+                if decode == nil { entry.forgetBuddy(of: place) } else { decode?.forgetBuddy(of: place) }
+                continue
+            }
+            renewBuddy(of: place, &effects)
+        }
     }
 
     /// A new process of a worker serves; `place` as in `places`.

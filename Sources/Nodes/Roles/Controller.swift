@@ -88,6 +88,7 @@ struct Controller {
     private mutating func update(_ source: Int32, with load: LoadReport, sent: Instant, at now: Instant, _ effects: inout Effects) {
         guard source >= 0, Int(source) < places.count else { return }
         let place = Int(places[Int(source)])
+        noteServing(source)
         if place > 0 {
             entry.update(place - 1, with: load, sent: sent)
             sendHeld(at: now, &effects)

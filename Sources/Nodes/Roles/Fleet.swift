@@ -116,6 +116,21 @@ extension Controller {
         }
     }
 
+    /// A worker that reports its load serves, also where a controller that has taken over was not there when it was told to.
+    mutating func noteServing(_ node: Int32) {
+        let place = Int(places[Int(node)])
+        guard watch.born > 0 else { return }
+        func isNew(_ standing: Fleet.Standing?) -> Bool { standing == .resting || standing == .starting }
+        if place > 0, isNew(entryFleet?.standing[place - 1]) {
+            entryFleet?.standing[place - 1] = .serving
+            entry.gain(place - 1)
+        }
+        if place < 0, isNew(decodeFleet?.standing[-place - 1]) {
+            decodeFleet?.standing[-place - 1] = .serving
+            decode?.gain(-place - 1)
+        }
+    }
+
     /// Notes what a worker has said of itself.
     mutating func note(_ standing: Fleet.Standing, of node: Int32) {
         let place = Int(places[Int(node)])

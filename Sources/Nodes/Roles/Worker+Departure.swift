@@ -19,7 +19,9 @@ struct LeaveTaking {
 extension Worker {
     /// The machine says when the process will be ended.
     mutating func takeNotice(deadline: Instant, at now: Instant, _ effects: inout Effects) {
-        guard let margin, deadline > now else { return }
+        guard let margin = leaving?.margin, deadline > now else { return }
+        // It goes by the first of two ends.
+        if let departure, departure.deadline <= deadline { return }
         departure = LeaveTaking(deadline: deadline)
         announceStanding(&effects)
         handBackWaiting(&effects)
@@ -39,15 +41,15 @@ extension Worker {
         let controller = Int32(ClusterLayout.controller)
         if isOff { return effects.send(.retired, to: controller, bytes: MessageSize.header) }
         guard let departure else { return }
-        var leaving = Leaving(deadline: departure.deadline)
-        if !departure.rests, departure.moves.isEmpty, duty != .prefill {
-            leaving.running = engine.requests.slotsByRequest.compactMap { slot in
+        var word = Leaving(deadline: departure.deadline)
+        if !departure.rests, departure.moves.isEmpty, duty != .prefill, crew == nil {
+            word.running = engine.requests.slotsByRequest.compactMap { slot in
                 let entry = engine.requests[slot]
                 guard isMovable(entry) else { return nil }
                 return Leaving.Running(id: entry.request.id, stream: entry.request.stream, cached: entry.computed, produced: entry.generated)
             }
         }
-        effects.send(.leaving(leaving), to: controller, bytes: MessageSize.list(leaving.running.count))
+        effects.send(.leaving(word), to: controller, bytes: MessageSize.list(word.running.count))
     }
 
     private func isMovable(_ entry: EngineRequest) -> Bool {
@@ -96,7 +98,7 @@ extension Worker {
 
     /// Moves caches, or hands back what is left.
     mutating func depart(at now: Instant, _ effects: inout Effects) {
-        guard let departure, let margin, !departure.rests else { return }
+        guard let departure, let margin = leaving?.margin, !departure.rests else { return }
         let last = max(departure.deadline - margin, 0)
         if departure.start < .never { moveCaches(&effects) }
         guard now >= last else {

@@ -304,7 +304,7 @@ extension Worker {
     }
 
     /// A request whose worker has died: its cache is computed here, as far as there is no copy of it.
-    mutating func rebuild(_ request: Assignment) {
+    mutating func rebuild(_ request: Assignment, at now: Instant) {
         guard duty != .prefill else { return }
         reporting.count(request, engine)
         var entry = EngineRequest(request, phase: .waiting)
@@ -312,6 +312,7 @@ extension Worker {
         if let replica = engine.takeReplica(id: request.id, source: request.lostNode) {
             entry.computed = max(0, min(replica.tokens, entry.total - 1))
             entry.blocks = Int32(clamping: replica.blocks)
+            statistics.salvages.append(CacheSalvage(node: Int64(request.lostNode), at: now, tokens: Int64(entry.computed)))
         }
         engine.enqueue(engine.requests.insert(entry))
     }

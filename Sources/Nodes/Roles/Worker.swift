@@ -36,8 +36,8 @@ struct Worker {
     var openPlace: Int?
     /// Requests and caches on their way from here and to here.
     var moves = Moves()
-    /// How long before its end the worker hands back what is left; `nil` when it does nothing about its end.
-    let margin: Nanoseconds?
+    /// How long before its end the worker says that it leaves, and hands back what is left; `nil` when it does nothing about its end.
+    let leaving: (lead: Nanoseconds, margin: Nanoseconds)?
     /// For one that will be ended, or is to rest.
     var departure: LeaveTaking?
     /// Whether it rests: its process is there, and serves nothing.
@@ -53,9 +53,9 @@ struct Worker {
     init(
         plan: NodePlan, duty: Duty, shape: WorkerShape, records: RecordPlan, scheduler: any SchedulingPolicy,
         predictor: OutputPredictor = .none, gang: GangRank?, crew: GangCrew?, decisionCost: DecisionCost = .free, probe: DecisionProbe? = nil,
-        margin: Nanoseconds? = nil
+        leaving: (lead: Nanoseconds, margin: Nanoseconds)? = nil
     ) {
-        self.margin = crew == nil ? margin : nil
+        self.leaving = leaving
         node = Int32(plan.index)
         self.duty = duty
         self.gang = gang
@@ -86,12 +86,12 @@ struct Worker {
         case .cancel(let id, let stream): cancel(id, stream, &effects)
         case .migration(let step): receive(step, in: envelope, at: now, &effects)
         case .rebuild(let request):
-            if !refuses(request, &effects) { rebuild(request) }
+            if !refuses(request, &effects) { rebuild(request, at: now) }
             if crew != nil, !isLoading { noteWork(at: now, &effects) }
         case .fence(let fence): lose(fence, &effects)
         case .takeover:
             announceParked(&effects)
-            sendReport(at: now, &effects)
+            if !isOff { sendReport(at: now, &effects) }
             announceStanding(&effects)
         case .fenced:
             effects.wantsReset = true

@@ -96,6 +96,9 @@ struct WorkerGroup {
     /// Finds another worker to hold copies of a worker's caches.
     mutating func renewBuddy(of place: Int) { buddies[place] = Self.buddy(of: place, among: live, kinds) }
 
+    /// Nobody has copies of a worker's caches any more.
+    mutating func forgetBuddy(of place: Int) { buddies[place] = -1 }
+
     /// A worker counts as dead.
     mutating func lose(_ place: Int) { live.removeAll { $0 == place } }
 

@@ -75,8 +75,14 @@ public protocol PreemptionPolicy: Sendable {
     static var announces: Bool { get }
     /// Whether the controller is asked for a plan.
     static var moves: Bool { get }
+    /// Whether devices keep their weights when the worker that they belong to loses others, and new ones get theirs from whoever has them.
+    static var keepsWeights: Bool { get }
+    /// Which part of the model a device holds then.
+    var mapping: DeviceMapping { get }
     /// How long before its end a worker hands back what is left.
     var margin: Nanoseconds { get }
+    /// How long before its end a worker says that it leaves, or with the notice where that comes later.
+    var lead: Nanoseconds { get }
 
     /// - Parameters:
     ///   - parameters: checked values, one for each described parameter.
@@ -90,7 +96,10 @@ public protocol PreemptionPolicy: Sendable {
 extension PreemptionPolicy {
     public static var announces: Bool { true }
     public static var moves: Bool { false }
+    public static var keepsWeights: Bool { false }
+    public var mapping: DeviceMapping { .matched }
     public var margin: Nanoseconds { 0 }
+    public var lead: Nanoseconds { .max }
 
     public mutating func plan(_ departure: DepartureView) -> DeparturePlan { DeparturePlan() }
 }
@@ -111,9 +120,22 @@ public enum PreemptionRegistry {
         policies.contains { $0.description.answers(to: choice.name) && $0.announces }
     }
 
+    /// How long before its end a worker says that it leaves, and hands back what is left, under the policy that `choice` names; `nil` where workers do
+    /// not say so.
+    public static func times(_ choice: PolicyChoice) -> (lead: Nanoseconds, margin: Nanoseconds)? {
+        guard announces(choice), let policy = make(choice, random: RandomStream(seed: 0, stream: RandomPurpose.preemption)) else { return nil }
+        return (max(policy.lead, policy.margin), policy.margin)
+    }
+
     /// Whether caches are moved under the policy that `choice` names.
     public static func moves(_ choice: PolicyChoice) -> Bool {
         policies.contains { $0.description.answers(to: choice.name) && $0.moves }
+    }
+
+    /// How devices keep their weights under the policy that `choice` names; `nil` where they do not.
+    public static func mapping(_ choice: PolicyChoice) -> DeviceMapping? {
+        guard policies.contains(where: { $0.description.answers(to: choice.name) && $0.keepsWeights }) else { return nil }
+        return make(choice, random: RandomStream(seed: 0, stream: RandomPurpose.preemption))?.mapping
     }
 
     /// Makes the policy that `choice` names; `nil` for an unknown name.

@@ -6,31 +6,37 @@ import Quantities
 /// Source: SpotServe (ASPLOS 24), sections 3.3 to 3.5: interruption arranger, device mapper, migration planner.
 /// - *Who*: where there is not room for all, the requests with most progress; the others are computed again elsewhere.
 /// - *Where*: a maximum-weight matching of requests and places, weighted by bytes that need not move: those of a cache times the classes of links
-///   that it does not cross, 2 on a host and 1 in a rack. (SpotServe matches devices and places of a pipeline, and counts weights too; workers here are
-///   whole pipelines, whose weights are at every refuge already.)
+///   that it does not cross, 2 on a host and 1 in a rack.
+/// - *Weights*: the devices that a worker has left keep theirs, and each device is given the part of the model that makes the fewest bytes move
+///   (`DeviceMapping`). (SpotServe also makes one whole pipeline of what is left of two; a worker here waits for its own devices.)
 /// - *When*: transfers follow each other, most progress first, as many as end `margin` before the deadline at the link's bandwidth; T_mig is what they take.
-///   The worker runs S = max{S : l_exe(S) < T_minus - T_mig} more iterations before that.
+///   The worker runs S = max{S : l_exe(S) < T_minus - T_mig} more iterations before that, and takes new requests until `lead` before its end,
+///   which should be more than T_mig.
 ///
 /// Guarantee: among placements of the requests chosen the matching crosses the fewest links, by bytes. Cost O(n^2 m) for n requests and m places.
 public struct SpotServe: PreemptionPolicy {
     public static let description = PolicyDescription(
         name: "spotserve", summary: "computes as long as it can, then moves the caches of what runs", source: "SpotServe, ASPLOS 24",
         parameters: [
-            PreemptionParameters.margin,
+            PreemptionParameters.margin, PreemptionParameters.lead(5),
             ParameterDescription(
-                "matching", defaultValue: 0, range: 0...2, summary: "of caches and places: 0 of most weight, 1 in order, 2 at random"),
+                "matching", defaultValue: 0, range: 0...2,
+                summary: "of caches and workers, and of devices and parts of the model: 0 of most weight, 1 in order, 2 at random"),
         ])
     public static let moves = true
+    public static let keepsWeights = true
     /// Places of one refuge that are looked at: bounds the matching.
     private static let placesOfOne = 64
 
     public let margin: Nanoseconds
-    private let matching: Int
+    public let lead: Nanoseconds
+    public let mapping: DeviceMapping
     private var random: RandomStream
 
     public init(parameters: PolicyParameters, random: RandomStream) {
         margin = PreemptionParameters.margin(parameters)
-        matching = Int(parameters["matching"])
+        lead = PreemptionParameters.lead(parameters)
+        mapping = DeviceMapping(rawValue: Int(parameters["matching"])) ?? .matched
         self.random = random
     }
 
@@ -62,13 +68,13 @@ public struct SpotServe: PreemptionPolicy {
 
     /// The place of each request chosen; there are as many places at least.
     private mutating func match(_ chosen: [Int], _ places: [Int], _ departure: DepartureView) -> [Int] {
-        switch matching {
-        case 1: return Array(chosen.indices)
-        case 2:
+        switch mapping {
+        case .inOrder: return Array(chosen.indices)
+        case .atRandom:
             var order = Array(places.indices)
             for place in order.indices.dropLast() { order.swapAt(place, place + random.below(order.count - place)) }
             return Array(order.prefix(chosen.count))
-        default:
+        case .matched:
             let weights = chosen.map { request in
                 let bytes = min(departure.requests[request].cacheBytes, 1 << 38)
                 return places.map { bytes * departure.refuges[$0].nearness }

@@ -2,6 +2,7 @@
 enum InternedName: UInt64, CaseIterable {
     case prefill = 1
     case decode, mixed, transfer, attention, experts
+    case killed, startUp, hung, slow, notice, link, partition, detected, back
 
     var text: String {
         switch self {
@@ -11,6 +12,15 @@ enum InternedName: UInt64, CaseIterable {
         case .transfer: "kv transfer"
         case .attention: "attention"
         case .experts: "experts"
+        case .killed: "killed"
+        case .startUp: "start-up"
+        case .hung: "hung"
+        case .slow: "slow"
+        case .notice: "preempt notice"
+        case .link: "link worse"
+        case .partition: "partition"
+        case .detected: "detected"
+        case .back: "back"
         }
     }
 }
@@ -18,12 +28,13 @@ enum InternedName: UInt64, CaseIterable {
 /// What part of a node an event belongs to.
 enum InternedCategory: UInt64, CaseIterable {
     case engine = 1
-    case network
+    case network, faults
 
     var text: String {
         switch self {
         case .engine: "engine"
         case .network: "network"
+        case .faults: "faults"
         }
     }
 }
@@ -31,7 +42,7 @@ enum InternedCategory: UInt64, CaseIterable {
 /// A figure that an event carries.
 enum InternedAnnotation: UInt64, CaseIterable {
     case prefillTokens = 1
-    case decodeRequests, request, bytes, layer, tokens, routedTokens, idle
+    case decodeRequests, request, bytes, layer, tokens, routedTokens, idle, slowdown
 
     var text: String {
         switch self {
@@ -43,6 +54,7 @@ enum InternedAnnotation: UInt64, CaseIterable {
         case .tokens: "tokens"
         case .routedTokens: "routed_tokens"
         case .idle: "idle_ns"
+        case .slowdown: "slowdown_thousandths"
         }
     }
 }

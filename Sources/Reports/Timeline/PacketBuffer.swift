@@ -24,6 +24,7 @@ final class PacketBuffer {
     private enum EventType: Int32 {
         case begin = 1
         case end = 2
+        case instant = 3
         case counter = 4
     }
 
@@ -62,17 +63,44 @@ final class PacketBuffer {
         _ name: InternedName, _ kind: InternedCategory, _ track: UInt64, at time: Instant, _ first: (InternedAnnotation, UInt64),
         _ second: (InternedAnnotation, UInt64), into bytes: inout [UInt8]
     ) {
-        annotations[0].name_iid = first.0.rawValue
-        annotations[0].uint_value = first.1
-        annotations[1].name_iid = second.0.rawValue
-        annotations[1].uint_value = second.1
-        category.pointee = kind.rawValue
+        note(0, first)
+        note(1, second)
         event.pointee.n_debug_annotations = 2
+        appendNamed(.begin, name, kind, track, at: time, into: &bytes)
+        event.pointee.n_debug_annotations = 0
+    }
+
+    /// A slice begins, with a figure or without one.
+    func begin(
+        _ name: InternedName, _ kind: InternedCategory, _ track: UInt64, at time: Instant, _ figure: (InternedAnnotation, UInt64)?,
+        into bytes: inout [UInt8]
+    ) {
+        if let figure {
+            note(0, figure)
+            event.pointee.n_debug_annotations = 1
+        }
+        appendNamed(.begin, name, kind, track, at: time, into: &bytes)
+        event.pointee.n_debug_annotations = 0
+    }
+
+    /// Something happens that takes no time.
+    func mark(_ name: InternedName, _ kind: InternedCategory, _ track: UInt64, at time: Instant, into bytes: inout [UInt8]) {
+        appendNamed(.instant, name, kind, track, at: time, into: &bytes)
+    }
+
+    private func note(_ place: Int, _ figure: (InternedAnnotation, UInt64)) {
+        annotations[place].name_iid = figure.0.rawValue
+        annotations[place].uint_value = figure.1
+    }
+
+    private func appendNamed(
+        _ type: EventType, _ name: InternedName, _ kind: InternedCategory, _ track: UInt64, at time: Instant, into bytes: inout [UInt8]
+    ) {
+        category.pointee = kind.rawValue
         event.pointee.n_category_iids = 1
         event.pointee.has_name_iid = 1
         event.pointee.name_iid = name.rawValue
-        append(.begin, track, at: time, into: &bytes)
-        event.pointee.n_debug_annotations = 0
+        append(type, track, at: time, into: &bytes)
         event.pointee.n_category_iids = 0
         event.pointee.has_name_iid = 0
     }

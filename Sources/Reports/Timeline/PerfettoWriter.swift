@@ -1,8 +1,8 @@
 import CPerfettoTrace
 import Quantities
 
-/// Writes one node's part of a timeline in Perfetto's format: iterations as slices, cache transfers and layers as slices on tracks below,
-/// counters.
+/// Writes one node's part of a timeline in Perfetto's format: iterations as slices, cache transfers, layers and faults as slices on tracks
+/// below, counters.
 ///
 /// Parts are independent of each other, so the file of a run is its nodes' parts put one after the other in any order. Bytes appear in an
 /// own buffer that the caller takes away when it likes; messages and buffers are made once and used again for every event.
@@ -78,6 +78,16 @@ public final class PerfettoWriter {
         packet.end(track, at: span.end, into: &bytes)
     }
 
+    /// Appends what is wrong. Faults come in the order of their starts; they may overlap.
+    public func append(_ span: FaultSpan) {
+        guard span.end >= span.start else { return }
+        let track = lane(.faults, from: span.start, to: span.end)
+        guard !span.kind.isInstant else { return packet.mark(span.kind.interned, .faults, track, at: span.start, into: &bytes) }
+        let figure: (InternedAnnotation, UInt64)? = span.slowdown > 0 ? (.slowdown, UInt64(span.slowdown)) : nil
+        packet.begin(span.kind.interned, .faults, track, at: span.start, figure, into: &bytes)
+        packet.end(track, at: span.end, into: &bytes)
+    }
+
     private func count(_ counter: CounterTrack, _ value: Int64, at time: Instant) {
         guard counters[counter.rawValue] != value else { return }
         counters[counter.rawValue] = value
@@ -86,7 +96,7 @@ public final class PerfettoWriter {
 
     private func describe() {
         // The first packet of the sequence carries the names; every node describes its host, since it cannot know whether another does.
-        packet.describe(.process(host: node.host), track: node.processTrack, parent: nil, into: &bytes)
+        packet.describe(.process(node: node), track: node.processTrack, parent: nil, into: &bytes)
         packet.describe(.thread(node: node), track: node.threadTrack, parent: node.processTrack, into: &bytes)
         for counter in CounterTrack.allCases where node.servesRequests {
             packet.describe(.counter(counter), track: node.counterTrack(counter), parent: node.threadTrack, into: &bytes)
@@ -108,13 +118,14 @@ public final class PerfettoWriter {
 
 /// Slices that have tracks of their own below their node's.
 enum LaneKind: Int, CaseIterable {
-    case transfers, layers, late
+    case transfers, layers, late, faults
 
     var name: String {
         switch self {
         case .transfers: "kv transfers"
         case .layers: "layers"
         case .late: "late iterations"
+        case .faults: "faults"
         }
     }
 }
@@ -144,5 +155,21 @@ extension TimelineNode {
         let small = 128 >> kind.rawValue
         return lane < small
             ? UInt64(index) << 8 | UInt64(small + lane) : UInt64(1 + kind.rawValue) << 60 | UInt64(lane) << 24 | UInt64(index)
+    }
+}
+
+extension FaultSpan.Kind {
+    var interned: InternedName {
+        switch self {
+        case .killed: .killed
+        case .startUp: .startUp
+        case .hung: .hung
+        case .slow: .slow
+        case .notice: .notice
+        case .link: .link
+        case .partition: .partition
+        case .detected: .detected
+        case .back: .back
+        }
     }
 }

@@ -5,12 +5,14 @@ public struct TimelineNode: Sendable, Equatable {
     /// Index of the node in the run; no two nodes share one.
     public var index: Int
     public var name: String
-    /// Index of the host that the node is on.
+    /// Index of the host that the node is on, and its name if that is another than its number.
     public var host: Int
+    public var hostName: String?
     /// Whether it has requests, a cache and a queue; expert nodes have none.
     public var servesRequests: Bool
 
-    public init(index: Int, name: String, host: Int, servesRequests: Bool = true) {
+    public init(index: Int, name: String, host: Int, hostName: String? = nil, servesRequests: Bool = true) {
+        self.hostName = hostName
         self.index = index
         self.name = name
         self.host = host
@@ -80,5 +82,33 @@ public struct TransferSpan: Sendable, Equatable {
         self.end = end
         self.request = request
         self.bytes = bytes
+    }
+}
+
+/// What is wrong with a node for a while, or happens to it at a time.
+public struct FaultSpan: Sendable, Equatable {
+    /// What a timeline calls it.
+    public enum Kind: Sendable, CaseIterable {
+        /// Its process is not there; a new one loads its weights; it stands still; it computes slowly; it has notice of its end.
+        case killed, startUp, hung, slow, notice
+        /// Its links are worse, or cut.
+        case link, partition
+        /// The failure detector misses it; it is there for others again. These take no time.
+        case detected, back
+
+        var isInstant: Bool { self == .detected || self == .back }
+    }
+
+    public var kind: Kind
+    public var start: Instant
+    public var end: Instant
+    /// How much longer computing takes, in thousandths; 0 where it does not.
+    public var slowdown: Int64
+
+    public init(_ kind: Kind, start: Instant, end: Instant, slowdown: Int64 = 0) {
+        self.kind = kind
+        self.start = start
+        self.end = end
+        self.slowdown = slowdown
     }
 }

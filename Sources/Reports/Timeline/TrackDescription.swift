@@ -2,7 +2,7 @@ import CPerfettoTrace
 
 /// What a track shows.
 enum DescribedTrack {
-    case process(host: Int)
+    case process(node: TimelineNode)
     case thread(node: TimelineNode)
     case counter(CounterTrack)
     case lane(LaneKind, Int)
@@ -50,11 +50,11 @@ final class MessageMemory {
             descriptor.pointee.parent_uuid = parent
         }
         switch kind {
-        case .process(let host):
+        case .process(let node):
             let process = one(Perfetto__Protos__ProcessDescriptor(), perfetto__protos__process_descriptor__init)
             process.pointee.has_pid = 1
-            process.pointee.pid = Self.processID(host)
-            process.pointee.process_name = text("host \(host)")
+            process.pointee.pid = Self.processID(node.host)
+            process.pointee.process_name = text(node.hostName ?? "host \(node.host)")
             descriptor.pointee.process = process
         case .thread(let node):
             let thread = one(Perfetto__Protos__ThreadDescriptor(), perfetto__protos__thread_descriptor__init)

@@ -79,17 +79,22 @@ extension TopologyChecks {
         _ targets: [FaultTarget], _ key: String, _ event: PlacedFault, _ names: TargetNames, _ layout: ClusterLayout, _ seen: inout [Int: String]
     ) -> [FaultTarget]? {
         var resolved: [FaultTarget] = []
+        var onHosts: Set<Int> = []
         for (number, target) in targets.enumerated() {
             let keys = ["\(key).\(number)", key]
             guard let known = names.resolve(target.text) else {
                 report(keys, event, names.unknown(target.text))
                 continue
             }
-            let nodes = Fault(FaultSpec(at: 1, kind: .kill(restart: nil), targets: [known]), layout).nodes
-            // A worker counts where its first device is.
+            var nodes = Fault(FaultSpec(at: 1, kind: .kill(restart: nil), targets: [known]), layout).nodes
             if nodes.isEmpty {
-                report(keys, event, "found no worker whose first device is on \(quoted(known.text)), expected one at least")
+                report(keys, event, "found no worker with a device on \(quoted(known.text)), expected one at least")
                 continue
+            }
+            // A worker may lose several of its hosts.
+            if case .host = known, !resolved.contains(known) {
+                nodes.removeAll { onHosts.contains($0) }
+                onHosts.formUnion(nodes)
             }
             if let twice = nodes.first(where: { seen[$0] != nil }), let other = seen[twice] {
                 let name = layout.nodes[twice].name
@@ -162,8 +167,8 @@ struct TargetNames {
     init(_ layout: ClusterLayout, _ pools: [PoolDraft]) {
         let names = layout.nodes.map(\.name)
         nodes = Set(names)
-        hosts = (layout.nodes.map(\.host).max() ?? -1) + 1
-        racks = (layout.nodes.map(\.rack).max() ?? -1) + 1
+        hosts = layout.hostCount
+        racks = layout.rackCount
         func range(_ name: String, _ count: Int) -> String { count == 1 ? "\(name)-0" : "\(name)-0 to \(name)-\(count - 1)" }
         ranges = PoolGrammar.reserved + pools.map { range($0.name, $0.size) } + [range("host", hosts), range("rack", racks)]
         all = names + (0..<hosts).map { "host-\($0)" } + (0..<racks).map { "rack-\($0)" }

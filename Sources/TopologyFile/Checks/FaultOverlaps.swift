@@ -2,72 +2,94 @@ import Cluster
 import Quantities
 
 extension TopologyChecks {
-    /// What goes on at a node while its faults are looked at in order of their times.
-    private struct NodeState {
-        /// Its last absence, and the fault behind it.
-        var down = TimeSpan(from: 0, until: 0)
-        var cause: PlacedFault?
-        /// By kind, until when its last fault of that kind goes on, and that fault.
-        var going: [String: (until: Instant, fault: PlacedFault)] = [:]
+    /// An absence of a node, and the fault behind it.
+    private struct Absence {
+        var span: TimeSpan
+        /// The node's hosts that are lost.
+        var hosts: Set<Int>
+        var cause: PlacedFault
     }
 
-    /// No fault may hit a process that is not there, or one that the same kind of fault has hit and not left. Warns where a role is gone for good.
+    /// Reports faults that contradict those before them at the same node, in the order of their times: what would hit a process that is not there, a
+    /// second notice, and an end for good where another fault says when the node is back. Other faults may overlap, for what they come to together is
+    /// plain: a node is down until the last of them is over, stopped as long as one stops it, as slow as the slowest makes it. So a host or a rack may
+    /// be hit though some of its nodes are down. Warns where a role is gone for good.
     func checkOverlaps(_ events: [PlacedFault], _ layout: ClusterLayout, _ cluster: ClusterPlan) {
-        var states = [NodeState](repeating: NodeState(), count: layout.nodes.count)
+        var absences = [[Absence]](repeating: [], count: layout.nodes.count)
+        var isGone = [Bool](repeating: false, count: layout.nodes.count)
         var living: [Role: Int] = [:]
         for node in layout.nodes { living[node.role, default: 0] += 1 }
         let order = events.indices.sorted { (events[$0].spec.at, $0) < (events[$1].spec.at, $1) }
         for place in order {
             let event = events[place]
-            let kind = event.spec.kind
-            // Links may be worse in many ways at once.
-            if case .link = kind { continue }
-            if case .partition = kind { continue }
             let fault = Fault(event.spec, layout)
+            // What has no effect on one node of a group has one on the others.
+            for node in fault.nodes { absences[node].removeAll { $0.span.until <= fault.at } }
+            guard !reportConflicts(fault, event, absences, layout, cluster), let start = event.spec.kind.outage(at: fault.at) else { continue }
             var gone: [Role] = []
             for node in fault.nodes {
-                guard !isHit(fault, event, &states[node], layout.nodes[node].name) else { continue }
-                guard let start = kind.outage(at: fault.at) else { continue }
                 let until = end(of: fault, node, layout, cluster)
-                states[node].down = TimeSpan(from: start, until: until)
-                states[node].cause = event
-                guard until == .never else { continue }
+                let hosts = Set(layout.nodes[node].hosts).intersection(fault.hosts)
+                if until > start { absences[node].append(Absence(span: TimeSpan(from: start, until: until), hosts: hosts, cause: event)) }
+                guard until == .never, !isGone[node] else { continue }
+                isGone[node] = true
                 let role = layout.nodes[node].role
                 living[role, default: 0] -= 1
                 if living[role] == 0 { gone.append(role) }
             }
-            for role in gone { warn(role, event, kind.outage(at: fault.at) ?? fault.at) }
+            for role in gone { warn(role, event, start) }
         }
     }
 
-    /// Whether a node cannot be hit by a fault because of an earlier one, after a report.
-    private func isHit(_ fault: Fault, _ event: PlacedFault, _ state: inout NodeState, _ name: String) -> Bool {
-        let kind = event.spec.kind.name
-        let down = state.down
-        let ends = event.spec.kind.outage(at: fault.at) != nil
-        if let cause = state.cause, fault.at < down.until, ends || fault.at >= down.from {
-            let end = down.until == .never ? "for good" : "until \(text(down.until))"
-            let how = fault.at < down.from ? "has notice that it will be" : "is"
+    /// Reports the first target of a fault that earlier faults leave nothing to hit at; whether there is one.
+    private func reportConflicts(
+        _ fault: Fault, _ event: PlacedFault, _ absences: [[Absence]], _ layout: ClusterLayout, _ cluster: ClusterPlan
+    ) -> Bool {
+        for target in event.spec.targets {
+            let nodes = Fault(FaultSpec(at: fault.at, kind: event.spec.kind, targets: [target]), layout).nodes
+            let conflicts = nodes.compactMap { node in
+                // Of a worker over several hosts another one may be lost.
+                let hosts = Set(layout.nodes[node].hosts).intersection(fault.hosts)
+                let isWhole = target.isNode || !event.spec.kind.endsProcesses
+                let before = absences[node].filter { isWhole || $0.hosts.isSuperset(of: hosts) }
+                return conflict(fault, before, isForGood: end(of: fault, node, layout, cluster) == .never).map { (node, $0) }
+            }
+            // A group is hit where one of its nodes is; but nobody is both gone for good and back.
+            let isHit = conflicts.count < nodes.count && !conflicts.contains { $0.1.isContradiction }
+            guard !isHit, let (node, found) = conflicts.first(where: { $0.1.isContradiction }) ?? conflicts.first else { continue }
+            let (absence, isContradiction) = found
+            let (name, kind) = (layout.nodes[node].name, event.spec.kind.name)
+            let span = absence.span.until == .never ? "for good" : "until \(text(absence.span.until))"
+            let how = fault.at < absence.span.from ? "has notice that it will be" : "is"
+            let wanted = isContradiction ? "the key 'restart', for it cannot be gone for good and back" : "a node that is there"
             report(
                 [kind], event,
-                "found the fault \(kind) at \(text(fault.at)) for '\(name)', which \(how) down from \(text(down.from)) \(end), expected a node that is "
-                    + "there: see \(reading.place(of: cause.mark))")
+                "found the fault \(kind) at \(text(fault.at)) for '\(name)', which \(how) down from \(text(absence.span.from)) \(span), expected "
+                    + "\(wanted): see \(reading.place(of: absence.cause.mark))")
             return true
         }
-        if ends { return false }
-        // A process that has ended since is no longer hit.
-        if let other = state.going[kind], fault.at < other.until, down.from <= other.fault.spec.at || fault.at < down.from {
-            report(
-                [kind], event,
-                "found the fault \(kind) at \(text(fault.at)) for '\(name)', which a fault of this kind has hit until \(text(other.until)), expected "
-                    + "it later: see \(reading.place(of: other.fault.mark))")
-            return true
-        }
-        state.going[kind] = (fault.until, event)
         return false
     }
 
-    /// When a process that a fault has ended is there again: a controller with a standby is back as soon as that has missed it.
+    /// The absence of a node that leaves a fault nothing to do there, and whether the two say different things of when the node is back.
+    private func conflict(_ fault: Fault, _ absences: [Absence], isForGood: Bool) -> (absence: Absence, isContradiction: Bool)? {
+        let present = absences.filter { $0.span.contains(fault.at) }.max { $0.span.until < $1.span.until }
+        let announced = absences.first { fault.at < $0.span.from }
+        switch fault.kind {
+        case .link, .partition: return nil
+        case .hang: return present.map { ($0, false) }
+        // The machine is slow whatever runs on it: a process that begins while it is feels it.
+        case .slow: return present.flatMap { $0.span.until >= fault.until ? ($0, false) : nil }
+        case .preempt: return (present ?? announced).map { ($0, false) }
+        case .kill:
+            if let present { return (present, false) }
+            // An instance may be lost before its time, and what begins there until then is taken away with it.
+            guard let announced, isForGood, announced.span.until < .never else { return nil }
+            return (announced, true)
+        }
+    }
+
+    /// When a process that a fault has ended is there again: a controller with a standby is back when that takes over.
     private func end(of fault: Fault, _ node: Int, _ layout: ClusterLayout, _ cluster: ClusterPlan) -> Instant {
         guard node == ClusterLayout.controller, cluster.recovery.hasStandby else { return fault.until }
         var fault = fault
@@ -89,13 +111,6 @@ extension TopologyChecks {
     }
 }
 
-extension FaultKind {
-    /// When a fault at a time ends the process, if it does.
-    fileprivate func outage(at time: Instant) -> Instant? {
-        switch self {
-        case .kill: time
-        case .preempt(let grace, _): time + grace
-        case .hang, .slow, .link, .partition: nil
-        }
-    }
+extension FaultTarget {
+    fileprivate var isNode: Bool { if case .node = self { true } else { false } }
 }

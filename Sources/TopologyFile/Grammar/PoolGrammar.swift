@@ -53,7 +53,7 @@ enum PoolGrammar {
             Key("count", \.count, .integer(1...Limits.nodes, "a number of workers"), "Workers that serve from the start."),
             Key(
                 "max", \.most, Codec<Int>.integer(1...Limits.nodes, "a number of workers").or("count"),
-                "Workers that there may be: those beyond count rest until the controller's scaling policy has them serve."),
+                "Workers that there may be: those beyond count rest until the controller's scaling policy, or `testbed scale`, has them serve."),
         ] + inheritable
     }
 

@@ -20,7 +20,7 @@ enum RecoveryGrammar {
                     "How long requests wait for a worker while none lives."),
                 Key(
                     "standby", \.hasStandby, .flag,
-                    "Whether a second controller takes over when the first is silent; or the first's restart counts, if that is earlier."),
+                    "Whether a second controller takes over when the first is silent, or has ended after a notice, unless the first is back earlier."),
                 Key(
                     "preemption", \.preemption, PolicyGrammar.codec(.preemption, PreemptionRegistry.descriptions),
                     "What is done between the notice that a worker will be ended and its end."),

@@ -113,6 +113,25 @@ struct PerfettoWriterTests {
         #expect(Set(slices[0].annotations.values) == [640, 33])
     }
 
+    @Test("faults are slices on a track of their own, on another where they overlap, and what takes no time is an instant")
+    func faults() throws {
+        let writer = PerfettoWriter(TimelineNode(index: 5, name: "controller", host: 3, hostName: "front end", servesRequests: false))
+        let spans = [
+            FaultSpan(.slow, start: 0, end: 50, slowdown: 2500), FaultSpan(.notice, start: 10, end: 40), FaultSpan(.killed, start: 40, end: 60),
+            FaultSpan(.detected, start: 55, end: 55), FaultSpan(.back, start: 60, end: 60),
+        ]
+        for span in spans { writer.append(span) }
+        try checkTrace(writer.bytes, nodes: 1, events: 0)
+        let packets = try decodedPackets(writer.bytes)
+        #expect(packets.filter { $0.type == 1 }.map(\.timestamp) == [0, 10, 40])
+        #expect(packets.filter { $0.type == 2 }.map(\.timestamp) == [50, 40, 60])
+        #expect(packets.filter { $0.type == 3 }.map(\.timestamp) == [55, 60])
+        #expect(packets.filter { $0.type == 1 }.map { Array($0.annotations.values) } == [[2500], [], []])
+        #expect(Set(packets.filter { [1, 3].contains($0.type) }.map(\.nameID)).count == spans.count)
+        let tracks = Set(packets.filter { $0.type != nil }.map(\.track))
+        #expect(tracks.count == 2 && tracks.allSatisfy { track in packets.contains { $0.described == track && $0.parent != nil } })
+    }
+
     @Test("extreme values are packed whole")
     func extremes() throws {
         let writer = PerfettoWriter(TimelineNode(index: (1 << 24) - 1, name: "é😀", host: (1 << 24) - 1))

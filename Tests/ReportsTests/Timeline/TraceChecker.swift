@@ -72,9 +72,11 @@ func checkTrace(_ bytes: [UInt8], nodes: Int, events: Int) throws {
         guard let type = packet.type else { continue }
         #expect(known.contains(packet.track))
         #expect(counterTracks.contains(packet.track) == (type == 4))
+        if type == 3 { #expect(packet.nameID.map { names[packet.sequence]?.contains($0) == true } == true) }
         #expect(packet.timestamp >= time[packet.track] ?? 0)
         time[packet.track] = packet.timestamp
-        guard type != 4 else { continue }
+        // Counters and instants do not nest.
+        guard type != 4, type != 3 else { continue }
         open[packet.track, default: 0] += type == 1 ? 1 : -1
         #expect((0...1).contains(open[packet.track] ?? 0))
         if type == 1, let name = packet.nameID {
