@@ -103,8 +103,8 @@ struct LifecycleTests {
         let program = try Program()
         try program.write(smallTopology(requests: 6000), to: "plan.yaml")
         let run = try program.start(["up", program.path("plan.yaml"), "--out", program.path("run")])
-        #expect(program.within(30) { program.nodes.count == smallNodes })
-        usleep(700_000)
+        #expect(program.within(30) { program.nodes.count == smallNodes && program.isUnderWay() })
+        usleep(200_000)
         if let controller = program.nodes[1] { kill(controller, SIGKILL) }
         #expect(try program.finish(run, limit: 60).code == 0)
         #expect(try rows(program, "requests.csv") == 6000)

@@ -139,6 +139,11 @@ final class Program {
         return found
     }
 
+    /// Whether the clock of a run has begun: the client writes what it counts from then on.
+    func isUnderWay(_ folder: String = "run") -> Bool {
+        list().contains { $0.hasPrefix(folder) && exists($0 + "/parts/client.statistics") }
+    }
+
     private var commands: [(process: pid_t, words: [String])] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
         return names.compactMap { name in
