@@ -30,7 +30,7 @@ enum UnitSearch {
 }
 
 /// Puts requests one after the other into the memory's profile.
-private struct UnitPacker {
+struct UnitPacker {
     let instance: UnitInstance
     private(set) var starts: [Int]
     /// Tokens in memory at the end of each round.

@@ -63,7 +63,8 @@ enum InstanceBound {
         let proof =
             result.isOptimal
             ? "proved optimal" : "not proved: the limit was reached, the optimum is at most \(Figures.share(result.gap)) above the bound"
-        let relaxation = result.relaxation.map { Figures.fixed($0, decimals: 1) } ?? "not stated, the programme is too large"
+        let unstated = result.isOptimal ? "not needed" : "not stated, the programme is too large"
+        let relaxation = result.relaxation.map { Figures.fixed($0, decimals: 1) } ?? unstated
         let lines =
             ["\(instance.requests.count) requests, memory \(instance.memory)", ""] + table.lines(style: style)
             + ["", proof, "relaxation \(relaxation), \(result.nodes) nodes"]
