@@ -20,7 +20,7 @@ public struct HindsightOptimum: Sendable, Equatable {
         /// Orders tried by the local search.
         public var orders: Int
 
-        public init(states: Int = 5_000_000, nodes: Int = 2_000, coefficients: Int = 1_000_000, orders: Int = 20_000) {
+        public init(states: Int = 5_000_000, nodes: Int = 2_000, coefficients: Int = 1_000_000, orders: Int = 50_000) {
             self.states = states
             self.nodes = nodes
             self.coefficients = coefficients

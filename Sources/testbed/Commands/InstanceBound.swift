@@ -16,6 +16,7 @@ enum InstanceBound {
         guard let memory = command.integer("memory") else { return fail("expected --memory with --instance: tokens that the worker holds", code: 2) }
         let instance = try read(path, memory: Int(memory))
         var limits = HindsightOptimum.Limits()
+        if let states = command.integer("states") { limits.states = Int(states) }
         if let nodes = command.integer("nodes") { limits.nodes = Int(nodes) }
         let result: HindsightOptimum
         do {

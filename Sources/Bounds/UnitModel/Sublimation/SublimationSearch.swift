@@ -43,6 +43,9 @@ struct SublimationSearch {
     private var violations: [Int]
     private var stepsTaken = 1
     private var packer: UnitPacker
+    /// Whether requests were packed last, and by which part of the gap the bound has risen since.
+    private var hasPacked = false
+    private var gain = 1.0
 
     /// - Returns: `nil` for an instance beyond the method's reach.
     init?(_ instance: UnitInstance, from schedule: UnitSchedule, limits: Limits) {
@@ -78,7 +81,9 @@ struct SublimationSearch {
             returnToBestPrices()
             graph.prune(costlierThan: limit, prices)
             guard !checkProof() else { return }
+            let before = bound
             raiseBound(steps: limits.steps, patience: 5)
+            gain = (bound - before) / max(1, Double(total) - before)
         }
     }
 
@@ -160,29 +165,38 @@ struct SublimationSearch {
 
     // MARK: States
 
-    /// Tells more requests apart, fewer at a time where the graph would get too large. Answers whether it could.
+    /// Tells more requests apart. Answers whether it could.
+    ///
+    /// Packing comes first, for until then the bound is far off. Where it has come near and packing brings next to nothing more, requests that the cheapest ways serve several times or
+    /// never are what holds the bound down, and they are counted before the next ones are packed.
     private mutating func refine() -> Bool {
-        let share = max(1, instance.requests.count / 6)
         let left = prices.treatments.indices.filter { prices.treatments[$0] == .priced }
         let bySize = left.sorted { (-instance.requests[$0].peak, $0) < (-instance.requests[$1].peak, $1) }
         let uncounted = prices.treatments.indices.filter { prices.treatments[$0] == .packed }
         let byViolation = uncounted.sorted { (-violations[$0], $0) < (-violations[$1], $1) }
-        if bySize.isEmpty, byViolation.isEmpty { return false }
-        var size = share
-        while true {
-            let packed = Array(bySize.prefix(size))
-            let counted = packed.isEmpty ? Array(byViolation.prefix(min(64, size))) : []
+        let often = byViolation.filter { 2 * violations[$0] > stepsTaken }
+        let isNear = Double(total) - bound < 0.06 * bound
+        if hasPacked, isNear, gain < 0.05, !often.isEmpty, tellApart(often, as: .counted) { return true }
+        return tellApart(bySize, as: .packed) || tellApart(byViolation, as: .counted)
+    }
+
+    /// Treats the first of some requests otherwise, fewer where the graph would get too large. Answers whether it could.
+    private mutating func tellApart(_ requests: [Int], as treatment: Treatment) -> Bool {
+        var size = min(requests.count, 64, max(1, instance.requests.count / 6))
+        while size > 0 {
+            let chosen = Array(requests.prefix(size))
             var refinement = GraphRefinement(
-                graph, prices, limit: limit, nodeLimit: limits.nodes, packed: packed, counted: counted)
+                graph, prices, limit: limit, nodeLimit: limits.nodes, packed: treatment == .packed ? chosen : [],
+                counted: treatment == .counted ? chosen : [])
             if let finer = refinement.build() {
                 graph = finer
-                for request in packed { prices.treatments[request] = .packed }
-                for request in counted { prices.treatments[request] = .counted }
+                hasPacked = treatment == .packed
+                for request in chosen { prices.treatments[request] = treatment }
                 return true
             }
-            guard size > 1 else { return false }
             size /= 2
         }
+        return false
     }
 }
 

@@ -48,6 +48,7 @@ enum PolicyAudit {
         }
         guard let policy = AuditedPolicy(choice, teller: teller) else { throw Misuse(text: "found no policy '\(choice.name)'") }
         var effort = Audit.Effort(instances: Int(command.integer("instances") ?? 200))
+        if let states = command.integer("states") { effort.limits.states = Int(states) }
         if let nodes = command.integer("nodes") { effort.limits.nodes = Int(nodes) }
         if command.integer("requests") != nil, command.text("family").flatMap(PublishedStudy.init(rawValue:)) == nil {
             throw Misuse(text: "found --requests without --family study-at-start or study-arrivals, expected it with one of them")
