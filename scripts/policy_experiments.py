@@ -81,7 +81,7 @@ def versus(rows, group, who, baseline, column, better=min):
 PUBLISHED = {"study-at-start": (1.005, 1.074, 114), "study-arrivals": (1.047, 1.227, None)}
 # Requests of an instance, instances, states of the dynamic programmes. The study has 40 to 60 requests: there the relaxation's bound gives an interval, and
 # the best schedule found says how far MC-SF is from the optimum at the least.
-SIZES = ((5, 200, 500_000), (10, 40, 2_000_000), (15, 12, 3_000_000), (20, 6, 3_000_000), (None, 40, 0))
+SIZES = ((5, 200, 500_000), (10, 20, 2_000_000), (15, 4, 3_000_000), (20, 3, 3_000_000), (None, 10, 0))
 
 
 def mc_sf():
