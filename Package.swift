@@ -36,10 +36,11 @@ let package = Package(
         // Without its pkg-config file, which would link BLAS and LAPACK once more; the library brings what it needs.
         library("CClp", nil, "coinor-libclp-dev"),
         library("CCbc", nil, "coinor-libcbc-dev"),
-        // C of our own: generated wire format, and shims for macros and variadics
+        // C of our own: generated wire format, and shims for macros, variadics and exceptions
         .target(name: "CWire", dependencies: ["CProtobufC"]),
         .target(name: "CPerfettoTrace", dependencies: ["CProtobufC"]),
         .target(name: "CSystem"),
+        .target(name: "CSolver", dependencies: ["CClp", "CCbc"]),
         // Hints to processor and memory, as inline functions
         .systemLibrary(name: "CHints"),
 
@@ -50,7 +51,7 @@ let package = Package(
         core("Workload", ["Quantities"]),
         core("Cluster", ["Quantities", "Models", "Policies", "Workload"]),
         core("Records", ["Quantities", "Cluster"]),
-        core("Bounds", ["Quantities", "Models", "Policies", "Workload", "Cluster", "CClp", "CCbc"]),
+        core("Bounds", ["Quantities", "Models", "Policies", "Workload", "Cluster", "CClp", "CCbc", "CSolver"]),
         core("Auditing", ["Quantities", "Policies", "Workload", "Bounds"]),
         core("Planning", ["Quantities", "Models", "Policies", "Workload", "Cluster", "Bounds"]),
         core("Nodes", ["Quantities", "Models", "Policies", "Workload", "Cluster", "Records", "Bounds"]),

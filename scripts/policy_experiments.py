@@ -79,18 +79,18 @@ def versus(rows, group, who, baseline, column, better=min):
 
 # Published: mean ratio, worst ratio, exactly optimal of 200.
 PUBLISHED = {"study-at-start": (1.005, 1.074, 114), "study-arrivals": (1.047, 1.227, None)}
-# Requests of an instance, instances, nodes of the search. The study has 40 to 60 requests. Most of 5 are solved to the end; beyond, the relaxation's bound
-# gives an interval, and the best schedule found says how far MC-SF is from the optimum at the least.
-SIZES = ((5, 200, 200), (10, 200, 0), (20, 40, 0), (None, 40, 0))
+# Requests of an instance, instances, states of the dynamic programmes. The study has 40 to 60 requests: there the relaxation's bound gives an interval, and
+# the best schedule found says how far MC-SF is from the optimum at the least.
+SIZES = ((5, 200, 500_000), (10, 20, 2_000_000), (15, 4, 3_000_000), (20, 3, 3_000_000), (None, 10, 0))
 
 
 def mc_sf():
-    for family, (requests, instances, nodes) in itertools.product(PUBLISHED, SIZES):
-        yield {"family": family, "requests": requests or "all", "instances": instances, "nodes": nodes}
+    for family, (requests, instances, states) in itertools.product(PUBLISHED, SIZES):
+        yield {"family": family, "requests": requests or "all", "instances": instances, "states": states}
 
 
 def mc_sf_row(point, options):
-    more = ["--family", point["family"], "--instances", str(point["instances"]), "--nodes", str(point["nodes"])]
+    more = ["--family", point["family"], "--instances", str(point["instances"]), "--states", str(point["states"]), "--nodes", "0"]
     if point["requests"] != "all":
         more += ["--requests", str(point["requests"])]
     found = audit(options, "mc-sf", *more)["origins"][0]

@@ -15,7 +15,7 @@ public struct Audit {
         public var changes: Int
         public var limits: HindsightOptimum.Limits
 
-        public init(instances: Int, changes: Int? = nil, limits: HindsightOptimum.Limits = .init(nodes: 200, orders: 300)) {
+        public init(instances: Int, changes: Int? = nil, limits: HindsightOptimum.Limits = .init(states: 500_000, nodes: 200, orders: 2_000)) {
             self.instances = instances
             self.changes = changes ?? instances
             self.limits = limits

@@ -26,9 +26,6 @@ public struct AuditedPolicy {
         self.init(name: description.name, guarantees: description.guarantees, teller: teller) { policy }
     }
 
-    /// Whether the model can run it: it never has requests pause while they hold their caches.
-    public var isInModel: Bool { !type(of: make()).traits.contains(.waits) }
-
     /// What the policy does with an instance; `nil` when it never comes to an end.
     public func run(_ instance: AuditInstance) -> UnitOutcome? {
         var scheduler = SchedulerInRounds(make(), instance)

@@ -7,8 +7,8 @@ import Quantities
 ///
 /// A request with a prompt of `s` tokens in the model has one of `s + 1` here: an engine writes a token's cache in the iteration after it came, so that
 /// either holds `s + j` tokens at the end of its round `j`. Blocks hold a token, iterations have no limits of tokens or requests, and a round takes
-/// `roundTime` on the clock that policies see. Two things differ from an engine, for the model has them so: who loses its cache loses its tokens too
-/// (what was learnt of its length stays), and nobody pauses.
+/// `roundTime` on the clock that policies see. Who skips a round keeps its cache. One thing differs from an engine, for the model has it so: who loses
+/// its cache loses its tokens too (what was learnt of its length stays).
 public struct SchedulerInRounds {
     /// An iteration of decoding, in nanoseconds.
     public static let roundTime: Nanoseconds = 20_000_000
@@ -21,6 +21,8 @@ public struct SchedulerInRounds {
     private var isQueued: [Bool]
     private var seen: [Int]
     private var view: EngineView
+    /// Slots of those that skip the next round.
+    private var pausing: [Int32] = []
 
     public init(_ policy: any SchedulingPolicy, _ instance: AuditInstance) {
         self.policy = policy
@@ -40,17 +42,32 @@ public struct SchedulerInRounds {
         view.running = state.running.map { running($0, at: state.round) }.sorted { ($0.arrival, $0.id) < ($1.arrival, $1.id) }
         view.freeBlocks = view.totalBlocks - view.running.reduce(0) { $0 + Int64($1.blocks) }
         for entry in state.waiting where !isQueued[entry.request] { enqueue(entry.request) }
+        var orders = RunningOrders()
         if traits.contains(.manages) {
-            var orders = RunningOrders()
             policy.manage(waiting, view, &orders)
             for slot in orders.evicted { evict(slot, &decision) }
         }
+        pausing = orders.paused
         let evicted = decision.evict.count
         grow(&decision)
-        if decision.evict.count == evicted || view.running.isEmpty { admit(&decision) }
-        // Nobody may wait for what never comes.
-        if view.running.isEmpty { while !waiting.isEmpty, join(at: 0, &decision) {} }
+        if decision.evict.count == evicted || isIdle { admit(&decision) }
+        if isIdle { overrule(orders, &decision) }
+        decision.pause = view.running.filter { pausing.contains($0.slot) }.map { Int($0.slot) }
         return decision
+    }
+
+    /// Whether nobody would produce a token in the next round.
+    private var isIdle: Bool { view.running.allSatisfy { pausing.contains($0.slot) } }
+
+    /// Nobody may wait for what never comes: without a time to decide again, whoever can run does.
+    private mutating func overrule(_ orders: RunningOrders, _ decision: inout UnitDecision) {
+        if traits.contains(.waits), orders.decidesAgain > view.now, orders.decidesAgain < .never {
+            decision.decidesAgain = true
+            return
+        }
+        pausing = []
+        grow(&decision)
+        if view.running.isEmpty { while !waiting.isEmpty, join(at: 0, &decision) {} }
     }
 
     private func arrival(of request: Int) -> Instant { Instant(instance.requests[request].unit.arrival) * Self.roundTime }
@@ -90,6 +107,10 @@ public struct SchedulerInRounds {
     private mutating func grow(_ decision: inout UnitDecision) {
         var place = 0
         while place < view.running.count {
+            guard !pausing.contains(view.running[place].slot) else {
+                place += 1
+                continue
+            }
             while view.freeBlocks < 1, place < view.running.count {
                 let candidates = Array(view.running[place...])
                 let choice = traits.contains(.choosesVictims) ? policy.victim(among: candidates) : candidates.count - 1

@@ -90,6 +90,7 @@ extension NodeHost {
             watch: watch, decisionCost: plan.chargedDecisionCost, migration: migration is NoMigration ? nil : migration, recovery: recovery,
             probe: probe)
         if PreemptionRegistry.moves(plan.recovery.preemption) { controller.desk = EvacuationDesk(preemption, plan, layout, shapes: shapes) }
+        controller.gatherReports(ofGangsIn: layout)
         return controller.scaling(plan, layout) ? controller : nil
     }
 

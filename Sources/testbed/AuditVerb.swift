@@ -23,7 +23,11 @@ extension CommandTable {
                 "predictor", "What the policy is told of output lengths: NAME[,PARAMETER=VALUE…].",
                 value: .init("PREDICTOR", fallback: "what the policy's guarantee is about: interval,ratio=0.25 for a-max and a-min, else oracle")),
             Option(
-                "nodes", "Nodes of the search for the optimum of an instance.", value: .init("N", .integer(0...10_000_000), fallback: "200")),
+                "states", "States of the dynamic programmes that prove the optimum of an instance.",
+                value: .init("N", .integer(0...100_000_000), fallback: "500000")),
+            Option(
+                "nodes", "Nodes of CBC's search for the optimum, where these do not prove it.",
+                value: .init("N", .integer(0...10_000_000), fallback: "200")),
             Option(
                 "family", "Instances of one family alone, without constructions and search; study-… are those of 2502.07115 at their size.",
                 value: .init("FAMILY", .choice(InstanceFamily.allCases.map(\.rawValue) + PublishedStudy.allCases.map(\.rawValue)))),

@@ -121,7 +121,12 @@ extension CommandTable {
         options: [
             Option("instance", "Solve one worker's requests instead.", value: .init("CSV", completion: .files([".csv"])), standsAlone: true),
             Option("memory", "Tokens that the worker of the instance holds.", value: .init("M", .integer(1...1_000_000))),
-            Option("nodes", "Nodes of the search for the instance's optimum.", value: .init("N", .integer(0...10_000_000), fallback: "2000")),
+            Option(
+                "states", "States of the dynamic programmes that prove the instance's optimum.",
+                value: .init("N", .integer(0...100_000_000), fallback: "5000000")),
+            Option(
+                "nodes", "Nodes of CBC's search for the optimum, where these do not prove it.",
+                value: .init("N", .integer(0...10_000_000), fallback: "2000")),
             set,
             json,
         ],

@@ -50,7 +50,7 @@ private func broken<Policy: SchedulingPolicy>(_ type: Policy.Type, _ guarantees:
 }
 
 @Suite struct AuditTests {
-    private let small = Audit.Effort(instances: 18, changes: 9, limits: .init(nodes: 10, orders: 100))
+    private let small = Audit.Effort(instances: 18, changes: 9, limits: .init(states: 0, nodes: 10, orders: 100))
 
     @Test(arguments: ["mc-sf", "mc-benchmark", "sorted-f", "a-max"])
     func statedGuaranteesHold(name: String) throws {
@@ -98,7 +98,7 @@ private func broken<Policy: SchedulingPolicy>(_ type: Policy.Type, _ guarantees:
     }
 
     @Test func sameSeedSameFindings() throws {
-        let effort = Audit.Effort(instances: 6, changes: 6, limits: .init(nodes: 5, orders: 50))
+        let effort = Audit.Effort(instances: 6, changes: 6, limits: .init(states: 0, nodes: 5, orders: 50))
         let policy = try audited("fcfs")
         let (one, two) = (try Audit.run(policy, effort: effort, seed: 9), try Audit.run(policy, effort: effort, seed: 9))
         #expect(one.origins == two.origins && one.worst == two.worst)
@@ -108,7 +108,7 @@ private func broken<Policy: SchedulingPolicy>(_ type: Policy.Type, _ guarantees:
 
     /// The search goes on from the worst of a family, so what it ends with is at least as bad.
     @Test func searchFindsWorseThanTheFamilies() throws {
-        let effort = Audit.Effort(instances: 6, changes: 30, limits: .init(nodes: 5, orders: 50))
+        let effort = Audit.Effort(instances: 6, changes: 30, limits: .init(states: 0, nodes: 5, orders: 50))
         let report = try Audit.run(audited("fcfs"), effort: effort, seed: 3)
         let families = Set(InstanceFamily.allCases.map(\.rawValue))
         let drawn = report.origins.filter { families.contains($0.name) }.map(\.worst).max() ?? 0
@@ -216,7 +216,7 @@ private func broken<Policy: SchedulingPolicy>(_ type: Policy.Type, _ guarantees:
     }
 
     @Test func figuresOfOneFamilyAgreeWithEachOther() throws {
-        let effort = Audit.Effort(instances: 12, changes: 0, limits: .init(nodes: 50, orders: 100))
+        let effort = Audit.Effort(instances: 12, changes: 0, limits: .init(states: 0, nodes: 50, orders: 100))
         let policy = try audited("mc-sf")
         let found = try #require(try Audit.run(policy, family: "study-at-start", requests: 4, effort: effort, seed: 2))
         #expect(found.origins.map(\.name) == ["study-at-start"])

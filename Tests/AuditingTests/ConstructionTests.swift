@@ -7,7 +7,7 @@ import Testing
 
 /// What papers prove of their constructions, in closed form.
 @Suite struct ConstructionTests {
-    private let limits = HindsightOptimum.Limits(nodes: 200, orders: 300)
+    private let limits = HindsightOptimum.Limits(states: 0, nodes: 200, orders: 300)
 
     @Test(arguments: ["fcfs", "mc-benchmark", "mc-sf", "priority"])
     func giantsAheadHoldUpAllOthers(name: String) throws {

@@ -50,10 +50,10 @@ private func exhaustive(_ instance: UnitInstance) -> Int {
         #expect(found.schedule.isFeasible(instance))
     }
 
-    /// Without the local search, all must come from the programme.
+    /// Without the local search and the dynamic programmes, all must come from the integer programme.
     @Test(arguments: 40..<60 as Range<UInt64>) func programmeAloneFindsTheOptimum(seed: UInt64) throws {
         let instance = instance(seed, count: 5, memory: 6...12, arrivals: 4)
-        let found = try HindsightOptimum.solve(instance, limits: .init(nodes: 10_000, orders: 0))
+        let found = try HindsightOptimum.solve(instance, limits: .init(states: 0, nodes: 10_000, orders: 0))
         #expect(found.total == exhaustive(instance))
         #expect(found.isOptimal)
     }
@@ -61,7 +61,7 @@ private func exhaustive(_ instance: UnitInstance) -> Int {
     @Test(arguments: 0..<30 as Range<UInt64>) func relaxationAndVolumeNeverExceedTheOptimum(seed: UInt64) throws {
         let instance = instance(seed + 100, count: 4, memory: 5...14, arrivals: 5)
         let best = exhaustive(instance)
-        let relaxed = try HindsightOptimum.solve(instance, limits: .init(nodes: 0, orders: 0))
+        let relaxed = try HindsightOptimum.solve(instance, limits: .init(states: 0, nodes: 0, orders: 0))
         #expect(relaxed.bound <= best)
         #expect(HindsightOptimum.volumeBound(instance) <= best)
         #expect(relaxed.mcSF >= best)
@@ -69,11 +69,11 @@ private func exhaustive(_ instance: UnitInstance) -> Int {
 
     @Test func limitLeavesABoundWithItsGap() throws {
         let instance = instance(7, count: 16, memory: 30...30, arrivals: 0)
-        let found = try HindsightOptimum.solve(instance, limits: .init(nodes: 0, orders: 50))
+        let found = try HindsightOptimum.solve(instance, limits: .init(states: 100, nodes: 0, orders: 50))
         #expect(!found.isOptimal)
         #expect(found.bound < found.total)
         #expect(found.gap > 0 && found.gap < 0.25)
-        let tooLarge = try HindsightOptimum.solve(instance, limits: .init(nodes: 0, coefficients: 10, orders: 50))
+        let tooLarge = try HindsightOptimum.solve(instance, limits: .init(states: 0, nodes: 0, coefficients: 10, orders: 50))
         #expect(tooLarge.relaxation == nil)
         #expect(tooLarge.bound <= found.bound)
     }
@@ -117,6 +117,24 @@ private func exhaustive(_ instance: UnitInstance) -> Int {
         #expect(outcome.evictions > 0)
         #expect(outcome.ends[0] == 6)
         #expect(outcome.ends.allSatisfy { $0 >= 6 })
+    }
+
+    /// By hand: the second round is skipped by the first request, which keeps 3 tokens and ends a round later.
+    @Test func whoPausesKeepsItsTokens() throws {
+        let instance = UnitInstance([UnitRequest(arrival: 0, prompt: 2, output: 3), UnitRequest(arrival: 1, prompt: 3, output: 1)], memory: 7)
+        let outcome = try #require(
+            UnitModel.run(instance) { state in
+                if state.round == 2 { #expect(state.running.map(\.start) == [1]) }
+                return UnitDecision(start: state.waiting.map(\.request), pause: state.round == 1 ? [0] : [])
+            })
+        #expect(outcome.ends == [4, 2])
+        #expect(outcome.starts == [1, 1])
+        #expect(outcome.evictions == 0)
+        // Without the pause there would be 4 + 4 tokens in the second round, more than fit.
+        let unpaused = try #require(UnitModel.run(instance) { UnitDecision(start: $0.waiting.map(\.request)) })
+        #expect(unpaused.evictions > 0)
+        // Everybody pauses for ever.
+        #expect(UnitModel.run(instance) { UnitDecision(start: $0.waiting.map(\.request), pause: [0, 1]) } == nil)
     }
 
     @Test func policyThatNeverStartsStalls() {

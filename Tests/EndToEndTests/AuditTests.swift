@@ -11,23 +11,23 @@ struct AuditTests {
     func replay() throws {
         let program = try Program()
         let saved = program.path("worst.csv")
-        let audit = try program.run("audit", "sjf", "--instances", "12", "--seed", "4", "--save", saved, "--json")
+        let audit = try program.run("audit", "sjf", "--instances", "6", "--states", "0", "--seed", "4", "--save", saved, "--json")
         #expect(audit.code == 0, "\(audit.error)")
         let worst = try #require(try object(audit.output)["worst"] as? [String: Any])
-        let replay = try object(try program.run("audit", "sjf", "--replay", saved, "--json").output)
+        let replay = try object(try program.run("audit", "sjf", "--states", "0", "--replay", saved, "--json").output)
         #expect(replay["ratio"] as? Double == worst["ratio"] as? Double)
         #expect(try #require(replay["ratio"] as? Double) > 1)
         #expect(replay["total"] as? Int == worst["total"] as? Int)
         // The same file is an instance of 'bound'.
         let memory = try #require(replay["memory"] as? Int)
-        let bound = try object(try program.run("bound", "--instance", saved, "--memory", "\(memory)", "--json").output)
-        #expect(bound["total"] as? Int == replay["best_known"] as? Int)
+        let bound = try object(try program.run("bound", "--instance", saved, "--memory", "\(memory)", "--states", "0", "--json").output)
+        #expect(try #require(bound["total"] as? Int) <= (try #require(replay["best_known"] as? Int)))
     }
 
     @Test("prints the same bytes for the same seed")
     func deterministic() throws {
         let program = try Program()
-        let runs = try (0..<2).map { _ in try program.run("audit", "a-min", "--instances", "6", "--nodes", "10", "--seed", "3") }
+        let runs = try (0..<2).map { _ in try program.run("audit", "a-min", "--instances", "6", "--states", "0", "--nodes", "10", "--seed", "3") }
         #expect(runs[0].output == runs[1].output && !runs[0].output.isEmpty)
         let searches = try (0..<2).map { _ in try program.run("audit", "fcfs", "--cluster", "--instances", "1", "--seed", "3") }
         #expect(searches[0].output == searches[1].output && searches[0].code == 0, "\(searches[0].error)")
@@ -81,7 +81,7 @@ struct AuditTests {
             (["mc-sf,protection"], "found no value for 'protection'"), (["fcfs,x=1"], "'fcfs' has no parameters"),
             (["mc-sf,protection=0,protection=0"], "found 'protection' twice"),
             (["mc-sf", "--predictor", "none"], "found 'none' for 'mc-sf'"), (["mc-sf", "--predictor", "refined"], "change as tokens appear"),
-            (["mc-sf", "--predictor", "crystal"], "found no predictor 'crystal'"), (["wait"], "found 'wait', which has requests pause"),
+            (["mc-sf", "--predictor", "crystal"], "found no predictor 'crystal'"),
             (["round-robin", "--save", "x.csv"], "found 'x.csv', expected a topology's file"),
             (["round-robin", "--nodes", "3"], "expected them with instances only"),
             (["mc-sf", "--save", "missing/x.csv", "--instances", "1"], "--save: "),

@@ -64,6 +64,30 @@ struct ControllerBatchTests {
         #expect(harness.handle(.status(load), from: 2) == [5, 6])
     }
 
+    @Test("places of ranks are given away together, when the reports of an iteration's end have come", arguments: batched)
+    func gathering(policy: String) throws {
+        var harness = try Harness(routing: policy, workers: 2, engine: EnginePlan(maxBatch: 2))
+        harness.controller.entry.gatheringTime = 1_000
+        for id in Int64(0)..<6 { _ = harness.submit(id) }
+        var load = LoadReport()
+        load.receivedRequests = 2
+        load.receivedTokens = 200
+        load.runningRequests = 1
+        #expect(harness.handle(.status(load), from: 2, at: 5_000) == [])
+        #expect(harness.handle(.status(load), from: 3, at: 5_300) == [])
+        // Nor does one that comes meanwhile get in before.
+        #expect(harness.submit(6, at: 5_400) == [])
+        #expect(harness.effects.timers[.decision] == 6_000)
+        for channel in [Channel.assign, .place, .stream] {
+            #expect(harness.controller.earliestSend(on: channel, harness.effects.timers) == 6_000)
+        }
+        harness.effects.sends.removeAll()
+        harness.controller.handle(.decision, at: 6_000, &harness.effects)
+        let assigned = harness.effects.sends.filter { if case .assign = $0.message { true } else { false } }
+        #expect(assigned.map(\.target).sorted() == [2, 3])
+        #expect(harness.effects.timers[.decision] == .never)
+    }
+
     @Test("requests wait while the cache has no room for one of mean length", arguments: batched)
     func memory(policy: String) throws {
         // Room for 1,000 tokens.

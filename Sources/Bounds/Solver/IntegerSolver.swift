@@ -1,4 +1,5 @@
 import CCbc
+import CSolver
 import Quantities
 import Synchronization
 
@@ -31,13 +32,17 @@ public enum IntegerSolver {
     }
 
     private static func search(_ program: LinearProgram, below limit: Double, nodeLimit: Int) throws(SolverError) -> IntegerSolution {
+        var isIntact = true
         guard let model = Cbc_newModel() else { throw .abandoned }
-        defer { Cbc_deleteModel(model) }
-        load(program, into: model)
+        // After an exception the model is in no known state: it is left behind.
+        try SimplexSolver.check(load(program, into: model))
+        defer { if isIntact { Cbc_deleteModel(model) } }
         Cbc_setLogLevel(model, 0)
         Cbc_setMaximumNodes(model, Int32(clamping: nodeLimit))
         Cbc_setCutoff(model, limit)
-        _ = Cbc_solve(model)
+        let outcome = solver_cbc_solve(model)
+        isIntact = outcome == 0
+        try SimplexSolver.check(outcome)
         if Cbc_isContinuousUnbounded(model) != 0 { throw .unbounded }
         if Cbc_isAbandoned(model) != 0 { throw .abandoned }
         return solution(of: model, program, limit: limit)
@@ -55,7 +60,7 @@ public enum IntegerSolver {
     }
 
     /// CBC takes a programme by columns; ours is kept by rows.
-    private static func load(_ program: LinearProgram, into model: UnsafeMutableRawPointer) {
+    private static func load(_ program: LinearProgram, into model: UnsafeMutableRawPointer) -> solver_outcome {
         let rows = SimplexSolver.merged(program)
         var starts = [Int32](repeating: 0, count: program.columnCount + 1)
         for column in rows.columns { starts[Int(column) + 1] += 1 }
@@ -71,10 +76,9 @@ public enum IntegerSolver {
                 next[column] += 1
             }
         }
-        Cbc_loadProblem(
+        return solver_cbc_load(
             model, Int32(program.columnCount), Int32(program.rowCount), starts, index, value, program.columnLower.map(SimplexSolver.clipped),
             program.columnUpper.map(SimplexSolver.clipped), program.costs, program.rowLower.map(SimplexSolver.clipped),
             program.rowUpper.map(SimplexSolver.clipped))
-        for column in 0..<program.columnCount { Cbc_setInteger(model, Int32(column)) }
     }
 }

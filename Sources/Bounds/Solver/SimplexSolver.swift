@@ -1,4 +1,5 @@
 import CClp
+import CSolver
 import Quantities
 
 /// Linear programmes, solved by CLP (COIN-OR, EPL-2.0): the simplex method.
@@ -26,22 +27,37 @@ public enum SimplexSolver {
         try check(program)
         guard program.columnCount > 0 else { return try solveWithoutColumns(program) }
         guard let model = Clp_newModel() else { throw .abandoned }
-        defer { Clp_deleteModel(model) }
+        // After an exception the model is in no known state: it is left behind.
+        var isIntact = true
+        defer { if isIntact { Clp_deleteModel(model) } }
         Clp_setLogLevel(model, 0)
-        load(program, into: model)
+        let outcome = carryOut(program, model, method, limits)
+        isIntact = outcome == 0
+        try check(outcome)
+        return try solution(of: model, program)
+    }
+
+    /// Throws for what a call of the solver threw.
+    static func check(_ outcome: solver_outcome) throws(SolverError) {
+        if outcome != 0 { throw .abandoned }
+    }
+
+    private static func carryOut(
+        _ program: LinearProgram, _ model: UnsafeMutableRawPointer, _ method: Method, _ limits: SolverLimits
+    ) -> solver_outcome {
+        let loaded = load(program, into: model)
+        guard loaded == 0 else { return loaded }
         if limits.iterations < Int(Int32.max) { Clp_setMaximumIterations(model, Int32(max(0, limits.iterations))) }
         if limits.seconds < .infinity { Clp_setMaximumSeconds(model, max(0, limits.seconds)) }
         if program.coefficients.count > smallProgramme {
-            Clp_initialSolve(model)
-        } else {
-            Clp_scaling(model, 0)
-            Clp_setPerturbation(model, 102)
-            switch method {
-            case .dual: Clp_dual(model, 0)
-            case .primal: Clp_primal(model, 0)
-            }
+            return solver_clp_initial_solve(model)
         }
-        return try solution(of: model, program)
+        Clp_scaling(model, 0)
+        Clp_setPerturbation(model, 102)
+        return switch method {
+        case .dual: solver_clp_dual(model)
+        case .primal: solver_clp_primal(model)
+        }
     }
 
     /// The values alone, `nil` for any failure: what a policy is given. Policies ask for minima of maxima; the limit is far beyond them.
@@ -49,16 +65,11 @@ public enum SimplexSolver {
         try? solve(program, method: .primal, limits: SolverLimits(iterations: 100_000)).values
     }
 
-    private static func load(_ program: LinearProgram, into model: UnsafeMutableRawPointer) {
-        // Columns first, empty; then rows, which name them: the programme is kept by rows.
-        let starts = [Int32](repeating: 0, count: program.columnCount + 1)
-        Clp_loadProblem(
-            model, Int32(program.columnCount), 0, starts, nil, nil, program.columnLower.map(clipped), program.columnUpper.map(clipped),
-            program.costs, nil, nil)
-        guard program.rowCount > 0 else { return }
+    private static func load(_ program: LinearProgram, into model: UnsafeMutableRawPointer) -> solver_outcome {
         let rows = merged(program)
-        Clp_addRows(
-            model, Int32(program.rowCount), program.rowLower.map(clipped), program.rowUpper.map(clipped), rows.starts, rows.columns,
+        return solver_clp_load(
+            model, Int32(program.columnCount), program.columnLower.map(clipped), program.columnUpper.map(clipped), program.costs,
+            Int32(program.rowCount), program.rowLower.map(clipped), program.rowUpper.map(clipped), rows.starts, rows.columns,
             rows.coefficients)
     }
 

@@ -8,7 +8,7 @@ public enum SolverError: Error, Equatable, Sendable {
     case unbounded
     /// The limit of iterations or of time was reached first.
     case limitReached
-    /// The solver gave up: numerical trouble, or no memory.
+    /// The solver gave up: numerical trouble, no memory, or an exception of its own.
     case abandoned
 }
 

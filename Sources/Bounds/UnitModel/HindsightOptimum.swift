@@ -1,15 +1,18 @@
 import Quantities
 
 /// The least total latency that any schedule of a unit-round instance has, with all arrivals and lengths known beforehand: the benchmark of
-/// 2502.07115, solved as an integer programme.
+/// 2502.07115, an integer programme.
 ///
-/// In three steps, each of which ends the search when lower and upper bound meet: the best of MC-SF and of a local search over orders gives a schedule;
-/// the linear relaxation of `HindsightProgram` gives a bound, and its reduced costs take away every start that no better schedule can have; CBC
-/// searches among the rest for a schedule that is better by a round at least. All are limited by counts and none by time, so that the outcome does not
-/// depend on the machine.
+/// In steps, each of which ends the search when lower and upper bound meet: the best of MC-SF and of a local search over orders gives a schedule;
+/// `SublimationSearch` proves it or a better one by dynamic programmes over more and more of the state, for tens of requests where memory is small. Where that
+/// comes to its limit, the linear relaxation of `HindsightProgram` may give a better bound, its reduced costs take away every start that no better schedule
+/// can have, and CBC searches among the rest for a schedule that is better by a round at least. All are limited by counts and none by time, so that
+/// the outcome does not depend on the machine.
 public struct HindsightOptimum: Sendable, Equatable {
     /// How far to go.
     public struct Limits: Sendable, Equatable {
+        /// Nodes of a graph of partial schedules (`SublimationSearch`); 0: none.
+        public var states: Int
         /// Nodes of the search tree; 0: the linear relaxation only.
         public var nodes: Int
         /// Coefficients of the programme: with more, only the bound by volume is given.
@@ -17,7 +20,8 @@ public struct HindsightOptimum: Sendable, Equatable {
         /// Orders tried by the local search.
         public var orders: Int
 
-        public init(nodes: Int = 2_000, coefficients: Int = 1_000_000, orders: Int = 2_000) {
+        public init(states: Int = 5_000_000, nodes: Int = 2_000, coefficients: Int = 1_000_000, orders: Int = 50_000) {
+            self.states = states
             self.nodes = nodes
             self.coefficients = coefficients
             self.orders = orders
@@ -29,7 +33,7 @@ public struct HindsightOptimum: Sendable, Equatable {
     public var total: Int
     /// No schedule has a lower total latency.
     public var bound: Int
-    /// Optimum of the linear relaxation; `nil` when the programme was too large to state.
+    /// Optimum of the linear relaxation; `nil` when it was not needed, or the programme was too large to state.
     public var relaxation: Double?
     /// What MC-SF has.
     public var mcSF: Int
@@ -54,17 +58,32 @@ public struct HindsightOptimum: Sendable, Equatable {
             schedule: best, total: best.totalLatency(instance), bound: volumeBound(instance), relaxation: nil,
             mcSF: first.totalLatency(instance), nodes: 0)
         guard !result.isOptimal else { return result }
+        sublimate(instance, limits, into: &result)
+        guard !result.isOptimal else { return result }
         // Starts beyond the end of a good schedule are rarely of use; where the search wants them, once more with all.
         for last in [best.makespan(instance), instance.horizon] {
             guard
                 var program = HindsightProgram(instance, below: result.total, until: last, coefficientLimit: limits.coefficients)
             else { return result }
-            try relax(&program, into: &result)
-            guard !result.isOptimal, limits.nodes > 0 else { return result }
-            let wantsLate = try search(program, instance, nodes: limits.nodes, into: &result)
-            guard wantsLate, !result.isOptimal else { return result }
+            do {
+                try relax(&program, into: &result)
+                guard !result.isOptimal, limits.nodes > 0 else { return result }
+                let wantsLate = try search(program, instance, nodes: limits.nodes, into: &result)
+                guard wantsLate, !result.isOptimal else { return result }
+            } catch .abandoned {
+                // What is known so far is true without the solver.
+                return result
+            }
         }
         return result
+    }
+
+    private static func sublimate(_ instance: UnitInstance, _ limits: Limits, into result: inout HindsightOptimum) {
+        let limits = SublimationSearch.Limits(nodes: limits.states)
+        guard var search = SublimationSearch(instance, from: result.schedule, limits: limits) else { return }
+        search.run()
+        (result.schedule, result.total) = (search.schedule, search.total)
+        result.bound = search.isProved ? result.total : max(result.bound, min(result.total, roundedUp(search.bound)))
     }
 
     /// Costs are whole, so a bound may be rounded up; what the solver's tolerance may have added is taken off before.

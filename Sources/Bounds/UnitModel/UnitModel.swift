@@ -5,10 +5,19 @@ public struct UnitState: Sendable {
         /// Place in the instance.
         public var request: Int
         public var prompt: Int
-        /// Round in which it started.
+        /// Round in which it started, later by each round that it has skipped: in round `t` it has produced `t - start` tokens.
         public var start: Int
         /// Tokens that it is thought to produce; at least one more than it has.
         public var predicted: Int
+        /// Whether it skips the next round.
+        public var isPaused = false
+
+        public init(request: Int, prompt: Int, start: Int, predicted: Int) {
+            self.request = request
+            self.prompt = prompt
+            self.start = start
+            self.predicted = predicted
+        }
     }
 
     /// A request that has arrived and does not run.
@@ -29,7 +38,7 @@ public struct UnitState: Sendable {
     public var waiting: [Waiting]
 
     /// Tokens that will be in memory at the end of the next round if nothing changes.
-    public var nextUsage: Int { running.reduce(0) { $0 + $1.prompt + round + 1 - $1.start } }
+    public var nextUsage: Int { running.reduce(0) { $0 + $1.prompt + round + ($1.isPaused ? 0 : 1) - $1.start } }
 }
 
 /// What a policy decides between two rounds.
@@ -38,10 +47,15 @@ public struct UnitDecision: Sendable, Equatable {
     public var evict: [Int]
     /// Waiting requests that start, by place in the instance.
     public var start: [Int]
+    /// Running requests that skip the round and keep what they have, by place in the instance.
+    public var pause: [Int]
+    /// Whether the policy means to be asked again though nothing may happen until then.
+    public var decidesAgain = false
 
-    public init(start: [Int] = [], evict: [Int] = []) {
+    public init(start: [Int] = [], evict: [Int] = [], pause: [Int] = []) {
         self.start = start
         self.evict = evict
+        self.pause = pause
     }
 }
 
@@ -54,7 +68,10 @@ public struct UnitOutcome: Sendable, Equatable {
     public var ends: [Int]
     /// How often requests were evicted, by the policy or because memory would not have sufficed.
     public var evictions: Int
-    /// The last starts: a schedule of the model without eviction when there was none.
+    /// When each request would have started to end when it did without a break: a schedule of the model with the same ends.
+    ///
+    /// Proof: whoever was evicted or paused had in each round since its last start at least as many tokens as one that produces its last ones without a break
+    /// up to the same end; so memory suffices for the latter too. The optimum without eviction and pauses is therefore one with them.
     public var starts: [Int]
 
     /// Sum over requests of end less arrival.
@@ -83,9 +100,10 @@ public enum UnitModel {
                 guard run.skipToNextArrival() else { return nil }
                 continue
             }
-            run.carryOut(policy(run.state))
+            let decision = policy(run.state)
+            run.carryOut(decision)
             // Nothing will change by itself.
-            if run.state.running.isEmpty, run.allArrived { return nil }
+            if run.state.running.allSatisfy(\.isPaused), run.allArrived, !decision.decidesAgain { return nil }
             run.advance()
         }
         return UnitOutcome(ends: run.ends, evictions: run.evictions, starts: run.starts)
@@ -141,10 +159,10 @@ private struct UnitRun {
         for request in decision.start {
             guard let place = state.waiting.firstIndex(where: { $0.request == request }) else { continue }
             let entry = state.waiting.remove(at: place)
-            starts[request] = state.round
             state.running.append(
                 UnitState.Running(request: request, prompt: entry.prompt, start: state.round, predicted: max(1, entry.predicted)))
         }
+        for place in state.running.indices { state.running[place].isPaused = decision.pause.contains(state.running[place].request) }
         while state.nextUsage > state.memory, !state.running.isEmpty { evict(state.running.count - 1) }
     }
 
@@ -158,10 +176,12 @@ private struct UnitRun {
     mutating func advance() {
         state.round += 1
         for place in state.running.indices.reversed() {
+            if state.running[place].isPaused { state.running[place].start += 1 }
             let entry = state.running[place]
             let produced = state.round - entry.start
             if produced >= instance.requests[entry.request].output {
                 ends[entry.request] = state.round
+                starts[entry.request] = entry.start
                 left -= 1
                 state.running.remove(at: place)
             } else {

@@ -1,36 +1,44 @@
 import Quantities
 
 /// Looks for good schedules of the unit-round model: each request as early as memory allows, one after the other in some order, and orders that
-/// are changed a little as long as that does no harm. A pure function of the instance.
+/// are changed a little, also for the worse, but by less and less (threshold accepting). A pure function of the instance.
 enum UnitSearch {
+    /// Each of so many descents starts with the best order found.
+    private static let descents = 4
+
     /// A schedule that is at least as good as the given one.
     static func improve(_ schedule: UnitSchedule, of instance: UnitInstance, orders: Int) -> UnitSchedule {
         var best = schedule
         var bestTotal = schedule.totalLatency(instance)
         let count = instance.requests.count
         guard count > 1, orders > 0, instance.horizon < 100_000 else { return best }
-        var order = instance.requests.indices.sorted { (schedule.starts[$0], $0) < (schedule.starts[$1], $1) }
         var packer = UnitPacker(instance)
-        var total = packer.pack(order)
-        if total < bestTotal { (best, bestTotal) = (UnitSchedule(starts: packer.starts), total) }
         var random = RandomStream(seed: 1, stream: 1)
-        for _ in 0..<orders {
-            let from = random.below(count)
-            let to = random.below(count)
-            guard from != to else { continue }
-            var changed = order
-            if random.below(2) == 0 { changed.swapAt(from, to) } else { changed.insert(changed.remove(at: from), at: to) }
-            let result = packer.pack(changed)
-            guard result <= total else { continue }
-            (order, total) = (changed, result)
+        let steps = max(1, orders / descents)
+        for _ in 0..<min(descents, orders) {
+            var order = instance.requests.indices.sorted { (best.starts[$0], $0) < (best.starts[$1], $1) }
+            var total = packer.pack(order)
             if total < bestTotal { (best, bestTotal) = (UnitSchedule(starts: packer.starts), total) }
+            // At first a change may cost a hundredth.
+            let scale = total / 100 + 1
+            for step in 0..<steps {
+                let from = random.below(count)
+                let to = random.below(count)
+                guard from != to else { continue }
+                var changed = order
+                if random.below(2) == 0 { changed.swapAt(from, to) } else { changed.insert(changed.remove(at: from), at: to) }
+                let result = packer.pack(changed)
+                guard result <= total + random.below(scale * (steps - step) / steps + 1) else { continue }
+                (order, total) = (changed, result)
+                if total < bestTotal { (best, bestTotal) = (UnitSchedule(starts: packer.starts), total) }
+            }
         }
         return best
     }
 }
 
 /// Puts requests one after the other into the memory's profile.
-private struct UnitPacker {
+struct UnitPacker {
     let instance: UnitInstance
     private(set) var starts: [Int]
     /// Tokens in memory at the end of each round.

@@ -57,6 +57,16 @@ extension WorkerGroup {
     /// Whether a decision is due.
     var hasRoomForHeld: Bool { slots() != nil }
 
+    /// Whether reports are gathered before decisions.
+    var gathers: Bool { gatheringTime > 0 }
+
+    /// Answers whether a decision is due, and waits for further reports from now on.
+    mutating func beginsToGather() -> Bool {
+        guard isBatched, !isGathering, hasRoomForHeld else { return false }
+        isGathering = true
+        return true
+    }
+
     /// Asks the policy. Answers the requests that leave, each with its worker, and takes them out.
     mutating func decideOnHeld(at now: Instant) -> [(placement: Placement, view: RequestView, worker: Int)] {
         guard var slots = slots(), var batch = policy as? any BatchRoutingPolicy else { return [] }
@@ -82,9 +92,43 @@ extension WorkerGroup {
 }
 
 extension Controller {
+    /// For how long load reports of ranks are gathered: far longer than those of one iteration's end take to come, far shorter than an iteration.
+    ///
+    /// Ranks end their iterations together, and so the room that a policy may give away comes about at once. Asked at each report, it would decide on one
+    /// rank's places at a time, with no other rank to prefer.
+    static let gatheringTime: Nanoseconds = 1_000_000
+
+    /// Has reports gathered where workers are ranks of a gang.
+    mutating func gatherReports(ofGangsIn layout: ClusterLayout) {
+        func time(_ nodes: [Int32]) -> Nanoseconds { nodes.contains { layout.gang(of: Int($0)) != nil } ? Self.gatheringTime : 0 }
+        entry.gatheringTime = time(entry.nodes)
+        guard let nodes = decode?.nodes else { return }
+        decode?.gatheringTime = time(nodes)
+    }
+
+    /// A report has told of room, perhaps.
+    mutating func decideAfterReport(ofEntry isEntry: Bool, at now: Instant, _ effects: inout Effects) {
+        if isEntry {
+            guard entry.gathers else { return sendHeld(at: now, &effects) }
+            if entry.beginsToGather() { effects.timers[.decision] = min(effects.timers[.decision], now + entry.gatheringTime) }
+        } else if let time = decode?.gatheringTime {
+            guard time > 0 else { return placeHeld(at: now, &effects) }
+            if decode?.beginsToGather() == true { effects.timers[.decision] = min(effects.timers[.decision], now + time) }
+        }
+    }
+
+    /// Enough reports have been gathered.
+    mutating func decideOnGathered(at now: Instant, _ effects: inout Effects) {
+        effects.timers[.decision] = .never
+        entry.isGathering = false
+        decode?.isGathering = false
+        sendHeld(at: now, &effects)
+        placeHeld(at: now, &effects)
+    }
+
     /// Sends new requests that wait, as far as there is room.
     mutating func sendHeld(at now: Instant, _ effects: inout Effects) {
-        guard entry.isBatched, entry.hasRoomForHeld else { return }
+        guard entry.isBatched, !entry.isGathering, entry.hasRoomForHeld else { return }
         busyUntil = decided(at: now, entry.decisionTime)
         let probe = probe
         let leaving = probe.measure(.routing) { entry.decideOnHeld(at: now) }
@@ -93,7 +137,7 @@ extension Controller {
 
     /// Sends prefilled requests that wait, as far as there is room.
     mutating func placeHeld(at now: Instant, _ effects: inout Effects) {
-        guard decode?.isBatched == true, decode?.hasRoomForHeld == true else { return }
+        guard decode?.isBatched == true, decode?.isGathering == false, decode?.hasRoomForHeld == true else { return }
         busyUntil = decided(at: now, decode?.decisionTime ?? 0)
         let probe = probe
         let leaving = probe.measure(.decodeRouting) { decode?.decideOnHeld(at: now) } ?? []

@@ -136,7 +136,8 @@ extension Controller {
                 }
             }
             effects.timers[.patience] = watch.held.first?.until ?? .never
-        case .iterationEnd, .stageFree, .report, .arrival, .gangStart, .membership, .decision, .notice, .departure: break
+        case .decision: decideOnGathered(at: now, &effects)
+        case .iterationEnd, .stageFree, .report, .arrival, .gangStart, .membership, .notice, .departure: break
         }
         effects.delay = max(0, busyUntil - now)
     }
@@ -192,8 +193,9 @@ extension Controller {
     func earliestSend(on channel: Channel, _ timers: TimerTable) -> Instant {
         switch channel {
         case .fence, .migrate: min(timers[.verdict], timers[.ready])
-        case .stream: timers[.patience]
-        case .submit, .assign, .place, .prefilled, .status, .pull, .cache, .release, .wake, .hello, .cancel, .leave, .command,
+        case .stream: min(timers[.patience], timers[.decision])
+        case .assign, .place: timers[.decision]
+        case .submit, .prefilled, .status, .pull, .cache, .release, .wake, .hello, .cancel, .leave, .command,
             .move, .reserve, .copy, .moved, .layer:
             .never
         }

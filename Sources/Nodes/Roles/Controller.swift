@@ -91,12 +91,12 @@ struct Controller {
         noteServing(source)
         if place > 0 {
             entry.update(place - 1, with: load, sent: sent)
-            sendHeld(at: now, &effects)
+            decideAfterReport(ofEntry: true, at: now, &effects)
             if decode == nil { orderMoves(from: place - 1, &effects) }
         }
         if place < 0 {
             decode?.update(-place - 1, with: load, sent: sent)
-            placeHeld(at: now, &effects)
+            decideAfterReport(ofEntry: false, at: now, &effects)
             orderMoves(from: -place - 1, &effects)
         }
         scale(at: now, &effects)

@@ -15,6 +15,9 @@ struct WorkerGroup {
     var program: ExternalPolicy?
     /// Whether requests wait here for a worker with room until the policy has decided on them together, and those that wait.
     let isBatched: Bool
+    /// How long reports are gathered before the policy is asked about those that wait; 0: it is asked at each. And whether they are being gathered.
+    var gatheringTime: Nanoseconds = 0
+    var isGathering = false
     var held = HeldRequests()
     /// Places of the workers that live, in order.
     private(set) var live: [Int]

@@ -57,7 +57,8 @@ extension RoutingPolicy {
 /// A routing policy that decides on several requests at once.
 ///
 /// Requests wait at the controller until a worker has room: late binding. The controller asks when a request comes and when a load report does, if
-/// there is room anywhere. Where a request needs its worker before (a cache that is pushed by layers), `choose` decides on it alone.
+/// there is room anywhere; where workers are ranks that end iterations together, when their reports have come. Where a request needs its worker before (a
+/// cache that is pushed by layers), `choose` decides on it alone.
 public protocol BatchRoutingPolicy: RoutingPolicy {
     /// For each waiting request the place of its worker, or -1 to let it wait on.
     ///

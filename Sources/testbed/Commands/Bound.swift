@@ -13,8 +13,8 @@ enum Bound {
     static func run(_ command: ParsedCommand) -> Int32 {
         do {
             if let path = command.text("instance") { return try InstanceBound.run(command, path) }
-            if command.integer("memory") != nil || command.integer("nodes") != nil {
-                return fail("found --memory or --nodes without --instance, expected them with an instance only", code: 2)
+            if ["memory", "states", "nodes"].contains(where: { command.integer($0) != nil }) {
+                return fail("found --memory, --states or --nodes without --instance, expected them with an instance only", code: 2)
             }
             guard let path = command.arguments.first else { return fail("expected FILE, RUN or --instance FILE", code: 2) }
             let report = try RunRecord.isFolder(path) ? ofRun(path) : ofTopology(path, settings: command.texts("set"))

@@ -16,6 +16,7 @@ enum InstanceBound {
         guard let memory = command.integer("memory") else { return fail("expected --memory with --instance: tokens that the worker holds", code: 2) }
         let instance = try read(path, memory: Int(memory))
         var limits = HindsightOptimum.Limits()
+        if let states = command.integer("states") { limits.states = Int(states) }
         if let nodes = command.integer("nodes") { limits.nodes = Int(nodes) }
         let result: HindsightOptimum
         do {
@@ -63,7 +64,8 @@ enum InstanceBound {
         let proof =
             result.isOptimal
             ? "proved optimal" : "not proved: the limit was reached, the optimum is at most \(Figures.share(result.gap)) above the bound"
-        let relaxation = result.relaxation.map { Figures.fixed($0, decimals: 1) } ?? "not stated, the programme is too large"
+        let unstated = result.isOptimal ? "not needed" : "not stated, the programme is too large"
+        let relaxation = result.relaxation.map { Figures.fixed($0, decimals: 1) } ?? unstated
         let lines =
             ["\(instance.requests.count) requests, memory \(instance.memory)", ""] + table.lines(style: style)
             + ["", proof, "relaxation \(relaxation), \(result.nodes) nodes"]

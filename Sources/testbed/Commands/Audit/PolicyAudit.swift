@@ -47,12 +47,8 @@ enum PolicyAudit {
             throw Misuse(text: "--predictor: found '\(told.name)', whose answers change as tokens appear, expected one that answers once")
         }
         guard let policy = AuditedPolicy(choice, teller: teller) else { throw Misuse(text: "found no policy '\(choice.name)'") }
-        guard policy.isInModel else {
-            throw Misuse(
-                text: "found '\(policy.name)', which has requests pause while they hold their caches, expected a policy of the model in rounds; "
-                    + "its guarantee is about the throughput of a long run")
-        }
         var effort = Audit.Effort(instances: Int(command.integer("instances") ?? 200))
+        if let states = command.integer("states") { effort.limits.states = Int(states) }
         if let nodes = command.integer("nodes") { effort.limits.nodes = Int(nodes) }
         if command.integer("requests") != nil, command.text("family").flatMap(PublishedStudy.init(rawValue:)) == nil {
             throw Misuse(text: "found --requests without --family study-at-start or study-arrivals, expected it with one of them")
