@@ -108,7 +108,8 @@ public struct Run {
         Files.remove(folder.parts)
         let wall = seconds(monotonicNow() - started)
         let summary = SummaryBuilder(plan, layout).build(
-            statistics, wall: wall, incomplete: isIncomplete, digest: records.digest, faults: faults, energy: energy)
+            statistics, wall: wall, incomplete: isIncomplete, digest: records.digest, faults: faults,
+            clockUncertainty: hosts?.clockUncertainty, energy: energy)
         try Files.write(Array((summary.json.text(.pretty) + "\n").utf8), to: folder.path + "/summary.json")
         let manifest = Manifest(
             plan: plan, layout: layout, records: records, version: version, incomplete: isIncomplete, hasWholeTimeline: hasWholeTimeline,

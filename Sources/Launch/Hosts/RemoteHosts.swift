@@ -23,6 +23,8 @@ public final class RemoteHosts {
         var ending: ProcessEnding?
         var isStopped = false
         var offset: ClockOffset?
+        /// The most by which its clock may have been off while its process ran, in nanoseconds.
+        var uncertainty: Nanoseconds?
         /// Whether the host has the files of the run.
         var hasFiles = false
     }
@@ -112,8 +114,11 @@ public final class RemoteHosts {
         }
         let now = monotonicNow()
         guard now >= nextBeat else { return }
+        // Whoever was not there himself, as a machine that was suspended, cannot tell who was silent.
+        let absence = nextBeat > 0 && now - nextBeat > patience / 2 ? now - nextBeat : 0
         nextBeat = now + Self.beatInterval
         for node in seats.indices where seats[node].session != nil {
+            seats[node].heard += absence
             if now - seats[node].heard > patience {
                 lose(node, "has been silent for \(seconds(patience)) s")
             } else {
@@ -141,6 +146,7 @@ public final class RemoteHosts {
             if seats[node].runs { seats[node].messages.append(message) }
         case .ping(let sent, let offset, let isStopped):
             seats[node].offset = offset ?? seats[node].offset
+            if let offset, seats[node].runs { seats[node].uncertainty = max(seats[node].uncertainty ?? 0, offset.uncertainty) }
             seats[node].isStopped = isStopped
             send(.pong(sent: sent, received: monotonicNow()), to: node)
         case .ended(let code, let bySignal): end(node, bySignal ? .signalled(code) : .exited(code))
@@ -246,6 +252,8 @@ public final class RemoteHosts {
     private func sendFiles(to node: NodePlan, born: Instant) throws {
         guard !seats[node.index].hasFiles, let files, let folder else { return }
         seats[node.index].hasFiles = true
+        // As on one host: a log that is empty says that nothing went wrong.
+        _ = try OutputFile(folder.log(of: node), appends: true)
         let peers = zip(seats, keys).map { PeerTable.Peer(endpoint: $0.endpoint, key: $1) }
         try files.send(to: node, peers: peers) { self.send($0, to: node.index) }
         // What an earlier process counted elsewhere is not to be lost.
@@ -273,6 +281,9 @@ public final class RemoteHosts {
         starter?.finish(within: isWhole ? 10_000_000_000 : 0)
     }
 
+    /// The most by which the clock of any node's host may have been off while its process ran, in nanoseconds; `nil` when none was compared.
+    var clockUncertainty: Nanoseconds? { seats.compactMap(\.uncertainty).max() }
+
     /// For the manifest: where the nodes were, and how far their clocks were from this one's.
     var json: JSONValue {
         let hosts: [JSONValue] = layout.nodes.map { node in
@@ -280,7 +291,7 @@ public final class RemoteHosts {
             return [
                 "node": .string(node.name), "endpoint": .string(seat.endpoint),
                 "clock_offset_s": .number(orNull: seat.offset.map { seconds($0.offset) }),
-                "clock_uncertainty_s": .number(orNull: seat.offset.map { seconds($0.uncertainty) }),
+                "clock_uncertainty_s": .number(orNull: seat.uncertainty.map { seconds($0) }),
             ]
         }
         return ["refusals": .integer(router.refusals), "strays": .integer(strays), "nodes": .array(hosts)]
