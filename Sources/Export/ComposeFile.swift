@@ -124,7 +124,7 @@ public struct ComposeFile {
                 secrets: [launcher]
                 volumes: [\(list(volumes))]
                 stop_grace_period: 30s
-                deploy: {resources: {limits: {cpus: "2", memory: \(launcherMemory)M}}}
+                deploy: {resources: {limits: {cpus: "1", memory: \(launcherMemory)M}}}
             """
         return [service]
     }
@@ -149,7 +149,8 @@ public struct ComposeFile {
             "    secrets: [\(secrets.joined(separator: ", "))]", "    labels: {testbed.role: \(first.role.rawValue)\(place)}",
         ]
         if pack.nodes.contains(where: { begunAnew.contains($0.index) }) { lines.append("    restart: on-failure") }
-        lines.append("    deploy: {resources: {limits: {cpus: \"\(pack.nodes.count)\", memory: \(memory)M}}}")
+        // A node alone takes one processor at the most. An engine with fewer processors than a limit says refuses it, so packs have none.
+        lines.append("    deploy: {resources: {limits: {\(pack.nodes.count == 1 ? "cpus: \"1\", " : "")memory: \(memory)M}}}")
         return lines.joined(separator: "\n")
     }
 

@@ -142,7 +142,7 @@ public struct Run {
             guard let node = layout.nodes.first(where: { reason.hasPrefix("node \($0.name) ") || reason.hasPrefix("node \($0.name):") }),
                 let log = try? Files.read(folder.log(of: node)), !log.isEmpty
             else { return reason }
-            let lines = String(decoding: log, as: UTF8.self).split(separator: "\n").suffix(10)
+            let lines = String(decoding: log, as: UTF8.self).printable.split(separator: "\n").suffix(10)
             return reason + "\nthe end of its log:\n" + lines.map { "  " + $0 }.joined(separator: "\n")
         }
     }

@@ -119,7 +119,7 @@ struct ComposeTests {
             let own = Array(words.dropFirst().prefix { !$0.hasPrefix("--") })
             #expect(own.count <= size && Set(own.map { $0.split(separator: "-")[0] }).count == 1)
             #expect(own.allSatisfy { services[name]?["secrets"]?.contains("{source: \($0), target: \($0).key}") == true })
-            #expect(services[name]?["deploy"] == "{resources: {limits: {cpus: \"\(own.count)\", memory: \(512 * own.count)M}}}")
+            #expect(services[name]?["deploy"] == "{resources: {limits: {\(own.count == 1 ? "cpus: \"1\", " : "")memory: \(512 * own.count)M}}}")
         }
     }
 

@@ -228,3 +228,12 @@ struct KeyTests {
         arguments: ["", "tcp://", "tcp://a", "tcp://a:", "tcp://a:0", "tcp://a:65536", "ipc:///x:1", "tcp://a b:1", "tcp://a:1:2", "tcp://a;b:1"])
     func wrongEndpoints(text: String) { #expect(!PeerTable.isEndpoint(text)) }
 }
+
+@Suite("Texts of other processes")
+struct PrintableTests {
+    @Test("lose what steers a terminal, and nothing else")
+    func printable() {
+        #expect("a\u{1b}[2J\u{9b}b\r\n\té\u{7f}".printable == "a\u{fffd}[2J\u{fffd}b\u{fffd}\n\u{fffd}é\u{fffd}")
+        #expect("".printable.isEmpty)
+    }
+}

@@ -158,7 +158,7 @@ public final class RemoteHosts {
     private func join(_ node: Int, _ session: SeatRouter.Session, _ version: String, _ name: String, _ endpoint: String) {
         func refuse(_ reason: String) {
             strays += 1
-            log("\(layout.nodes[node].name) may not join: \(reason)")
+            log("\(layout.nodes[node].name) may not join: \(reason.printable)")
             _ = try? router.send(.dismiss(reason: reason), to: session, waits: false)
         }
         // One that is gone is found out by talking to it.
