@@ -47,6 +47,9 @@ public final class RemoteHosts {
     /// What has brought the hosts up, and ends with them; `nil` when each was started by somebody else.
     public var starter: HostStarter?
     private static let beatInterval: Int64 = 500_000_000
+    private static let messagesAtOnce = 20_000
+    /// Joins that were refused.
+    private var refused: Int64 = 0
 
     /// - Parameters:
     ///   - keys: the launcher's, with the public ones of every node.
@@ -109,20 +112,19 @@ public final class RemoteHosts {
 
     /// Takes everything that has come, and notices who is silent.
     func receive() throws {
-        while let (node, session, bytes) = try router.receive() {
+        // Whoever floods is not to keep the launcher from everything else.
+        for _ in 0..<Self.messagesAtOnce {
+            guard let (node, session, bytes) = try router.receive() else { break }
             if seats.indices.contains(node) { try take(bytes, of: node, session) }
         }
         let now = monotonicNow()
         guard now >= nextBeat else { return }
-        // Whoever was not there himself, as a machine that was suspended, cannot tell who was silent.
-        let absence = nextBeat > 0 && now - nextBeat > patience / 2 ? now - nextBeat : 0
         nextBeat = now + Self.beatInterval
         for node in seats.indices where seats[node].session != nil {
-            seats[node].heard += absence
             if now - seats[node].heard > patience {
                 lose(node, "has been silent for \(seconds(patience)) s")
             } else {
-                send(.pong(sent: 0, received: now), to: node)
+                beat(.pong(sent: 0, received: now), to: node)
             }
         }
     }
@@ -148,7 +150,7 @@ public final class RemoteHosts {
             seats[node].offset = offset ?? seats[node].offset
             if let offset, seats[node].runs { seats[node].uncertainty = max(seats[node].uncertainty ?? 0, offset.uncertainty) }
             seats[node].isStopped = isStopped
-            send(.pong(sent: sent, received: monotonicNow()), to: node)
+            beat(.pong(sent: sent, received: monotonicNow()), to: node)
         case .ended(let code, let bySignal): end(node, bySignal ? .signalled(code) : .exited(code))
         case .rows, .statistics, .log: try keep(report, of: layout.nodes[node])
         case .join: break
@@ -158,11 +160,15 @@ public final class RemoteHosts {
     private func join(_ node: Int, _ session: SeatRouter.Session, _ version: String, _ name: String, _ endpoint: String) {
         func refuse(_ reason: String) {
             strays += 1
-            log("\(layout.nodes[node].name) may not join: \(reason.printable)")
+            refused += 1
+            // Of a flood the first, and then ever fewer.
+            if refused & (refused - 1) == 0 {
+                log("\(layout.nodes[node].name) may not join: \(reason.printable)\(refused > 1 ? ", \(refused) refused so far" : "")")
+            }
             _ = try? router.send(.dismiss(reason: reason), to: session, waits: false)
         }
         // One that is gone is found out by talking to it.
-        send(.pong(sent: 0, received: monotonicNow()), to: node)
+        beat(.pong(sent: 0, received: monotonicNow()), to: node)
         guard name == layout.nodes[node].name else { return refuse("found the name \(name) with the key of \(layout.nodes[node].name)") }
         guard version == self.version else { return refuse("found version \(version), expected \(self.version)") }
         guard PeerTable.isEndpoint(endpoint) else { return refuse("found '\(endpoint)', expected an endpoint such as tcp://host:7001") }
@@ -219,6 +225,12 @@ public final class RemoteHosts {
         if let isSent = try? router.send(order, to: session), isSent { return true }
         lose(node, "has lost its connection")
         return false
+    }
+
+    /// The same for what may be lost: a host that takes nothing is not waited for.
+    private func beat(_ order: SeatOrder, to node: Int) {
+        guard let session = seats[node].session else { return }
+        if (try? router.tell(order, to: session)) != true { lose(node, "has lost its connection") }
     }
 
     /// The same without waiting; `nil` when there is no room.

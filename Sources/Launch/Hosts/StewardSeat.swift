@@ -22,8 +22,6 @@ final class StewardSeat {
     private var usedOffset: Int64?
     private var isStopped = false
     private var heard = monotonicNow()
-    /// When it was last seen to.
-    private var last: Int64?
     private var nextPing: Int64 = 0
     private var nextPump: Int64 = 0
     /// Why the seat is given up: empty when the run is over; `nil` while it goes on.
@@ -62,9 +60,6 @@ final class StewardSeat {
             try obey(order)
         }
         try hearProcess()
-        // Whoever was not there himself, as a machine that was suspended, cannot tell who was silent.
-        if let last, now - last > patience / 2 { heard += now - last }
-        last = now
         if now - heard > patience { dismissal = "the launcher has been silent for \(seconds(patience)) s" }
         guard now >= nextPing else { return }
         nextPing = now + clock.interval
