@@ -23,7 +23,8 @@ public final class RemoteHosts {
         var ending: ProcessEnding?
         var isStopped = false
         var offset: ClockOffset?
-        /// The most by which its clock may have been off while its process ran, in nanoseconds.
+        /// By how much its process's time may be off, as last measured while that ran, in nanoseconds: with more round trips more is known of the start,
+        /// and drift adds up.
         var uncertainty: Nanoseconds?
         /// Whether the host has the files of the run.
         var hasFiles = false
@@ -148,7 +149,7 @@ public final class RemoteHosts {
             if seats[node].runs { seats[node].messages.append(message) }
         case .ping(let sent, let offset, let isStopped):
             seats[node].offset = offset ?? seats[node].offset
-            if let offset, seats[node].runs { seats[node].uncertainty = max(seats[node].uncertainty ?? 0, offset.uncertainty) }
+            if let offset, seats[node].runs { seats[node].uncertainty = offset.uncertainty }
             seats[node].isStopped = isStopped
             beat(.pong(sent: sent, received: monotonicNow()), to: node)
         case .ended(let code, let bySignal): end(node, bySignal ? .signalled(code) : .exited(code))
@@ -293,7 +294,7 @@ public final class RemoteHosts {
         starter?.finish(within: isWhole ? 10_000_000_000 : 0)
     }
 
-    /// The most by which the clock of any node's host may have been off while its process ran, in nanoseconds; `nil` when none was compared.
+    /// By how much the time of any node's process may be off, in nanoseconds; `nil` when no clock was compared.
     var clockUncertainty: Nanoseconds? { seats.compactMap(\.uncertainty).max() }
 
     /// For the manifest: where the nodes were, and how far their clocks were from this one's.
