@@ -5,6 +5,9 @@ import Testing
 
 @testable import Transport
 
+/// MSG_NOSIGNAL, which not every module map of the C library shows.
+private let noSignal: Int32 = 0x4000
+
 /// Connects to a port of this host and writes, as one does who knows nothing of the protocol. Answers how much could be written.
 private func writeRaw(_ chunks: [[UInt8]], port: UInt16) -> Int {
     let connection = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
@@ -17,7 +20,7 @@ private func writeRaw(_ chunks: [[UInt8]], port: UInt16) -> Int {
         pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(connection, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0 }
     }
     guard isThere else { return 0 }
-    return chunks.prefix { chunk in chunk.withUnsafeBytes { send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) } >= 0 }.count
+    return chunks.prefix { chunk in chunk.withUnsafeBytes { send(connection, $0.baseAddress, $0.count, noSignal) } >= 0 }.count
 }
 
 private func port(of endpoint: String) throws -> UInt16 { try #require(endpoint.split(separator: ":").last.flatMap { UInt16($0) }) }
