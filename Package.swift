@@ -117,7 +117,7 @@ let package = Package(
         tests("LaunchTests", ["Quantities", "Workload", "Cluster", "Records", "Transport", "Reports", "Launch", "TestKit", "CSystem"]),
         tests("ReportsTests", ["Quantities", "Records", "Reports", "Terminal", "CPerfettoTrace"]),
         tests("ComparisonTests", ["Quantities", "Terminal", "Comparison"]),
-        tests("ExportTests", ["Cluster", "TopologyFile", "Export"]),
+        tests("ExportTests", ["Cluster", "TopologyFile", "Transport", "Export"]),
         tests("CommandLineTests", ["CommandLine", "Terminal"]),
         tests("EndToEndTests", ["Policies", "Workload", "Cluster", "TopologyFile", "TestKit"]),
     ]

@@ -295,10 +295,13 @@ public struct LinkPlan: Sendable, Equatable {
 public struct HostPlan: Sendable, Equatable {
     public var devicesPerHost: Int
     public var hostsPerRack: Int
+    /// Most workers of a pool that share a container, a pod or a task; `nil`: as the engine has it. Nothing that is emulated depends on it.
+    public var pack: Int?
 
-    public init(devicesPerHost: Int = 8, hostsPerRack: Int = 4) {
+    public init(devicesPerHost: Int = 8, hostsPerRack: Int = 4, pack: Int? = nil) {
         self.devicesPerHost = devicesPerHost
         self.hostsPerRack = hostsPerRack
+        self.pack = pack
     }
 }
 

@@ -15,23 +15,30 @@ extension KubernetesFiles {
         var pool: Int?
         /// What the pod is told of itself: a variable and the field that it is from.
         var variables: [(String, String)]
+        /// Nodes of a pod at the most; `nil`: it is one.
+        var pack: Int?
 
         init(controller: ClusterLayout) {
             (owner, name, address) = ("controller", "controller", "controller")
             (count, pool, variables) = (1, nil, [])
         }
 
-        /// The workers of a pool that is a StatefulSet: pods are called as its nodes are.
-        init(_ pool: Int, _ layout: ClusterLayout, name: String) {
+        /// The workers of a pool that is a StatefulSet: pods are called as its nodes or packs are.
+        init(_ pool: Int, _ layout: ClusterLayout, name: String, pack: Int?) {
             (owner, self.name, address) = (name, "$(NODE)", "$(NODE).\(name)")
-            (count, self.pool, variables) = (layout.nodes.count { $0.pool == pool }, pool, [("NODE", "metadata.name")])
+            (count, self.pool, variables) = (Self.pods(pool, layout, pack), pool, [("NODE", "metadata.name")])
+            self.pack = pack
         }
 
         /// The workers of a pool that is a LeaderWorkerSet: a pod is told its place.
-        init(group: String, _ pool: Int, _ layout: ClusterLayout, pool poolName: String) {
-            (owner, name, address) = (group, "\(poolName)-$(PLACE)", "$(POD).\(group)")
-            (count, self.pool) = (layout.nodes.count { $0.pool == pool }, pool)
+        init(group: String, _ pool: Int, _ layout: ClusterLayout, set: String, pack: Int?) {
+            (owner, name, address) = (group, "\(set)-$(PLACE)", "$(POD).\(group)")
+            (count, self.pool, self.pack) = (Self.pods(pool, layout, pack), pool, pack)
             variables = [("POD", "metadata.name"), ("PLACE", "metadata.labels['leaderworkerset.sigs.k8s.io/worker-index']")]
+        }
+
+        private static func pods(_ pool: Int, _ layout: ClusterLayout, _ pack: Int?) -> Int {
+            layout.packs(of: pack).count { $0.nodes[0].pool == pool }
         }
     }
 
@@ -50,7 +57,7 @@ extension KubernetesFiles {
 
     /// The controller of such sets makes the headless Service.
     func leaderWorkerSet(_ pool: Int) -> Manifest {
-        let node = Node(group: group(of: pool), pool, layout, pool: plan.pools[pool].name)
+        let node = Node(group: group(of: pool), pool, layout, set: set(of: pool), pack: plan.hosts.pack)
         // A worker that is lost is a fault of the run, which goes on: the group does not begin anew.
         let group = Manifest.map([
             ("size", .number(node.count)), ("restartPolicy", .text("None")), ("workerTemplate", template(node.owner, pod(node))),
@@ -96,9 +103,11 @@ extension KubernetesFiles {
 
     /// A pod of a set stays when the run is over, for the set would begin it anew.
     private func pod(_ node: Node) -> Manifest {
-        var container = self.container(
-            "node", words: join(node.name, address: node.address, linger: "30d"), resources: ("100m", "1", "128Mi", "512Mi"),
-            mounts: [keyMount(node.name)])
+        // A file with the keys of all of a pack says which nodes they are.
+        let words = join(node.pack == nil ? node.name : nil, address: node.address, linger: "30d")
+        let most = min(node.pack ?? 1, node.pool.map { plan.pools[$0].size } ?? 1)
+        let resources = ("\(100 * most)m", "\(most)", "\(128 * most)Mi", "\(512 * most)Mi")
+        var container = self.container("node", words: words, resources: resources, mounts: [keyMount(node.name)])
         if !node.variables.isEmpty {
             let variables = node.variables.map { name, field in
                 Manifest.map([("name", .text(name)), ("valueFrom", .map([("fieldRef", .labels([("fieldPath", field)]))]))])
@@ -111,9 +120,9 @@ extension KubernetesFiles {
         return podSpec(container, volumes: [keyVolume(keys)], more: more)
     }
 
-    private func join(_ name: String, address: String, linger: String) -> [String] {
-        [
-            "join", name, "--launcher", "tcp://\(launcher):\(ComposeFile.launcherPort)", "--keys", Self.keyPath,
+    private func join(_ name: String?, address: String, linger: String) -> [String] {
+        ["join"] + (name.map { [$0] } ?? []) + [
+            "--launcher", "tcp://\(launcher):\(ComposeFile.launcherPort)", "--keys", Self.keyPath,
             "--bind", "0.0.0.0:\(ComposeFile.nodePort)", "--advertise", "\(address):\(ComposeFile.nodePort)", "--linger", linger,
         ]
     }

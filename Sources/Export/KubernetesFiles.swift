@@ -3,8 +3,8 @@ import Cluster
 /// A cluster for Kubernetes: in a namespace of its own, a StatefulSet with a headless Service for each pool and for the controller, and Jobs for the client
 /// and for the launcher.
 ///
-/// A pod has the name of its node, which it joins for; the controller's is `controller-0`. Nothing but the launcher reads the topology, for everything that
-/// a node needs comes from the launcher, and each container sees the keys of its own node alone. A pod that is lost is a fault of the run.
+/// A pod has the name of its node, which it joins for, or of its pack; the controller's is `controller-0`. Nothing but the launcher reads the topology, for everything that
+/// a node needs comes from the launcher, and each container sees the keys of its own nodes alone. A pod that is lost is a fault of the run.
 public struct KubernetesFiles {
     let plan: ClusterPlan
     let layout: ClusterLayout
@@ -47,10 +47,13 @@ public struct KubernetesFiles {
     /// The launcher's Job and Service.
     var launcher: String { free("launcher") { name in plan.pools.contains { $0.name == name } } }
 
+    /// What a pool's set is called.
+    func set(of pool: Int) -> String { plan.pools[pool].name + (plan.hosts.pack == nil ? "" : "-pack") }
+
     /// The pods of a LeaderWorkerSet are called `NAME-0` and `NAME-0-1`, which another pool's might be.
     func group(of pool: Int) -> String {
-        free(plan.pools[pool].name) { name in
-            plan.pools.indices.contains { $0 != pool && (plan.pools[$0].name == name || plan.pools[$0].name.hasPrefix(name + "-")) }
+        free(set(of: pool)) { name in
+            plan.pools.indices.contains { $0 != pool && (set(of: $0) == name || set(of: $0).hasPrefix(name + "-")) }
         }
     }
 
@@ -64,7 +67,7 @@ public struct KubernetesFiles {
     /// Everything but the keys.
     public var cluster: String {
         let head = """
-            # \(namespace): \(layout.nodes.count) nodes, a pod each, and the launcher. Made by 'testbed export kubernetes'.
+            # \(namespace): \(layout.nodes.count) nodes in \(layout.packs(of: plan.hosts.pack).count) pods, and the launcher. Made by 'testbed export kubernetes'.
             #
             #     kubectl apply -f cluster.yaml -f keys.yaml
             #     kubectl -n \(namespace) wait --for=condition=complete --timeout=1h job/\(launcher)
@@ -81,18 +84,24 @@ public struct KubernetesFiles {
             if isGroup(pool) {
                 documents.append(leaderWorkerSet(pool))
             } else {
-                documents += [service(plan.pools[pool].name), set(Node(pool, layout, name: plan.pools[pool].name))]
+                documents += [service(set(of: pool)), set(Node(pool, layout, name: set(of: pool), pack: plan.hosts.pack))]
             }
         }
         return head + Manifest.stream(documents)
     }
 
-    /// The keys, a Secret for each Service: texts of key files by their owners' names.
+    /// The keys, a Secret for each Service with a file for each pod: texts of key files by their owners' names.
     public func secrets(_ keys: [(name: String, text: String)]) -> String {
         var documents: [Manifest] = []
-        let pools = plan.pools.indices.map { pool in (plan.pools[pool].name, layout.nodes.filter { $0.pool == pool }.map(\.name)) }
-        for (owner, names) in [(launcher, ["launcher"]), ("client", ["client"]), ("controller", ["controller"])] + pools {
-            let data = names.compactMap { name in keys.first { $0.name == name }.map { (name + ".key", $0.text) } }
+        let texts = Dictionary(keys.map { ($0.name, $0.text) }) { first, _ in first }
+        let packs = layout.packs(of: plan.hosts.pack)
+        func alone(_ owner: String, _ name: String) -> (String, [(String, [String])]) { (owner, [(name, [name])]) }
+        let owners = [alone(launcher, "launcher"), alone("client", "client"), alone("controller", "controller")]
+        let pools = plan.pools.indices.map { pool in
+            (plan.pools[pool].name, packs.filter { $0.nodes[0].pool == pool }.map { ($0.name, $0.nodes.map(\.name)) })
+        }
+        for (owner, files) in owners + pools {
+            let data = files.map { name, nodes in (name + ".key", nodes.compactMap { texts[$0] }.joined()) }
             documents.append(object("v1", "Secret", secret(of: owner), [("type", .text("Opaque")), ("stringData", .labels(data))]))
         }
         return "# Keys for one run: keep them secret.\n" + Manifest.stream(documents)
@@ -142,11 +151,14 @@ public struct KubernetesFiles {
 
     /// Pods of the cluster talk to each other, at two ports, and to the name service; nobody else talks to them.
     private var network: Manifest {
-        func ports(_ ports: [(String, Int)]) -> Manifest {
-            .list(ports.map { .map([("protocol", .text($0.0)), ("port", .number($0.1))]) })
+        func ports(_ ports: [(String, Int)], more: [[(String, Manifest)]] = []) -> Manifest {
+            .list((ports.map { [("protocol", .text($0.0)), ("port", .number($0.1))] } + more).map { .map($0) })
         }
         let peers = Manifest.list([.map([("podSelector", .map([("matchLabels", .labels(common))]))])])
-        let own = ports([("TCP", ComposeFile.launcherPort), ("TCP", ComposeFile.nodePort)])
+        // A pod's nodes have a port each.
+        var nodes: [(String, Manifest)] = [("protocol", .text("TCP")), ("port", .number(ComposeFile.nodePort))]
+        if let pack = plan.hosts.pack, pack > 1 { nodes.append(("endPort", .number(ComposeFile.nodePort + pack - 1))) }
+        let own = ports([("TCP", ComposeFile.launcherPort)], more: [nodes])
         let spec = Manifest.map([
             ("podSelector", .map([("matchLabels", .labels(common))])), ("policyTypes", .texts(["Ingress", "Egress"])),
             ("ingress", .list([.map([("from", peers), ("ports", own)])])),

@@ -1,6 +1,6 @@
 import Cluster
 
-/// A cluster as the tasks of one Slurm allocation: a task for the client and the controller, and one for each host of the topology.
+/// A cluster as the tasks of one Slurm allocation: a task for the client and the controller, and one for each host of the topology, or for each pack.
 ///
 /// A task is a steward (`testbed join`) with the nodes of its host. The launcher is where the tasks are started from: on a login host or in a batch script.
 public struct SlurmTasks: Sendable {
@@ -10,9 +10,15 @@ public struct SlurmTasks: Sendable {
 
     public init(_ plan: ClusterPlan) {
         name = plan.name
+        let layout = ClusterLayout(plan)
         var tasks: [[String]] = []
+        if let pack = plan.hosts.pack {
+            let packs = layout.packs(of: pack).map { $0.nodes.map(\.name) }
+            self.tasks = [Array(packs.prefix(2).joined())] + packs.dropFirst(2)
+            return
+        }
         var last: Int?
-        for node in ClusterLayout(plan).nodes {
+        for node in layout.nodes {
             if node.host == last { tasks[tasks.count - 1].append(node.name) } else { tasks.append([node.name]) }
             last = node.host
         }
@@ -56,7 +62,7 @@ public struct SlurmTasks: Sendable {
     public func batch(topology: String) -> String {
         """
         #!/bin/bash
-        # \(jobName): \(tasks.joined().count) nodes in \(tasks.count) tasks, one for each host of the topology. Made by 'testbed export slurm'.
+        # \(jobName): \(tasks.joined().count) nodes in \(tasks.count) tasks, by the topology's hosts. Made by 'testbed export slurm'.
         #
         #     sbatch run.sbatch      in this folder, which all hosts see; --nodes and the like say where
         #

@@ -250,7 +250,7 @@ final class ProcessRun {
             progress = report
             if report.isFinished, endsByItself { stop(.finished) }
         case .finished: finished.insert(node)
-        case .failed(let reason): stop(.failed("node \(layout.nodes[node].name): \(reason)"))
+        case .failed(let reason): stop(.failed("node \(layout.nodes[node].name): \(reason.printable)"))
         case .accused(let other): endAccused(Int(other), by: node)
         case .start, .grant, .offer, .stop, .farewell, .failure: break
         }

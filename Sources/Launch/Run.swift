@@ -108,7 +108,8 @@ public struct Run {
         Files.remove(folder.parts)
         let wall = seconds(monotonicNow() - started)
         let summary = SummaryBuilder(plan, layout).build(
-            statistics, wall: wall, incomplete: isIncomplete, digest: records.digest, faults: faults, energy: energy)
+            statistics, wall: wall, incomplete: isIncomplete, digest: records.digest, faults: faults,
+            clockUncertainty: hosts?.clockUncertainty, energy: energy)
         try Files.write(Array((summary.json.text(.pretty) + "\n").utf8), to: folder.path + "/summary.json")
         let manifest = Manifest(
             plan: plan, layout: layout, records: records, version: version, incomplete: isIncomplete, hasWholeTimeline: hasWholeTimeline,
@@ -141,7 +142,7 @@ public struct Run {
             guard let node = layout.nodes.first(where: { reason.hasPrefix("node \($0.name) ") || reason.hasPrefix("node \($0.name):") }),
                 let log = try? Files.read(folder.log(of: node)), !log.isEmpty
             else { return reason }
-            let lines = String(decoding: log, as: UTF8.self).split(separator: "\n").suffix(10)
+            let lines = String(decoding: log, as: UTF8.self).printable.split(separator: "\n").suffix(10)
             return reason + "\nthe end of its log:\n" + lines.map { "  " + $0 }.joined(separator: "\n")
         }
     }

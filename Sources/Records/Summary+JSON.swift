@@ -45,6 +45,7 @@ extension Summary {
                 "p99": .number(slip.p99),
                 "max": .number(slip.max),
                 "p99_share_of_median_iteration": .number(orNull: slip.shareOfMedianIteration),
+                "clock_uncertainty": .number(orNull: slip.clockUncertainty),
             ],
             "decisions": .object(decisions.map { JSONValue.Member($0.kind.name, $0.json) }),
             "external": .object(external.map { JSONValue.Member($0.kind.name, $0.json) }),

@@ -135,6 +135,9 @@ public struct Summary: Sendable, Equatable {
         public var max = 0.0
         /// p99 as a share of the median iteration; `nil` where no iteration ran.
         public var shareOfMedianIteration: Double?
+        /// By how much the clocks of the nodes' hosts may have differed from the launcher's, in emulated seconds: part of each of the above. `nil`
+        /// where all nodes were on one host.
+        public var clockUncertainty: Double?
 
         public init() {}
     }

@@ -30,10 +30,11 @@ public struct SummaryBuilder {
     ///   - statistics: by node; `nil` for a node that left none.
     ///   - wall: host time that the run took, seconds.
     ///   - faults: what went wrong; `nil`: nothing did.
+    ///   - clockUncertainty: by how much the clocks of the nodes' hosts may have differed, in nanoseconds of theirs; `nil`: there was one clock.
     ///   - energy: joules that a worker of a node took over the run, from what it counted and the run's length.
     public func build(
         _ statistics: [NodeStatistics?], wall: Double, incomplete: Bool, digest: String, faults: FaultTable? = nil,
-        energy: (NodePlan, WorkerStatistics, Nanoseconds) -> Double
+        clockUncertainty: Nanoseconds? = nil, energy: (NodePlan, WorkerStatistics, Nanoseconds) -> Double
     ) -> Summary {
         var summary = Summary(name: plan.name, clock: plan.clock.rawValue, seed: plan.seed, nodes: layout.nodes.count)
         summary.wall = wall
@@ -67,7 +68,7 @@ public struct SummaryBuilder {
         if client.outputTokens > 0 { summary.energyPerOutputToken = summary.energy / Double(client.outputTokens) }
         summary.medianIteration = iterations.summary()?.scaled(by: 1e-9).p50
         summary.migrations = Summary.Migrations(moved)
-        addSlip(slip, to: &summary)
+        addSlip(slip, clockUncertainty, to: &summary)
         summary.decisions = describe(decisions)
         summary.external = describe(external)
         if let faults, !faults.isEmpty { addFaults(faults, client, statistics, to: &summary) }
@@ -167,12 +168,17 @@ public struct SummaryBuilder {
         }
     }
 
-    private func addSlip(_ slip: LogLinearHistogram, to summary: inout Summary) {
-        guard plan.clock == .wall, let distribution = slip.summary()?.scaled(by: 1e-9) else { return }
-        summary.slip.p50 = distribution.p50
-        summary.slip.p99 = distribution.p99
-        summary.slip.max = distribution.max
-        if let median = summary.medianIteration, median > 0 { summary.slip.shareOfMedianIteration = distribution.p99 / median }
+    /// What a node calls in time is late by as much as its clock is behind: nobody can tell which part of the uncertainty that is, so all of it counts.
+    private func addSlip(_ slip: LogLinearHistogram, _ clockUncertainty: Nanoseconds?, to summary: inout Summary) {
+        guard plan.clock == .wall else { return }
+        summary.slip.clockUncertainty = clockUncertainty.map { seconds($0) / plan.dilation }
+        let distribution = slip.summary()?.scaled(by: 1e-9)
+        guard distribution != nil || clockUncertainty != nil else { return }
+        let clock = summary.slip.clockUncertainty ?? 0
+        summary.slip.p50 = (distribution?.p50 ?? 0) + clock
+        summary.slip.p99 = (distribution?.p99 ?? 0) + clock
+        summary.slip.max = (distribution?.max ?? 0) + clock
+        if let median = summary.medianIteration, median > 0 { summary.slip.shareOfMedianIteration = summary.slip.p99 / median }
     }
 }
 

@@ -132,7 +132,8 @@ public struct SummaryTable: Sendable {
     private var slip: String {
         let slip = summary.slip
         let share = slip.shareOfMedianIteration.map { " (\(Figures.share($0)) of a median iteration)" } ?? ""
-        return "p50 \(Figures.time(slip.p50)), p99 \(Figures.time(slip.p99))\(share), max \(Figures.time(slip.max))"
+        let clocks = slip.clockUncertainty.map { ", \(Figures.time($0)) of each for the hosts' clocks" } ?? ""
+        return "p50 \(Figures.time(slip.p50)), p99 \(Figures.time(slip.p99))\(share), max \(Figures.time(slip.max))\(clocks)"
     }
 
     private var workers: [String] {

@@ -15,8 +15,6 @@ public final class FrameDecoder {
     private let nodes: Int
     /// Whose frame it has to be; `nil` for anybody's.
     var expectedSource: Int32?
-    /// Whose frame the last one said that it was; `nil` when it did not say so.
-    private(set) var source: Int?
     /// What times and sizes stay below, so that sums of some of them are times too.
     static let limit = Instant.never / 4
     /// Lengths of prompts and outputs in tokens.
@@ -32,7 +30,6 @@ public final class FrameDecoder {
         body: (Envelope) -> Void
     ) throws {
         arena.reset()
-        self.source = nil
         var allocator = arena.allocator()
         let data = bytes.bindMemory(to: UInt8.self).baseAddress
         guard let frame = testbed__frame__unpack(&allocator, bytes.count, data) else {
@@ -40,7 +37,6 @@ public final class FrameDecoder {
         }
         let source = Int(frame.pointee.source)
         guard source < nodes else { throw FrameError(description: "source \(source) of \(nodes) nodes") }
-        self.source = source
         if let expectedSource, expectedSource != frame.pointee.source {
             throw FrameError(description: "a frame of node \(expectedSource) in the name of node \(source)")
         }

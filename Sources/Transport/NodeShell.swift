@@ -225,9 +225,10 @@ public final class NodeShell {
     }
 
     /// A frame cannot be read, or says that it is of somebody else than its sender: that ends the conversation with its sender and nothing else.
+    /// Where connections do not tell who sent it, what the frame says of that is not believed either.
     private func refuse(_ error: FrameError) throws {
         unreadable += 1
-        guard let sender = sockets.sender ?? decoder.source else {
+        guard let sender = sockets.sender else {
             if unreadable & (unreadable - 1) == 0 { logLine("dropped \(unreadable) frames that cannot be read, the last one: \(error)") }
             return
         }

@@ -109,7 +109,11 @@ public final class ProgramSocket {
         while zmq_msg_recv(&message, socket, 0) < 0 {
             guard zmq_errno() == EINTR else { return .gone("cannot be heard: \(String(cString: zmq_strerror(zmq_errno())))") }
         }
-        guard zmq_msg_more(&message) == 0 else { return .wrong("in several parts, expected one") }
+        guard zmq_msg_more(&message) == 0 else {
+            // What is left of it would stand in the way of the next question.
+            while zmq_msg_more(&message) != 0, zmq_msg_recv(&message, socket, ZMQ_DONTWAIT) >= 0 {}
+            return .wrong("in several parts, expected one")
+        }
         let size = zmq_msg_size(&message)
         arena.reset()
         var allocator = arena.allocator()

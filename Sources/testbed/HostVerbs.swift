@@ -9,14 +9,16 @@ extension CommandTable {
     /// Options of `up`.
     static let hostOptions = [
         Option(
-            "on", "Have an engine for clusters run the nodes: a task of one Slurm allocation for each host of the topology, by srun.",
-            value: .init("ENGINE", .choice(["slurm"]), fallback: "on this host")),
+            "on",
+            "Have an engine for clusters run the nodes: a container each of the Docker engine on this host, from the image 'testbed:latest' (or "
+                + "$TESTBED_IMAGE); or a task of one Slurm allocation for each host of the topology, by srun.",
+            value: .init("ENGINE", .choice(["docker", "slurm"]), fallback: "on this host")),
         Option(
             "listen", "Start no node, but wait here until somebody has joined for each ('testbed join'), such as tcp://10.0.0.5:7000.",
             value: .init("ENDPOINT", .checked(listenProblem))),
         Option(
             "keys",
-            "With --listen or --on: the folder with the run's keys, or the launcher's file; a folder that is not there is made, and removed at the end.",
+            "With --listen or --on slurm: the folder with the run's keys, or the launcher's file; a folder that is not there is made, and removed at the end.",
             value: .init("PATH", completion: .files([]))),
         Option("patience", "With --listen or --on: how long a host may be silent before its node counts as killed.", value: time("10s")),
     ]
@@ -24,11 +26,12 @@ extension CommandTable {
     private static let export = Verb(
         "export", "Write the same cluster for an engine that runs containers or batch jobs",
         description: [
-            "compose: a container a node, by its name, and one for the launcher, for 'docker compose up'. Without --out it prints the file for a topology "
+            "compose: a container a node, by its name, one for the launcher, and a network for each rack, for 'docker compose up'. Without --out it prints the file for a topology "
                 + "that the image holds; with --out the folder has all that is needed: docker-compose.yml, the topology, its files, and new keys.",
             "kubernetes: a StatefulSet with a headless Service for each pool and for the controller, and Jobs for the client and for the launcher, in a "
                 + "namespace of their own: cluster.yaml, keys.yaml with new keys, and collect.yaml to get at the records. Without --out it prints the first.",
             "slurm: a batch script with a task for each host of the topology, and the topology with its files. 'testbed up FILE --on slurm' needs none of it.",
+            "With 'hosts: {pack: N}' in the topology up to N workers of a pool share a container, a pod or a task, which changes no record.",
         ],
         positionals: [
             Positional("ENGINE", "What it is for.", kind: .choice(["compose", "kubernetes", "slurm"])),
@@ -51,7 +54,7 @@ extension CommandTable {
                 + "there. Everything that a node needs comes from the launcher. Ends with the run; started by anyone: a container, a batch system, a shell.",
             "Every connection is encrypted, and both ends have shown by their keys who they are. Without --bind, peers on this host alone can reach a node.",
         ],
-        positionals: [Positional("NODE", "A node's name, such as prefill-0.", count: .oneOrMore)],
+        positionals: [Positional("NODE", "A node's name, such as prefill-0; without any, all whose keys are in --keys.", count: .any)],
         options: [
             Option("launcher", "Where the launcher listens, such as tcp://10.0.0.5:7000.", value: .init("ENDPOINT", .checked(endpointProblem))),
             Option("keys", "The file with the node's keys, or a folder with one for each.", value: .init("PATH", completion: .files([]))),

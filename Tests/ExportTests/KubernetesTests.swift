@@ -1,6 +1,7 @@
 import Cluster
 import Foundation
 import Testing
+import Transport
 import Workload
 
 @testable import Export
@@ -101,6 +102,29 @@ struct KubernetesTests {
         #expect(secrets.reduce(0) { $0 + $1["stringData"].keys.count } == names.count)
     }
 
+    @Test("packs workers: each pod finds in its file the keys of its own nodes, which are each in one", arguments: [2, 3, 100], [false, true])
+    func packs(size: Int, groups: Bool) throws {
+        var plan = try bundledPlan("afd-4a4e")
+        plan.hosts.pack = size
+        let layout = ClusterLayout(plan)
+        let keys = try KeyFile.make(for: layout.nodes.map(\.name))
+        let texts = ([keys.launcher] + keys.nodes).map { (name: $0.name, text: $0.text) }
+        let files = files(plan, groups: groups)
+        let (cluster, secrets) = try (documents(files.cluster), documents(files.secrets(texts)))
+        var joined: [String] = []
+        for pod in try cluster.flatMap(pods) where pod.words[0] == "join" {
+            let secret = try #require(secrets.first { $0["metadata", "name"].text == pod.secret })
+            let names = try #require(KeyFile.all(reading: secret["stringData", pod.keys].text)).map(\.name)
+            #expect(names.count <= size && (names == [pod.words[1]] || pod.words[1] == "--launcher"))
+            joined += names
+        }
+        #expect(joined.sorted() == layout.nodes.map(\.name).sorted())
+        // Each node of a pod listens at a port of its own, which others may reach.
+        let policy = try #require(cluster.first { $0["kind"].text == "NetworkPolicy" })
+        let ports = policy["spec", "ingress"].items[0]["ports"].items
+        #expect(ports.contains { Int($0["port"].text) == 7001 && Int($0["endPort"].text) == 7000 + size })
+    }
+
     @Test("holds a topology that reads back to the same plan", arguments: ["pd-4x8-faults", "moe-ep8", "pd-afd-deepseek-v3"])
     func readsBack(name: String) throws {
         let plan = try bundledPlan(name)
@@ -184,6 +208,16 @@ struct SlurmTests {
         #expect(tasks.count == Set(nodes.map(\.host)).count)
         for task in tasks { #expect(Set(nodes.filter { task.contains($0.name) }.map(\.host)).count == 1) }
         #expect(SlurmTasks(plan).batch(topology: "t").contains("#SBATCH --ntasks=\(tasks.count)\n"))
+    }
+
+    @Test("has a task for each pack, where the topology says so", arguments: [1, 3, 100])
+    func packs(size: Int) throws {
+        var plan = try bundledPlan("pd-4x8")
+        plan.hosts.pack = size
+        let tasks = SlurmTasks(plan).tasks
+        #expect(tasks.flatMap { $0 } == ClusterLayout(plan).nodes.map(\.name))
+        #expect(tasks[0] == ["client", "controller"] && tasks.count == 1 + (4 + size - 1) / size + (8 + size - 1) / size)
+        #expect(tasks.dropFirst().allSatisfy { $0.count <= size && Set($0.map { $0.split(separator: "-")[0] }).count == 1 })
     }
 
     @Test("gives each task its own nodes, and takes words as they are, whatever is in them")

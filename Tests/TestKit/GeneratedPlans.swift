@@ -53,7 +53,8 @@ public func generatedPlan(_ number: UInt64) -> ClusterPlan {
     return ClusterPlan(
         name: "generated-\(number)", seed: number, pools: pools,
         controller: controller,
-        links: links, hosts: HostPlan(devicesPerHost: 8, hostsPerRack: 1 + random.below(3)), workload: workload(&random, isTight: isTight),
+        links: links, hosts: HostPlan(devicesPerHost: 8, hostsPerRack: 1 + random.below(3), pack: number % 3 == 0 ? 4 : nil),
+        workload: workload(&random, isTight: isTight),
         objective: ServiceObjective(ttft: 500_000_000, tbt: 50_000_000), records: RecordPlan(messages: true),
         predictor: generatedPredictor(number), decisionCost: cost)
 }

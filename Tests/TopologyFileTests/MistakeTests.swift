@@ -60,6 +60,7 @@ struct MistakeTests {
                 ("a/b", "found 'a/b', expected a name of letters"),
             ])
         expect("seed: 1\n", [("seed", "found no key 'pools' in a topology"), ("seed", "found no key 'workload' in a topology")])
+        expect("hosts: {pack: 0}\n" + small, [("0}", "found '0', expected a number of workers from 1 to 1024")])
         expect("sede: 1\n" + small, [("sede", "unknown key 'sede' in a topology, expected one of version, name, model")])
         expect("seed: 18446744073709551616\n" + small, [("18446", "found '18446744073709551616', expected a whole number from 0")])
         expect("slo: {ttft: 0.5}\n" + small, [("0.5", "found '0.5' without a unit, expected a time such as 50ms")])

@@ -46,7 +46,7 @@ struct RoundTripTests {
         expect(EnginePlan(), PoolGrammar.engine)
         expect(ControllerPlan(), ClusterGrammar.controller)
         expect(LinkPlan(), ClusterGrammar.links)
-        expect(HostPlan(), ClusterGrammar.hosts)
+        expect(HostPlan(pack: 2), ClusterGrammar.hosts)
         expect(RecordPlan(), ClusterGrammar.records)
         expect(ServiceObjective(ttft: 1_000, tbt: 1_000, e2e: 1_000), ClusterGrammar.objective)
         // Name, role and table stand elsewhere: name as the key, table only where there is one.

@@ -69,7 +69,7 @@ struct ControlMessageTests {
         var random = RandomStream(seed: 2, stream: 1)
         var words: [Int64] = []
         var read = 0
-        for round in 0..<4000 {
+        for round in 0..<40_000 {
             if round % 2 == 0 {
                 words = (0..<random.below(40)).map { _ in Int64(truncatingIfNeeded: random.next()) }
                 if let first = words.indices.first { words[first] = Int64(random.below(10)) }

@@ -5,6 +5,9 @@ import Testing
 
 @testable import Transport
 
+/// MSG_NOSIGNAL, which not every module map of the C library shows.
+private let noSignal: Int32 = 0x4000
+
 /// Connects to a port of this host and writes, as one does who knows nothing of the protocol. Answers how much could be written.
 private func writeRaw(_ chunks: [[UInt8]], port: UInt16) -> Int {
     let connection = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
@@ -17,7 +20,7 @@ private func writeRaw(_ chunks: [[UInt8]], port: UInt16) -> Int {
         pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(connection, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0 }
     }
     guard isThere else { return 0 }
-    return chunks.prefix { chunk in chunk.withUnsafeBytes { send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) } >= 0 }.count
+    return chunks.prefix { chunk in chunk.withUnsafeBytes { send(connection, $0.baseAddress, $0.count, noSignal) } >= 0 }.count
 }
 
 private func port(of endpoint: String) throws -> UInt16 { try #require(endpoint.split(separator: ":").last.flatMap { UInt16($0) }) }
@@ -227,4 +230,13 @@ struct KeyTests {
         "and nothing else is an address",
         arguments: ["", "tcp://", "tcp://a", "tcp://a:", "tcp://a:0", "tcp://a:65536", "ipc:///x:1", "tcp://a b:1", "tcp://a:1:2", "tcp://a;b:1"])
     func wrongEndpoints(text: String) { #expect(!PeerTable.isEndpoint(text)) }
+}
+
+@Suite("Texts of other processes")
+struct PrintableTests {
+    @Test("lose what steers a terminal, and nothing else")
+    func printable() {
+        #expect("a\u{1b}[2J\u{9b}b\r\n\té\u{7f}".printable == "a\u{fffd}[2J\u{fffd}b\u{fffd}\n\u{fffd}é\u{fffd}")
+        #expect("".printable.isEmpty)
+    }
 }

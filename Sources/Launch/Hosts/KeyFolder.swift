@@ -39,15 +39,35 @@ public enum KeyFolder {
     /// Writes a text to a new file that its owner alone reads.
     public static func write(_ text: String, to path: String) throws { try OutputFile(path, isSecret: true).write(text) }
 
-    /// Reads the keys of `name` from a file, or from a folder with a file for each name.
+    /// The user and the group that a file belongs to.
+    public static func owner(of path: String) throws(SystemError) -> (user: uid_t, group: gid_t) {
+        var status = stat()
+        guard stat(path, &status) == 0 else { throw SystemError("stat \(path)", code: errno) }
+        return (status.st_uid, status.st_gid)
+    }
+
+    /// Reads the keys of `name` from a file, perhaps one with those of several, or from a folder with a file for each name.
     public static func read(_ path: String, for name: String) throws -> (file: KeyFile, path: String) {
         let place = Files.isDirectory(path) ? Self.path(path, of: name) : path
-        guard let bytes = try Files.read(place, limit: 1 << 20) else {
-            throw FolderError(description: "\(place): found no file, expected keys of \(name)")
-        }
-        guard let file = KeyFile(reading: String(decoding: bytes, as: UTF8.self)), file.name == name else {
+        guard let file = try files(place, "keys of \(name)").first(where: { $0.name == name }) else {
             throw FolderError(description: "\(place): found something else, expected keys of \(name)")
         }
         return (file, place)
+    }
+
+    /// The nodes whose keys are in a file, or in the files of a folder, by name.
+    public static func nodes(_ path: String) throws -> [String] {
+        let places = Files.isDirectory(path) ? Files.list(path).filter { $0.hasSuffix(".key") }.map { "\(path)/\($0)" } : [path]
+        let names = try places.flatMap { try files($0, "keys of nodes").map(\.name) }.filter { $0 != KeyFile.launcher }
+        guard !names.isEmpty else { throw FolderError(description: "\(path): found no keys of a node, expected some") }
+        return Array(Set(names)).sorted()
+    }
+
+    private static func files(_ path: String, _ what: String) throws -> [KeyFile] {
+        guard let bytes = try Files.read(path, limit: 1 << 20) else { throw FolderError(description: "\(path): found no file, expected \(what)") }
+        guard let files = KeyFile.all(reading: String(decoding: bytes, as: UTF8.self)) else {
+            throw FolderError(description: "\(path): found something else, expected \(what)")
+        }
+        return files
     }
 }

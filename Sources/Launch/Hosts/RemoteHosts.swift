@@ -23,6 +23,9 @@ public final class RemoteHosts {
         var ending: ProcessEnding?
         var isStopped = false
         var offset: ClockOffset?
+        /// By how much its process's time may be off, as last measured while that ran, in nanoseconds: with more round trips more is known of the start,
+        /// and drift adds up.
+        var uncertainty: Nanoseconds?
         /// Whether the host has the files of the run.
         var hasFiles = false
     }
@@ -45,6 +48,9 @@ public final class RemoteHosts {
     /// What has brought the hosts up, and ends with them; `nil` when each was started by somebody else.
     public var starter: HostStarter?
     private static let beatInterval: Int64 = 500_000_000
+    private static let messagesAtOnce = 20_000
+    /// Joins that were refused.
+    private var refused: Int64 = 0
 
     /// - Parameters:
     ///   - keys: the launcher's, with the public ones of every node.
@@ -107,7 +113,9 @@ public final class RemoteHosts {
 
     /// Takes everything that has come, and notices who is silent.
     func receive() throws {
-        while let (node, session, bytes) = try router.receive() {
+        // Whoever floods is not to keep the launcher from everything else.
+        for _ in 0..<Self.messagesAtOnce {
+            guard let (node, session, bytes) = try router.receive() else { break }
             if seats.indices.contains(node) { try take(bytes, of: node, session) }
         }
         let now = monotonicNow()
@@ -117,7 +125,7 @@ public final class RemoteHosts {
             if now - seats[node].heard > patience {
                 lose(node, "has been silent for \(seconds(patience)) s")
             } else {
-                send(.pong(sent: 0, received: now), to: node)
+                beat(.pong(sent: 0, received: now), to: node)
             }
         }
     }
@@ -141,8 +149,9 @@ public final class RemoteHosts {
             if seats[node].runs { seats[node].messages.append(message) }
         case .ping(let sent, let offset, let isStopped):
             seats[node].offset = offset ?? seats[node].offset
+            if let offset, seats[node].runs { seats[node].uncertainty = offset.uncertainty }
             seats[node].isStopped = isStopped
-            send(.pong(sent: sent, received: monotonicNow()), to: node)
+            beat(.pong(sent: sent, received: monotonicNow()), to: node)
         case .ended(let code, let bySignal): end(node, bySignal ? .signalled(code) : .exited(code))
         case .rows, .statistics, .log: try keep(report, of: layout.nodes[node])
         case .join: break
@@ -152,11 +161,15 @@ public final class RemoteHosts {
     private func join(_ node: Int, _ session: SeatRouter.Session, _ version: String, _ name: String, _ endpoint: String) {
         func refuse(_ reason: String) {
             strays += 1
-            log("\(layout.nodes[node].name) may not join: \(reason)")
+            refused += 1
+            // Of a flood the first, and then ever fewer.
+            if refused & (refused - 1) == 0 {
+                log("\(layout.nodes[node].name) may not join: \(reason.printable)\(refused > 1 ? ", \(refused) refused so far" : "")")
+            }
             _ = try? router.send(.dismiss(reason: reason), to: session, waits: false)
         }
         // One that is gone is found out by talking to it.
-        send(.pong(sent: 0, received: monotonicNow()), to: node)
+        beat(.pong(sent: 0, received: monotonicNow()), to: node)
         guard name == layout.nodes[node].name else { return refuse("found the name \(name) with the key of \(layout.nodes[node].name)") }
         guard version == self.version else { return refuse("found version \(version), expected \(self.version)") }
         guard PeerTable.isEndpoint(endpoint) else { return refuse("found '\(endpoint)', expected an endpoint such as tcp://host:7001") }
@@ -215,6 +228,12 @@ public final class RemoteHosts {
         return false
     }
 
+    /// The same for what may be lost: a host that takes nothing is not waited for.
+    private func beat(_ order: SeatOrder, to node: Int) {
+        guard let session = seats[node].session else { return }
+        if (try? router.tell(order, to: session)) != true { lose(node, "has lost its connection") }
+    }
+
     /// The same without waiting; `nil` when there is no room.
     func offer(_ order: SeatOrder, to node: Int) -> Bool? {
         guard let session = seats[node].session else { return false }
@@ -246,6 +265,8 @@ public final class RemoteHosts {
     private func sendFiles(to node: NodePlan, born: Instant) throws {
         guard !seats[node.index].hasFiles, let files, let folder else { return }
         seats[node.index].hasFiles = true
+        // As on one host: a log that is empty says that nothing went wrong.
+        _ = try OutputFile(folder.log(of: node), appends: true)
         let peers = zip(seats, keys).map { PeerTable.Peer(endpoint: $0.endpoint, key: $1) }
         try files.send(to: node, peers: peers) { self.send($0, to: node.index) }
         // What an earlier process counted elsewhere is not to be lost.
@@ -273,6 +294,9 @@ public final class RemoteHosts {
         starter?.finish(within: isWhole ? 10_000_000_000 : 0)
     }
 
+    /// By how much the time of any node's process may be off, in nanoseconds; `nil` when no clock was compared.
+    var clockUncertainty: Nanoseconds? { seats.compactMap(\.uncertainty).max() }
+
     /// For the manifest: where the nodes were, and how far their clocks were from this one's.
     var json: JSONValue {
         let hosts: [JSONValue] = layout.nodes.map { node in
@@ -280,7 +304,7 @@ public final class RemoteHosts {
             return [
                 "node": .string(node.name), "endpoint": .string(seat.endpoint),
                 "clock_offset_s": .number(orNull: seat.offset.map { seconds($0.offset) }),
-                "clock_uncertainty_s": .number(orNull: seat.offset.map { seconds($0.uncertainty) }),
+                "clock_uncertainty_s": .number(orNull: seat.uncertainty.map { seconds($0) }),
             ]
         }
         return ["refusals": .integer(router.refusals), "strays": .integer(strays), "nodes": .array(hosts)]

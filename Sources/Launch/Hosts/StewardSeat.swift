@@ -18,6 +18,8 @@ final class StewardSeat {
     /// Packets for the process that it has no room for yet.
     private var pending: [[UInt8]] = []
     private var clock = ClockComparison()
+    /// The difference by which the start was converted: the process goes by it to its end.
+    private var usedOffset: Int64?
     private var isStopped = false
     private var heard = monotonicNow()
     private var nextPing: Int64 = 0
@@ -62,7 +64,7 @@ final class StewardSeat {
         guard now >= nextPing else { return }
         nextPing = now + clock.interval
         isStopped = child?.isStopped ?? false
-        try line.send(.ping(sent: now, offset: clock.best, isStopped: isStopped))
+        try line.send(.ping(sent: now, offset: clock.best(since: usedOffset), isStopped: isStopped))
         guard now >= nextPump else { return }
         nextPump = now + nanosecondsPerSecond
         try pump?.sendAll(to: line)
@@ -89,7 +91,9 @@ final class StewardSeat {
 
     /// A start names a time of the launcher's clock.
     private func local(_ packet: [UInt8]) -> [UInt8] {
-        guard case .start(let epoch)? = ControlMessage(packet: packet), let offset = clock.best?.offset else { return packet }
+        guard case .start(let epoch)? = ControlMessage(packet: packet) else { return packet }
+        let offset = clock.best?.offset ?? 0
+        usedOffset = offset
         return ControlMessage.start(epoch: epoch + offset).packet
     }
 
@@ -166,6 +170,14 @@ struct ClockComparison {
 
     /// The best that is known.
     var best: ClockOffset? { samples.min { $0.uncertainty < $1.uncertainty } }
+
+    /// The best that is known, and how far a clock that goes by an earlier difference may be off: clocks drift apart.
+    func best(since used: Int64?) -> ClockOffset? {
+        guard let best, let used else { return best }
+        let drift = best.offset.subtractingReportingOverflow(used)
+        let uncertainty = best.uncertainty.addingReportingOverflow(drift.overflow ? .max : Int64(clamping: drift.partialValue.magnitude))
+        return ClockOffset(offset: best.offset, uncertainty: uncertainty.overflow ? .max : uncertainty.partialValue)
+    }
 
     /// Nanoseconds to the next comparison.
     var interval: Int64 { count < Self.first ? 20_000_000 : 500_000_000 }

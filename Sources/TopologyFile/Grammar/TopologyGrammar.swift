@@ -139,6 +139,9 @@ enum ClusterGrammar {
             [
                 Key("devices-per-host", \.devicesPerHost, .integer(1...1_024, "a number of devices"), "Devices of a host."),
                 Key("hosts-per-rack", \.hostsPerRack, .integer(1...65_536, "a number of hosts"), "Hosts of a rack."),
+                Key(
+                    "pack", \.pack, Codec<Int>.integer(1...1_024, "a number of workers").optional,
+                    "Workers of a pool that share a container, a pod or a Slurm task; changes no record."),
             ])
     }
 

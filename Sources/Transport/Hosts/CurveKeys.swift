@@ -79,17 +79,22 @@ public struct KeyFile: Sendable, Equatable {
 
     /// Reads a file's text; `nil` when it is none.
     public init?(reading text: String) {
-        var own: (name: String, keys: CurveKeys)?
-        var peers: [Peer] = []
+        guard let files = Self.all(reading: text), files.count == 1 else { return nil }
+        self = files[0]
+    }
+
+    /// Reads the text of one or more files, one after the other; `nil` when it is none.
+    public static func all(reading text: String) -> [KeyFile]? {
+        var files: [KeyFile] = []
         for line in text.split(separator: "\n") where !line.hasPrefix("#") {
             let words = line.split(separator: " ").map(String.init)
             switch (words.first, words.count) {
-            case ("own", 4) where own == nil: own = (words[1], CurveKeys(publicKey: words[2], secretKey: words[3]))
-            case ("peer", 3): peers.append(Peer(name: words[1], key: words[2]))
+            case ("own", 4): files.append(KeyFile(name: words[1], own: CurveKeys(publicKey: words[2], secretKey: words[3]), peers: []))
+            case ("peer", 3) where !files.isEmpty: files[files.count - 1].peers.append(Peer(name: words[1], key: words[2]))
             default: return nil
             }
         }
-        guard let own, ([own.keys.publicKey, own.keys.secretKey] + peers.map(\.key)).allSatisfy(CurveKeys.isKey) else { return nil }
-        self.init(name: own.name, own: own.keys, peers: peers)
+        let keys = files.flatMap { file in [file.own.publicKey, file.own.secretKey] + file.peers.map(\.key) }
+        return files.isEmpty || !keys.allSatisfy(CurveKeys.isKey) ? nil : files
     }
 }

@@ -128,6 +128,15 @@ public final class Doorkeeper: @unchecked Sendable {
     }
 }
 
+extension String {
+    /// The same without what would steer a terminal: for texts that other processes have written.
+    public var printable: String {
+        String(
+            String.UnicodeScalarView(
+                unicodeScalars.map { $0 == "\n" || !(0..<0x20).contains($0.value) && !(0x7f..<0xa0).contains($0.value) ? $0 : "\u{fffd}" }))
+    }
+}
+
 /// Writes a line to standard error at once, so that it is there even if the process is killed next.
 public func logLine(_ text: String) {
     var bytes = Array((text + "\n").utf8)[...]

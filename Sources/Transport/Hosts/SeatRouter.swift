@@ -77,6 +77,13 @@ public final class SeatRouter {
         return try socket.send(order.bytes, waits: waits)
     }
 
+    /// Sends a message that may be lost, without waiting. Answers `false` when the connection is there no more.
+    public func tell(_ order: SeatOrder, to session: Session) throws(SystemError) -> Bool {
+        guard let socket else { return false }
+        if try socket.send(session, more: true, waits: false) { return try socket.send(order.bytes, waits: false) }
+        return zmq_errno() != EHOSTUNREACH
+    }
+
     /// Waits for a message, so many milliseconds at the most.
     public func wait(milliseconds: Int) {
         guard let socket else { return }

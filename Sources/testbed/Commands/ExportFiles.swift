@@ -48,7 +48,7 @@ enum ExportFiles {
             try write(plan, to: folder)
         } else {
             guard let name = bundled(command) else { return fail(wantsFolder, code: 2) }
-            StandardStream.output.write(ComposeFile(plan, topology: .bundled(name)).text)
+            StandardStream.output.write(ComposeFile(plan, launcher: .bundled(name)).text)
         }
         return 0
     }
@@ -56,7 +56,7 @@ enum ExportFiles {
     /// Writes all that `docker compose up` needs into a folder.
     static func write(_ plan: ClusterPlan, to folder: String) throws {
         let files = try RunFiles(plan).write(to: folder)
-        try RunFiles.write(ComposeFile(plan, topology: .files(files)).text, to: folder + "/docker-compose.yml")
+        try RunFiles.write(ComposeFile(plan, launcher: .files(files)).text, to: folder + "/docker-compose.yml")
         try KeyFolder.make(folder + "/keys", for: plan)
         // The containers' user is to read the keys, and nobody else.
         if geteuid() == 0 {

@@ -14,11 +14,13 @@ enum Hosts {
         guard let launcher = command.text("launcher"), let keys = command.text("keys") else {
             return fail("found no --launcher or no --keys, expected both", code: 2)
         }
-        if let twice = command.arguments.first(where: { name in command.arguments.count { $0 == name } > 1 }) {
+        let names: [String]
+        do { names = command.arguments.isEmpty ? try KeyFolder.nodes(keys) : command.arguments } catch { return fail("\(error)", code: 2) }
+        if let twice = names.first(where: { name in names.count { $0 == name } > 1 }) {
             return fail("found the node \(twice) twice, expected it once", code: 2)
         }
         var options = Steward.Options(
-            names: command.arguments, launcher: launcher, keys: keys, version: Version.text, executable: executable)
+            names: names, launcher: launcher, keys: keys, version: Version.text, executable: executable)
         if let (host, port) = command.text("bind").flatMap({ address($0[...]) }) { options.bind = (host, port ?? 0) }
         options.advertise = command.text("advertise").flatMap { address($0[...]) }
         options.patience = command.text("patience").flatMap(time) ?? options.patience
@@ -49,24 +51,34 @@ enum Hosts {
 
     // MARK: - For `up`
 
-    /// The hosts of a run with `--listen`, and the folder of keys that goes with it; `nil` for a run on this host.
-    static func listen(_ plan: ClusterPlan, _ command: ParsedCommand) throws -> (hosts: RemoteHosts, madeKeys: String?)? {
-        let isOnSlurm = command.text("on") == "slurm"
-        guard let endpoint = command.text("listen") ?? (isOnSlurm ? "tcp://0.0.0.0:*" : nil),
-            let path = command.text("keys") ?? (isOnSlurm ? ".testbed-keys-\(getpid())-\(monotonicNow())" : nil)
-        else { return nil }
-        let isNew = !KeyFolder.exists(path)
-        if isNew { try KeyFolder.make(path, for: plan) }
+    /// The hosts of a run with `--listen` or `--on`, and the folder with its keys that goes with it; `nil` for a run on this host.
+    static func listen(_ plan: ClusterPlan, _ command: ParsedCommand) throws -> (hosts: RemoteHosts, made: String?)? {
+        let engine = command.text("on")
+        guard let endpoint = command.text("listen") ?? engine.map({ _ in "tcp://0.0.0.0:*" }) else { return nil }
+        var made: String?
         do {
-            let keys = try KeyFolder.read(path, for: KeyFile.launcher).file
+            let keys: String
+            if engine == "docker" {
+                try DockerHosts.check()
+                let folder = try makePrivateFolder()
+                (made, keys) = (folder, folder + "/keys")
+            } else {
+                keys = command.text("keys") ?? ".testbed-keys-\(getpid())-\(monotonicNow())"
+                if !KeyFolder.exists(keys) { made = keys }
+            }
+            if made != nil { try KeyFolder.make(keys, for: plan) }
             let hosts = try RemoteHosts(
-                plan: plan, keys: keys, listen: endpoint, patience: command.text("patience").flatMap(time) ?? 10 * nanosecondsPerSecond,
-                version: Version.text, log: warn)
-            warn("listening at \(hosts.endpoint)")
-            if isOnSlurm { hosts.starter = try startTasks(plan, hosts, keys: path) }
-            return (hosts, isNew ? path : nil)
+                plan: plan, keys: KeyFolder.read(keys, for: KeyFile.launcher).file, listen: endpoint,
+                patience: command.text("patience").flatMap(time) ?? 10 * nanosecondsPerSecond, version: Version.text, log: warn)
+            if engine != "docker" { warn("listening at \(hosts.endpoint)") }
+            switch engine {
+            case "docker": hosts.starter = try DockerHosts.start(plan, launcher: hosts.endpoint, folder: made ?? "")
+            case "slurm": hosts.starter = try startTasks(plan, hosts, keys: keys)
+            default: break
+            }
+            return (hosts, made)
         } catch {
-            if isNew { KeyFolder.remove(path) }
+            if let made { KeyFolder.remove(made) }
             throw error
         }
     }
@@ -92,6 +104,9 @@ enum Hosts {
             return ["keys", "patience"].first { command.text($0) != nil }.map { "found --\($0) without --listen, expected both or none" }
         }
         if way == "listen", command.text("keys") == nil { return "found --listen without --keys, expected both" }
+        if command.text("on") == "docker", command.text("keys") != nil {
+            return "found --on docker with --keys, expected no keys: it makes new ones for the run"
+        }
         if plan.asksPrograms { return "--\(way): \(ExternalPrograms.refusal)" }
         if command.has("detach") { return "found --\(way) with --detach, expected one of them" }
         return plan.clock == .inproc ? "--\(way): found the clock 'inproc', expected virtual or wall" : nil

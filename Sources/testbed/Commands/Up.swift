@@ -42,6 +42,8 @@ enum Up {
             return fail("\(error)", code: 2)
         } catch let error as FolderError {
             return fail("\(error)", code: 2)
+        } catch let error as EngineError {
+            return fail("\(error)", code: 2)
         } catch {
             return fail("\(error)", code: 1)
         }
@@ -84,7 +86,7 @@ enum Up {
         let hosts = try Hosts.listen(plan, command)
         defer {
             hosts?.hosts.finish()
-            if let folder = hosts?.madeKeys { KeyFolder.remove(folder) }
+            if let folder = hosts?.made { KeyFolder.remove(folder) }
         }
         run.hosts = hosts?.hosts
         run.onWait = warn
