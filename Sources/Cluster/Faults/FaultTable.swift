@@ -246,14 +246,15 @@ extension FaultTable {
         }
     }
 
-    /// How much longer the links between these nodes take at a time.
-    public func delay(among nodes: [Int], at time: Instant) -> Nanoseconds {
-        worsenings.reduce(0) { delay, item in
-            guard let fault = item.fault, item.span.contains(time), nodes.contains(where: { left in nodes.contains { item.covers(left, $0) } }) else {
-                return delay
-            }
-            return max(delay, fault.latency)
+    /// How much worse the links between these nodes are at a time, for exchanges of all with all.
+    public func strain(among nodes: [Int], at time: Instant) -> LinkStrain {
+        var strain = LinkStrain()
+        for item in worsenings where item.span.contains(time) {
+            guard let fault = item.fault else { continue }
+            let pairs = nodes.reduce(0) { sum, left in sum + nodes.count { $0 != left && item.covers(left, $0) } }
+            if pairs > 0 { strain.add(fault, messages: pairs) }
         }
+        return strain
     }
 
     /// Whether any link is ever worse.

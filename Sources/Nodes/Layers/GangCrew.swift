@@ -114,8 +114,8 @@ final class GangCrew {
 /// What an iteration of a gang meets with: ranks that stand still, are slow or die, and links between them.
 ///
 /// A barrier in each layer makes everybody wait within a layer's time for the one that stands still, so the whole iteration is as much later. With a
-/// slow rank, or slow links, it is taken to be longer by the factor of the slowest, and by two latencies a layer: more than it would be by the
-/// share of the time that is not computing.
+/// slow rank, or links of less bandwidth, it is taken to be longer by the factor of the slowest, and by two latencies and the mean cost of two
+/// exchanges with lost messages a layer: more than it would be by the share of the time that the slowest has no part in.
 struct GangWeather {
     private let epoch: Membership.Epoch
     private let table: FaultTable
@@ -134,8 +134,11 @@ struct GangWeather {
     /// When something is over that would be at `time` in an iteration that began at `start`, if nothing were wrong.
     func map(_ time: Instant, start: Instant, layers: Int) -> Instant {
         guard let gang = epoch.gang else { return time }
-        let factor = gang.members.reduce(Int64(1000)) { max($0, table.slowdown($1, at: start)) }
-        var end = start + (time - start) * factor / 1000 + 2 * Nanoseconds(layers) * table.delay(among: gang.members, at: start)
+        let strain = table.strain(among: gang.members, at: start)
+        let factor = gang.members.reduce(strain.stretch) { max($0, table.slowdown($1, at: start)) }
+        let (product, isTooLong) = (time - start).multipliedReportingOverflow(by: factor)
+        guard !isTooLong else { return start + .never / 8 }
+        var end = start + product / 1000 + 2 * Nanoseconds(layers) * (strain.latency + strain.resending)
         for pause in epoch.pauses where pause.from >= start && pause.from < end && end < .never {
             end = pause.until == .never ? .never : end + (pause.until - pause.from)
         }
