@@ -84,7 +84,7 @@ public final class ClusterModel: DisaggregatedModel {
     }
 
     public func pipeline(_ shape: DisaggregatedShape, batch: Int) -> PipelineModel {
-        let part = part(of: batch, shape)
+        let part = demand.part(of: batch, microBatches: shape.microBatches, promptsPerToken: promptsPerToken)
         let tokens = Int(part.tokens)
         let cost = attentionCost(shape)
         let shared = cost.sharedExpertTime(tokens: part.tokens)
@@ -104,7 +104,7 @@ public final class ClusterModel: DisaggregatedModel {
     }
 
     public func overhead(_ shape: DisaggregatedShape, batch: Int) -> Nanoseconds {
-        let part = part(of: batch, shape)
+        let part = demand.part(of: batch, microBatches: shape.microBatches, promptsPerToken: promptsPerToken)
         let cost = attentionCost(shape)
         let dense = model.denseLayers > 0 ? cost.attentionTime(part) + cost.denseTime(tokens: part.tokens) : 0
         return Nanoseconds(shape.microBatches * model.denseLayers) * dense
@@ -133,17 +133,6 @@ public final class ClusterModel: DisaggregatedModel {
     public func largestDistinct(_ shape: DisaggregatedShape, tokens: Int) -> Double? { entry(shape).loads?.largestDistinct(tokens: tokens) }
 
     // MARK: - Parts
-
-    /// The largest micro-batch of `batch` requests.
-    private func part(of batch: Int, _ shape: DisaggregatedShape) -> BatchShape {
-        let tokens = (batch + shape.microBatches - 1) / shape.microBatches
-        let prompts = Double(tokens) * promptsPerToken
-        return BatchShape(
-            prefillTokens: Int64((prompts * demand.meanPrompt).rounded(.up)),
-            prefillPairs: Int64((prompts * demand.meanPrompt * (demand.meanPrompt + 1) / 2).rounded(.up)),
-            prefillRequests: Int64(prompts.rounded(.up)), decodeRequests: Int64(tokens),
-            decodeContext: Int64((Double(tokens) * demand.decodeContext).rounded(.up)))
-    }
 
     private func attentionCost(_ shape: DisaggregatedShape) -> ExpertCost {
         if let known = costs.first(where: { $0.parallel == shape.attentionParallel }) { return known.cost }

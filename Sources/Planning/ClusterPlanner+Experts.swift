@@ -6,7 +6,7 @@ import Quantities
 /// Attention and expert nodes.
 extension ClusterPlanner {
     /// Parts of the bound for which the largest batch is worked out, so that the frontier shows what sooner tokens cost.
-    private static let boundShares = [1.0, 0.75, 0.5, 0.35, 0.25]
+    static let boundShares = [1.0, 0.75, 0.5, 0.35, 0.25]
 
     func planExperts(_ tbt: Nanoseconds, devicesElsewhere: Int, into result: inout Result) throws(Problem) {
         guard result.failure == nil else { return }
@@ -48,12 +48,7 @@ extension ClusterPlanner {
             if share == 1 { inTime = found }
             candidates += found
         }
-        let wanted = demand.rate.map { $0 * demand.meanOutput } ?? 0
-        let carrying = inTime.filter { $0.tokensPerSecond >= wanted }
-        if carrying.isEmpty, !inTime.isEmpty {
-            result.notes.append("no shape of at most \(limit) devices carries the \(Int(wanted.rounded())) tokens/s that the workload asks for")
-        }
-        let choices = carrying.isEmpty ? inTime : carrying
+        let choices = carrying(inTime, limit: limit, into: &result)
         let frontier = candidates.frontier(cost: { Double($0.tbt ?? 0) }, gain: \.value)
         finish(frontier, choice: choices.best(\.value).map { choices[$0] }, "megascale", examined: space.shapes.count, model, limit, into: &result)
     }
@@ -105,6 +100,29 @@ extension ClusterPlanner {
         _ frontier: [Candidate], choice: Candidate?, _ procedure: String, examined: Int, _ model: ClusterModel, _ limit: Int,
         into result: inout Result
     ) {
+        report(frontier, choice: choice, procedure, examined: examined, into: &result)
+        guard let choice else {
+            return result.failure =
+                "no shape of at most \(limit) devices meets the bound on tbt\(procedure == "janus" ? " and carries the rate" : "")"
+        }
+        let slots = (model.experts + choice.redundantExperts) / max(1, choice.pools[1].count)
+        let shape = DisaggregatedShape(
+            attentionNodes: choice.pools[0].count, attentionParallel: choice.pools[0].tensorParallel, expertNodes: choice.pools[1].count,
+            expertParallel: choice.pools[1].tensorParallel, slots: slots, microBatches: choice.microBatches)
+        result.plan = model.plan(shape, batch: choice.workerBatch)
+    }
+
+    /// Those that bring as many tokens as the workload asks for; all of them, with a note, when none does.
+    func carrying(_ candidates: [Candidate], limit: Int, into result: inout Result) -> [Candidate] {
+        let wanted = demand.rate.map { $0 * demand.meanOutput } ?? 0
+        let carrying = candidates.filter { $0.tokensPerSecond >= wanted }
+        guard carrying.isEmpty, !candidates.isEmpty else { return carrying }
+        result.notes.append("no shape of at most \(limit) devices carries the \(Int(wanted.rounded())) tokens/s that the workload asks for")
+        return candidates
+    }
+
+    /// Adds the part of attention and experts, with its choice on the frontier.
+    func report(_ frontier: [Candidate], choice: Candidate?, _ procedure: String, examined: Int, into result: inout Result) {
         var frontier = frontier
         if let choice, !frontier.contains(choice) {
             // It carries the rate, which others on the frontier do not.
@@ -116,14 +134,5 @@ extension ClusterPlanner {
             PlanningPart(
                 phase: hasPrefill ? "decode" : "serve", procedure: procedure, examined: examined, frontier: frontier,
                 chosen: choice.flatMap { frontier.firstIndex(of: $0) }))
-        guard let choice else {
-            return result.failure =
-                "no shape of at most \(limit) devices meets the bound on tbt\(procedure == "janus" ? " and carries the rate" : "")"
-        }
-        let slots = (model.experts + choice.redundantExperts) / max(1, choice.pools[1].count)
-        let shape = DisaggregatedShape(
-            attentionNodes: choice.pools[0].count, attentionParallel: choice.pools[0].tensorParallel, expertNodes: choice.pools[1].count,
-            expertParallel: choice.pools[1].tensorParallel, slots: slots, microBatches: choice.microBatches)
-        result.plan = model.plan(shape, batch: choice.workerBatch)
     }
 }

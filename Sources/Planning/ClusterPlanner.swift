@@ -4,8 +4,8 @@ import Quantities
 
 /// Chooses the shape of a cluster: which procedure applies follows from its pools.
 ///
-/// An attention pool asks for its nodes, its expert nodes, micro-batches and batch; a prefill pool for the parallelism and number of its workers, and of
-/// those that decode.
+/// An attention pool asks for its nodes, its expert nodes, micro-batches and batch; a pool of ranks that share experts for their number, redundant experts,
+/// micro-batches and batch; a prefill pool for the parallelism and number of its workers, and of those that decode.
 public struct ClusterPlanner {
     /// How attention and expert nodes are searched.
     public enum Procedure: String, Sendable, CaseIterable {
@@ -56,8 +56,11 @@ public struct ClusterPlanner {
         result.plan = plan
         let prefill = place(.prefill)
         if place(.attention) != nil {
-            let fixed = try planPrefill(of: prefill, bounds.ttft, into: &result)
+            let fixed = try planPrefill(of: prefill, bounds.ttft, beside: "attention nodes", into: &result)
             try planExperts(bounds.tbt, devicesElsewhere: fixed, into: &result)
+        } else if place(.ep) != nil {
+            let fixed = try planPrefill(of: prefill, bounds.ttft, beside: "ranks", into: &result)
+            try planRanks(bounds.tbt, devicesElsewhere: fixed, into: &result)
         } else if let prefill, let decode = place(.decode), let ttft = bounds.ttft {
             try planPair(prefill, decode, ttft: ttft, tbt: bounds.tbt, into: &result)
         }
@@ -77,9 +80,10 @@ public struct ClusterPlanner {
                     "found \(plan.pools.count { $0.role == role }) pools with the role \(role.rawValue), expected one: a plan gives each role one shape"
             )
         }
-        guard place(.attention) != nil || place(.prefill) != nil else {
+        let sharesExperts = place(.attention) != nil || place(.ep) != nil
+        guard sharesExperts || place(.prefill) != nil else {
             let roles = plan.pools.map { "'\($0.name)' (\($0.role.rawValue))" }.joined(separator: ", ")
-            throw Problem(message: "found the pools \(roles), expected an attention pool or a prefill pool: nothing else has a shape to search")
+            throw Problem(message: "found the pools \(roles), expected an attention, ep or prefill pool: nothing else has a shape to search")
         }
         if procedure != nil, place(.attention) == nil {
             throw Problem(message: "found a procedure for attention and expert nodes, expected an attention pool that it could serve")
@@ -88,18 +92,18 @@ public struct ClusterPlanner {
             let found = plan.objective == nil ? "no slo" : "an slo without tbt"
             throw Problem(message: "found \(found), expected the key 'slo' with a bound 'tbt' that the shape must meet")
         }
-        // A prefill pool beside attention nodes is only searched for a rate.
-        let searchesPrefill = place(.attention) == nil || demand.rate != nil
+        // A prefill pool beside nodes that share experts is only searched for a rate.
+        let searchesPrefill = !sharesExperts || demand.rate != nil
         if let prefill = place(.prefill), plan.pools[prefill].mixture == nil, searchesPrefill, objective.ttft == nil {
             throw Problem(message: "found an slo without ttft, expected a bound 'ttft' for the prefill pool '\(plan.pools[prefill].name)'")
         }
-        if place(.attention) == nil, let decode = plan.pools.first(where: { $0.role != .prefill }), decode.role != .decode || decode.mixture != nil {
+        if !sharesExperts, let decode = plan.pools.first(where: { $0.role != .prefill }), decode.role != .decode || decode.mixture != nil {
             throw Problem(
                 message:
-                    "found the pool '\(decode.name)', whose workers hold experts in common, expected an attention pool or a decode pool without experts"
+                    "found the pool '\(decode.name)', whose workers hold experts in common, expected an attention or ep pool, or a decode pool without experts"
             )
         }
-        if place(.attention) == nil, let prefill = place(.prefill), plan.pools[prefill].mixture != nil {
+        if !sharesExperts, let prefill = place(.prefill), plan.pools[prefill].mixture != nil {
             throw Problem(message: "found experts in the prefill pool '\(plan.pools[prefill].name)', expected none next to a decode pool")
         }
         return (objective.ttft, tbt)
@@ -145,12 +149,12 @@ public struct ClusterPlanner {
         result.plan?.pools[place].pipelineParallel = candidate.pools[0].pipelineParallel
     }
 
-    /// The prefill pool beside attention nodes.
+    /// The prefill pool beside nodes that share experts.
     /// - Returns: its devices, and those of other pools.
-    private func planPrefill(of place: Int?, _ ttft: Nanoseconds?, into result: inout Result) throws(Problem) -> Int {
+    private func planPrefill(of place: Int?, _ ttft: Nanoseconds?, beside nodes: String, into result: inout Result) throws(Problem) -> Int {
         guard let place else {
             result.notes.append(
-                "attention nodes compute prompts too: every iteration has its share of them, but the time to the first token is not planned")
+                "\(nodes) compute prompts too: every iteration has its share of them, but the time to the first token is not planned")
             return 0
         }
         let pool = plan.pools[place]

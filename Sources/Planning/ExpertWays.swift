@@ -62,14 +62,8 @@ struct ExpertWays {
         transfer = mixture.transfer
         topK = model.experts?.topK ?? 1
         let racks = (here + there).contains { $0.rack != here.first?.rack }
-        func paths(_ pool: PoolPlan) -> AllToAllModel.Phase {
-            let (inside, outside) = (plan.links.intraNode, racks ? plan.links.interRack : plan.links.interNode)
-            let devices = BytesPerSecond(pool.devices)
-            return AllToAllModel.Phase(
-                scaleUp: .init(latency: inside.latency, bandwidth: (inside.bandwidth ?? pool.device.scaleUpBandwidth) * devices),
-                scaleOut: .init(latency: outside.latency, bandwidth: (outside.bandwidth ?? pool.device.nicBandwidth) * devices))
-        }
-        let (near, far) = (paths(plan.pools[attention]), paths(plan.pools[expert]))
+        let near = plan.paths(of: plan.pools[attention], acrossRacks: racks)
+        let far = plan.paths(of: plan.pools[expert], acrossRacks: racks)
         dispatch = (
             mixture.fabric?.dispatch ?? near, mixture.fabric?.dispatch ?? far, mixture.dispatchFormat.bytes(hidden: model.hidden)
         )

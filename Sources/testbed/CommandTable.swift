@@ -81,8 +81,9 @@ extension CommandTable {
         "plan", "Search the shape of a cluster that serves its workload within its slo",
         description: [
             "Which procedure is used follows from the pools. With an attention pool it searches attention and expert nodes, micro-batches and batch, "
-                + "for the most tokens a second by price (megascale) or the fewest devices that carry the rate (janus). With a prefill pool it searches "
-                + "the parallelism and the number of prefill and decode workers (distserve).",
+                + "for the most tokens a second by price (megascale) or the fewest devices that carry the rate (janus). With an ep pool it searches the "
+                + "number of ranks, redundant experts, micro-batches and batch. With a prefill pool it searches the parallelism and the number of prefill "
+                + "and decode workers (distserve).",
             "It goes by the cost model, the memory and the links of the runs, in closed form; a run of the written topology tells the rest. Prints the "
                 + "shapes that no other one beats, and marks the one to take.",
         ],

@@ -1,4 +1,5 @@
 import Bounds
+import Foundation
 import Policies
 import Quantities
 import Testing
@@ -12,8 +13,6 @@ struct DuplicationCase: CustomTestStringConvertible, Sendable {
     var reorders: Bool
     /// What max/mean stays below in the published test, which is one draw.
     var tolerance: Double
-    /// Whether it is above the optimum on most draws, not on the published one alone.
-    var attainable = true
 
     var testDescription: String { name }
 
@@ -29,7 +28,7 @@ struct DuplicationCase: CustomTestStringConvertible, Sendable {
             reorders: true, tolerance: 1.1),
         DuplicationCase(
             name: "ring of 8, 32 ranks", fleet: ExpertFleet(experts: 256, ranks: 32, hosts: 4, slotsPerRank: 9, groups: 4),
-            parameters: ["graph": 3], reorders: true, tolerance: 1.07, attainable: false),
+            parameters: ["graph": 3], reorders: true, tolerance: 1.07),
         DuplicationCase(
             name: "hypercube, 16 ranks", fleet: ExpertFleet(experts: 256, ranks: 16, hosts: 2, slotsPerRank: 18), parameters: ["graph": 1],
             reorders: true, tolerance: 1.03),
@@ -39,49 +38,96 @@ struct DuplicationCase: CustomTestStringConvertible, Sendable {
     ]
 }
 
-@Test("LPLB stays within the published ratios, attains the bound of its replicas, and never does worse than halves", arguments: DuplicationCase.all)
-func publishedRatios(_ test: DuplicationCase) throws {
-    func make(_ solver: @escaping LinearSolver) throws -> any BalancePolicy {
-        let choice = PolicyChoice("lplb", parameters: test.parameters)
-        guard let policy = BalanceRegistry.make(choice, fleet: test.fleet, random: RandomStream(seed: 1, stream: 1), solver: solver) else {
-            throw SolverError.malformed("no policy: \(BalanceRegistry.obstacle(choice, to: test.fleet) ?? "")")
+/// The normal variates that the published test draws, `torch.randn` on a device after `manual_seed(42)`: for element i the first of four from
+/// Philox 4x32-10 with the seed as key and i as sequence, by the sine of Box and Muller (cuRAND). Checked against values that PyTorch prints.
+private func deviceNormals(_ count: Int, call: UInt32) -> [Double] {
+    (0..<UInt32(count)).map { element in
+        var counter: [UInt32] = [call, 0, element, 0]
+        var key: [UInt32] = [42, 0]
+        for _ in 0..<10 {
+            let (first, second) = (counter[0].multipliedFullWidth(by: 0xD251_1F53), counter[2].multipliedFullWidth(by: 0xCD9E_8D57))
+            counter = [second.high ^ counter[1] ^ key[0], second.low, first.high ^ counter[3] ^ key[1], first.low]
+            key = [key[0] &+ 0x9E37_79B9, key[1] &+ 0xBB67_AE85]
         }
-        return policy
+        func uniform(_ bits: UInt32) -> Double { (Double(bits) + 0.5) / 4_294_967_296 }
+        return (-2 * log(uniform(counter[0]))).squareRoot() * sin(2 * .pi * uniform(counter[1]))
     }
+}
+
+/// LPLB and a half-half split on one draw: tokens of the heaviest rank under both, of the optimum, and of the mean.
+private struct Draw {
+    var found = 0.0
+    var halves = 0.0
+    var bound = 0.0
+    var mean = 1.0
+
+    /// - Parameters:
+    ///   - history: loads that experts are ordered by.
+    ///   - counts: tokens of the batch by expert.
+    init(_ test: DuplicationCase, history: [Double], counts: [Int32]) throws {
+        func heaviest(_ solver: @escaping LinearSolver) throws -> (Double, ExpertPlacement) {
+            let choice = PolicyChoice("lplb", parameters: test.parameters)
+            guard var policy = BalanceRegistry.make(choice, fleet: test.fleet, random: RandomStream(seed: 1, stream: 1), solver: solver) else {
+                throw SolverError.malformed("no policy: \(BalanceRegistry.obstacle(choice, to: test.fleet) ?? "")")
+            }
+            let placement = policy.place(layer: 0, loads: test.reorders ? history : [Double](repeating: 1, count: history.count))
+            var tokens: [Int32] = []
+            policy.split(layer: 0, counts: counts, placement: placement, into: &tokens)
+            return (Double(placement.tokensPerRank(tokens).max() ?? 0), placement)
+        }
+        let placement: ExpertPlacement
+        (found, placement) = try heaviest(SimplexSolver.values)
+        (halves, _) = try heaviest { _ in nil }
+        bound = try ExpertBounds.leastHeaviestLoad(counts: counts, placement: placement)
+        mean = ExpertBounds.idealLoad(counts: counts, ranks: test.fleet.ranks)
+    }
+
+    func check(_ test: DuplicationCase) {
+        #expect(found <= halves)
+        #expect(found > bound * (1 - 1e-9))
+        // Above the optimum for divisible tokens by rounding only: half a token an edge, of two to eight edges a rank. Classes that share an edge
+        // share its split too, which the bound's programme does not ask for.
+        if !test.name.contains("two experts") { #expect(found < bound + 2.001) }
+    }
+}
+
+@Test("LPLB is below every published limit on the loads of the published test", arguments: DuplicationCase.all)
+func publishedDraw(_ test: DuplicationCase) throws {
+    let first = deviceNormals(256, call: 0)
+    #expect(zip(first, [0.1940, 2.1614, -0.1721, 0.8491, -1.9244, 0.6530, -0.6494, -0.8175]).allSatisfy { abs($0 - $1) < 1e-4 })
+    let history = first.map { (max(0, 0.15 * $0 + 1) * 1_048_576).rounded(.down) }
+    // Without an order the batch is the first draw, of experts that stand on ranks by index; here equal loads deal them out like cards.
+    let (ranks, local) = (test.fleet.ranks, 256 / test.fleet.ranks)
+    let batch = test.reorders ? deviceNormals(256, call: 1) : (0..<256).map { first[$0 % ranks * local + $0 / ranks] }
+    let draw = try Draw(test, history: history, counts: batch.map { Int32(4096 * max(0, 0.3 * $0 + 1)) })
+    draw.check(test)
+    print("lplb, \(test.name), published draw: \(draw.found / draw.mean), optimum \(draw.bound / draw.mean), halves \(draw.halves / draw.mean)")
+    #expect(draw.found / draw.mean < test.tolerance)
+}
+
+/// The limits are of one draw: on others the optimum of the replicas itself is above them, so that no split could hold them.
+@Test("LPLB attains the optimum of its replicas on every draw, and never does worse than halves", arguments: DuplicationCase.all)
+func everyDraw(_ test: DuplicationCase) throws {
     var random = RandomStream(seed: 42, stream: 0)
-    var lplb = try make(SimplexSolver.values)
-    var halves = try make { _ in nil }
-    var tokens: [Int32] = []
-    var ratios: [Double] = []
-    var halved: [Double] = []
-    for layer in 0..<60 {
+    var draws: [Draw] = []
+    for _ in 0..<60 {
         let history = (0..<256).map { _ in max(0, 0.15 * random.normalVariate() + 1) }
         let counts = (0..<256).map { _ in Int32(4096 * max(0, 0.3 * random.normalVariate() + 1)) }
-        let placement = lplb.place(layer: layer, loads: test.reorders ? history : [Double](repeating: 1, count: 256))
-        let mean = ExpertBounds.idealLoad(counts: counts, ranks: test.fleet.ranks)
-        lplb.split(layer: layer, counts: counts, placement: placement, into: &tokens)
-        let found = Double(placement.tokensPerRank(tokens).max() ?? 0)
-        ratios.append(found / mean)
-        halves.split(layer: layer, counts: counts, placement: placement, into: &tokens)
-        let half = Double(placement.tokensPerRank(tokens).max() ?? 0)
-        halved.append(half / mean)
-        #expect(found <= half)
-        // Above the optimum for divisible tokens by rounding only: half a token an edge, of two to eight edges a rank.
-        let bound = try ExpertBounds.leastHeaviestLoad(counts: counts, placement: placement)
-        if test.name.contains("two experts") {
-            #expect(found > bound * (1 - 1e-9))
-        } else {
-            #expect(found < bound + 2.001 && found > bound * (1 - 1e-9))
-        }
+        let draw = try Draw(test, history: history, counts: counts)
+        draw.check(test)
+        draws.append(draw)
     }
-    ratios.sort()
-    let median = ratios[ratios.count / 2]
+    let ratios = draws.map { $0.found / $0.mean }.sorted()
+    let mean = ratios.reduce(0, +) / Double(ratios.count)
     let below = ratios.count { $0 < test.tolerance }
-    print(
-        "lplb, \(test.name): max/mean \(median) in the median, \(ratios.last ?? 0) at most, \(below) of \(ratios.count) below \(test.tolerance); halves \(halved.reduce(0, +) / Double(halved.count))"
-    )
-    // The programme's optimum itself is above it on some draws.
-    #expect(test.attainable ? median < test.tolerance : below > 0)
+    let attainable = draws.count { $0.bound / $0.mean < test.tolerance }
+    let halves = draws.reduce(0) { $0 + $1.halves / $1.mean } / Double(draws.count)
+    print("lplb, \(test.name): mean \(mean), largest \(ratios.last ?? 0), below \(below), optimum below \(attainable), halves \(halves)")
+    // But for tokens that do not divide, the limit is held wherever any split could.
+    #expect(
+        draws.allSatisfy {
+            $0.found / $0.mean < test.tolerance || ($0.bound + 2.001) / $0.mean >= test.tolerance || test.name.contains("two experts")
+        })
 }
 
 @Test("thin and skewed batches never do worse than halves")

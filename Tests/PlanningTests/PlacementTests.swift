@@ -144,7 +144,7 @@ struct PlannerTests {
         #expect(problem(plan)?.contains("without tbt") == true)
         plan = testPlan([testPool(.colocated)])
         plan.objective = ServiceObjective(ttft: 1, tbt: 1)
-        #expect(problem(plan)?.contains("expected an attention pool or a prefill pool") == true)
+        #expect(problem(plan)?.contains("expected an attention, ep or prefill pool") == true)
         plan = testPlan([testPool(.prefill), testPool(.decode)])
         plan.objective = ServiceObjective(tbt: 10_000_000)
         #expect(problem(plan)?.contains("without ttft") == true)

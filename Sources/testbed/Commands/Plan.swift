@@ -95,12 +95,14 @@ struct PlanReport {
         let isPrefill = part.phase == "prefill"
         let hasPrice = part.frontier.contains { $0.price != nil }
         let hasParts = part.frontier.contains { $0.microBatches > 1 }
-        var headings = [("", true), ("shape", true), ("devices", false)]
+        let hasCopies = part.frontier.contains { $0.redundantExperts > 0 }
+        var headings = [("", true), ("shape", true), ("devices", false)] + (hasCopies ? [("redundant", false)] : [])
         if !isPrefill { headings += [("batch", false)] + (hasParts ? [("parts", false)] : []) + [("TBT", false)] }
         headings += [("requests/s", false), ("tokens/s", false), ("tokens/s/device", false)] + (hasPrice ? [("tokens/s/price", false)] : [])
         var table = TextTable(headings.map { .init($0.0, $0.1 ? .left : .right) })
         for (place, candidate) in part.frontier.enumerated() {
             var cells = [place == part.chosen ? "*" : "", candidate.pools.map(Self.text).joined(separator: " "), "\(candidate.devices)"]
+            if hasCopies { cells.append("\(candidate.redundantExperts)") }
             if !isPrefill {
                 cells.append(Figures.count(Int64(candidate.batch)))
                 if hasParts { cells.append("\(candidate.microBatches)") }
