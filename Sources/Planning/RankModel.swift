@@ -71,6 +71,9 @@ public final class RankModel: ExpertParallelModel {
     func redundant(_ shape: ExpertParallelShape) -> Int { shape.slots * shape.ranks - experts }
 
     /// The plan with this shape, whose ranks take at most `batch` requests at a time.
+    ///
+    /// Where ranks compute prompts too, and in pieces, an iteration's budget of tokens is what the estimate has in one: a larger piece on any rank would hold
+    /// up the tokens of all.
     public func plan(_ shape: ExpertParallelShape, batch: Int? = nil) -> ClusterPlan {
         var plan = plan
         plan.pools[place].count = shape.ranks
@@ -78,7 +81,10 @@ public final class RankModel: ExpertParallelModel {
         plan.pools[place].mixture?.balance.redundantExperts = redundant(shape)
         if let batch {
             plan.pools[place].engine.maxBatch = batch
-            plan.pools[place].engine.tokenBudget = max(plan.pools[place].engine.tokenBudget, batch)
+            let part = demand.part(of: batch, microBatches: shape.microBatches, promptsPerToken: promptsPerToken)
+            let share = batch + Int(part.prefillTokens) * shape.microBatches
+            let isCut = promptsPerToken > 0 && plan.pools[place].engine.chunkedPrefill
+            plan.pools[place].engine.tokenBudget = isCut ? share : max(plan.pools[place].engine.tokenBudget, batch)
         }
         return plan
     }

@@ -170,6 +170,9 @@ struct ExpertParallelTests {
             #expect(times == times.sorted() && part.frontier.map(\.value) == part.frontier.map(\.value).sorted())
             let planned = try #require(result.plan?.pools.first)
             #expect(planned.count == choice.devices && planned.mixture?.balance.redundantExperts == choice.redundantExperts)
+            // A prompt of 400 tokens for each output of 200: two tokens of prompts for each that is decoded, and no more.
+            let budget = planned.engine.tokenBudget
+            #expect(budget >= 3 * choice.workerBatch && budget <= 3 * choice.workerBatch + 2 * choice.microBatches + 2, "\(budget)")
             #expect(planned.engine.maxBatch == choice.workerBatch && planned.mixture?.microBatches == choice.microBatches)
         }
     }
