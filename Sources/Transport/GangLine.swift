@@ -14,7 +14,7 @@ public final class GangLine {
     /// How often who waits lets others of its processor go first, before it goes to sleep: one of them is likely to send what it waits for, and a
     /// hub, which waits for several, would be woken for each.
     private static let hubYields = 20
-    private static let rankYields = 2
+    private static let rankYields = 8
     /// Bytes of a frame in a packet at the most: the system sets a limit to packets, and frames have none.
     private static let pieceBytes = 1 << 16
     /// A frame beyond this ends the connection.
