@@ -5,8 +5,14 @@ import Quantities
 
 /// Attention and expert nodes.
 extension ClusterPlanner {
-    /// Parts of the bound for which the largest batch is worked out, so that the frontier shows what sooner tokens cost.
+    /// The bound and parts of it for which the largest batch is worked out, so that the frontier shows what sooner tokens cost.
     static let boundShares = [1.0, 0.75, 0.5, 0.35, 0.25]
+
+    /// What a search finds within the bound and parts of it, and what it finds within the bound alone.
+    func candidates(within tbt: Nanoseconds, _ search: (Nanoseconds) -> [Candidate]) -> (all: [Candidate], inTime: [Candidate]) {
+        let found = Self.boundShares.map { share in search(Nanoseconds(Double(tbt) * share)) }
+        return (found.flatMap { $0 }, found[0])
+    }
 
     func planExperts(_ tbt: Nanoseconds, devicesElsewhere: Int, into result: inout Result) throws(Problem) {
         guard result.failure == nil else { return }
@@ -41,13 +47,7 @@ extension ClusterPlanner {
         space.attentionParallel.removeAll { !model.model.queryHeads.isMultiple(of: $0) || ($0 > host && !$0.isMultiple(of: host)) }
         space.expertParallel.removeAll { !width.isMultiple(of: $0) || ($0 > host && !$0.isMultiple(of: host)) }
         let search = DisaggregatedExpertsSearch(model: model, space: space)
-        var candidates: [Candidate] = []
-        var inTime: [Candidate] = []
-        for share in Self.boundShares {
-            let found = search.found(tbt: Nanoseconds(Double(tbt) * share)).map { candidate($0, model) }
-            if share == 1 { inTime = found }
-            candidates += found
-        }
+        let (candidates, inTime) = candidates(within: tbt) { search.found(tbt: $0).map { candidate($0, model) } }
         let choices = carrying(inTime, limit: limit, into: &result)
         let frontier = candidates.frontier(cost: { Double($0.tbt ?? 0) }, gain: \.value)
         finish(frontier, choice: choices.best(\.value).map { choices[$0] }, "megascale", examined: space.shapes.count, model, limit, into: &result)

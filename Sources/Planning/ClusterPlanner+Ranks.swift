@@ -11,13 +11,7 @@ extension ClusterPlanner {
         }
         let shapes = model.shapes(deviceLimit: limit)
         let search = ExpertParallelSearch(model: model, shapes: shapes)
-        var candidates: [Candidate] = []
-        var inTime: [Candidate] = []
-        for share in Self.boundShares {
-            let found = search.found(tbt: Nanoseconds(Double(tbt) * share)).map { candidate($0, model) }
-            if share == 1 { inTime = found }
-            candidates += found
-        }
+        let (candidates, inTime) = candidates(within: tbt) { search.found(tbt: $0).map { candidate($0, model) } }
         let choices = carrying(inTime, limit: limit, into: &result)
         let choice = choices.best(\.value).map { choices[$0] }
         let frontier = candidates.frontier(cost: { Double($0.tbt ?? 0) }, gain: \.value)
