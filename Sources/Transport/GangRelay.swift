@@ -26,16 +26,19 @@ public struct GangRelay {
     private let node: Int
     private let ranks: [Int]
     private let group: [Int]
-    /// By node.
+    /// By node; and those nodes that have one.
     private var pending: [Pending?]
+    private var receivers: [Int] = []
 
     /// Fewer ranks are no group: the way through another process would be longer than the one to the others.
     private static let leastGroup = 4
 
     /// `nil` for a node whose messages go straight to their receivers: there are few, or the exchanges are not of all with all.
     public init?(_ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout) {
-        self.init(node, of: plan, layout, processors: max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
+        self.init(node, of: plan, layout, processors: Self.processors)
     }
+
+    private static var processors: Int { max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
 
     /// - Parameter processors: of the host that all ranks are on.
     init?(_ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout, processors: Int) {
@@ -54,13 +57,13 @@ public struct GangRelay {
         guard isHere else { return }
         for rank in group where rank != hub { pending[rank] = Pending(whole: count - 1) }
         for other in hubs where other != hub { pending[other] = Pending(whole: group.count) }
+        receivers = pending.indices.filter { pending[$0] != nil }
     }
 
     /// Keeps the process on one processor, the ranks in equal parts on each: a message that wakes a process on the same processor costs a fraction of
     /// one that wakes it on another, and a rank's own two threads talk most of all.
     public func stayOnProcessor(_ node: NodePlan, _ layout: ClusterLayout) {
-        let count = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
-        testbed_stay_on_processor(Int32(node.ordinal * min(count, ranks.count) / ranks.count))
+        testbed_stay_on_processor(Int32(node.ordinal * min(Self.processors, ranks.count) / ranks.count))
     }
 
     /// Ranks besides the sender of a message.
@@ -88,7 +91,7 @@ public struct GangRelay {
     /// Hands over what is to be passed on, by receiver.
     /// - Parameter isComplete: only to those for whom an exchange's messages are there.
     mutating func flush(isComplete: Bool, _ send: (UnsafeRawBufferPointer, Int) throws -> Void) rethrows {
-        for target in pending.indices {
+        for target in receivers {
             guard let count = pending[target]?.count, count > 0, let whole = pending[target]?.whole, !isComplete || count >= whole else { continue }
             try pending[target]?.bytes.withUnsafeBytes { try send($0, target) }
             pending[target]?.bytes.removeAll(keepingCapacity: true)
