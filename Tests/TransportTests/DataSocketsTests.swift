@@ -5,17 +5,9 @@ import Transport
 
 @Suite("Data sockets")
 struct DataSocketsTests {
-    /// A directory whose path is short enough for a socket's address.
-    private func withDirectory(_ body: (String) throws -> Void) throws {
-        let directory = "/tmp/testbed-test-\(UUID().uuidString.prefix(8))"
-        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: false)
-        defer { try? FileManager.default.removeItem(atPath: directory) }
-        try body(directory)
-    }
-
     @Test("carry frames between two nodes, in order and whole, whatever their size")
     func sendAndReceive() throws {
-        try withDirectory { directory in
+        try withSocketDirectory { directory in
             let left = try DataSockets(directory: directory, node: 0, count: 2)
             let right = try DataSockets(directory: directory, node: 1, count: 2)
             var random = RandomStream(seed: 1, stream: 1)
@@ -41,7 +33,7 @@ struct DataSocketsTests {
 
     @Test("deliver what is sent before the receiver is there")
     func early() throws {
-        try withDirectory { directory in
+        try withSocketDirectory { directory in
             let sender = try DataSockets(directory: directory, node: 0, count: 2)
             try [7, 8, 9].withUnsafeBytes { try sender.send($0, to: 1) }
             let receiver = try DataSockets(directory: directory, node: 1, count: 2)

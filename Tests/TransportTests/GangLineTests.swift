@@ -10,15 +10,14 @@ import Testing
 @Suite("A gang's line")
 struct GangLineTests {
     private func withLines(_ count: Int, hubs: [Int] = [0], _ body: ([GangLine]) throws -> Void) throws {
-        let directory = "/tmp/testbed-test-\(UUID().uuidString.prefix(8))"
-        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: false)
-        defer { try? FileManager.default.removeItem(atPath: directory) }
-        let lines = try (0..<count).map { node in
-            let own = hubs.last { $0 <= node } ?? 0
-            return try GangLine(directory: directory, hubs: GangLine.Hubs(own: own, all: hubs), node: node, count: count)
+        try withSocketDirectory { directory in
+            let lines = try (0..<count).map { node in
+                let own = hubs.last { $0 <= node } ?? 0
+                return try GangLine(directory: directory, hubs: GangLine.Hubs(own: own, all: hubs), node: node, count: count)
+            }
+            for line in lines { try line.connect() }
+            try body(lines)
         }
-        for line in lines { try line.connect() }
-        try body(lines)
     }
 
     private func receive(_ line: GangLine) throws -> [UInt8]? {
@@ -94,35 +93,33 @@ struct GangLineTests {
 
     @Test("says that an end is gone, once what it had sent is there")
     func gone() throws {
-        let directory = "/tmp/testbed-test-\(UUID().uuidString.prefix(8))"
-        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: false)
-        defer { try? FileManager.default.removeItem(atPath: directory) }
-        let hub = try GangLine(directory: directory, hubs: GangLine.Hubs(own: 0, all: [0]), node: 0, count: 2)
-        var rank: GangLine? = try GangLine(directory: directory, hubs: GangLine.Hubs(own: 0, all: [0]), node: 1, count: 2)
-        try rank?.connect()
-        if let rank { _ = try send([9], rank, to: 0) }
-        rank = nil
-        let isKept = try receive(hub) == [9]
-        #expect(isKept)
-        let isMore = try hub.receive(waits: true) { _ in }
-        #expect(!isMore)
-        let isThere = try send([1], hub, to: 1)
-        #expect(!isThere)
+        try withSocketDirectory { directory in
+            let hub = try GangLine(directory: directory, hubs: GangLine.Hubs(own: 0, all: [0]), node: 0, count: 2)
+            var rank: GangLine? = try GangLine(directory: directory, hubs: GangLine.Hubs(own: 0, all: [0]), node: 1, count: 2)
+            try rank?.connect()
+            if let rank { _ = try send([9], rank, to: 0) }
+            rank = nil
+            let isKept = try receive(hub) == [9]
+            #expect(isKept)
+            let isMore = try hub.receive(waits: true) { _ in }
+            #expect(!isMore)
+            let isThere = try send([1], hub, to: 1)
+            #expect(!isThere)
+        }
     }
 
     @Test(
         "takes nothing of a connection that does not name its node", arguments: [[1, 2], [9, 0, 0, 0], [0xFF, 0xFF, 0xFF, 0xFF], [1, 0, 0, 0, 0]])
     func strangers(name: [UInt8]) throws {
-        let directory = "/tmp/testbed-test-\(UUID().uuidString.prefix(8))"
-        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: false)
-        defer { try? FileManager.default.removeItem(atPath: directory) }
-        let hub = try GangLine(directory: directory, hubs: GangLine.Hubs(own: 0, all: [0]), node: 0, count: 2)
-        let stranger = testbed_connect_for_packets("\(directory)/gang-0")
-        defer { close(stranger) }
-        for packet in [name, [0, 5, 6]] { _ = packet.withUnsafeBytes { Glibc.send(stranger, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) } }
-        for _ in 0..<3 {
-            let isTaken = try hub.receive(waits: true) { _ in }
-            #expect(!isTaken)
+        try withSocketDirectory { directory in
+            let hub = try GangLine(directory: directory, hubs: GangLine.Hubs(own: 0, all: [0]), node: 0, count: 2)
+            let stranger = testbed_connect_for_packets("\(directory)/gang-0")
+            defer { close(stranger) }
+            for packet in [name, [0, 5, 6]] { _ = packet.withUnsafeBytes { Glibc.send(stranger, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) } }
+            for _ in 0..<3 {
+                let isTaken = try hub.receive(waits: true) { _ in }
+                #expect(!isTaken)
+            }
         }
     }
 

@@ -1,10 +1,19 @@
 import Cluster
+import Foundation
 import Nodes
 import Quantities
 
 @testable import Transport
 
 let nodeCount = 40
+
+/// A directory whose path is short enough for a socket's address.
+func withSocketDirectory(_ body: (String) throws -> Void) throws {
+    let directory = "/tmp/testbed-test-\(UUID().uuidString.prefix(8))"
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: false)
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    try body(directory)
+}
 
 /// A number drawn so that ends of its range and small numbers come often.
 func edgy(_ range: ClosedRange<Int64>, _ random: inout RandomStream) -> Int64 {
