@@ -57,10 +57,23 @@ public func exponential(_ x: Double) -> Double {
     let low = k * ln2Low
     let r = high - low
     let lost = (high - r) - low
-    let power = 1 + (r + (r * r * polynomial(exponentialSeries, at: r) + lost))
+    let scaled = 1 + (r + (r * r * polynomial(exponentialSeries, at: r) + lost))
     // Two factors, each a power of two in range, so that a subnormal result is rounded once.
     let half = Int(k) / 2
-    return power * powerOfTwo(half) * powerOfTwo(Int(k) - half)
+    return scaled * powerOfTwo(half) * powerOfTwo(Int(k) - half)
+}
+
+/// A number to the power of a whole number from 0, by squaring.
+public func power(_ base: Double, _ exponent: Int) -> Double {
+    var result = 1.0
+    var square = base
+    var left = exponent
+    while left > 0 {
+        if left & 1 == 1 { result *= square }
+        square *= square
+        left >>= 1
+    }
+    return result
 }
 
 /// 2 to the power of a number between -1022 and 1023.

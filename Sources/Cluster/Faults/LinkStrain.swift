@@ -39,14 +39,4 @@ public struct LinkStrain: Sendable, Equatable {
 
     /// As often as a single message is sent again at the most.
     private static let mostTries = 1000
-
-    private static func power(_ base: Double, _ exponent: Int) -> Double {
-        var (result, square, left) = (1.0, base, exponent)
-        while left > 0 {
-            if left & 1 == 1 { result *= square }
-            square *= square
-            left >>= 1
-        }
-        return result
-    }
 }

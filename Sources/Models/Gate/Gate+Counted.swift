@@ -1,3 +1,5 @@
+import Quantities
+
 /// Numbers by expert drawn at once, for many tokens.
 ///
 /// If tokens pick one by one, an expert's number is binomial, and all of them sum to `tokens x topK`. Here the numbers are binomials given their
@@ -74,17 +76,5 @@ extension Gate {
             sum += term
         }
         return number
-    }
-
-    private func power(_ base: Double, _ exponent: Int) -> Double {
-        var result = 1.0
-        var square = base
-        var left = exponent
-        while left > 0 {
-            if left & 1 == 1 { result *= square }
-            square *= square
-            left >>= 1
-        }
-        return result
     }
 }
