@@ -61,7 +61,7 @@ public enum NodeProcess {
         }
         let data = try open(way, node, layout)
         if !data.tellsSenders, let relay = GangRelay(node, of: plan, layout) { relay.stayOnProcessor(node, layout) }
-        let line = try line(of: node, plan, layout, way, host.faults)
+        let line = try born > 0 ? nil : line(of: node, plan, layout, way, host.faults)
         let shell = NodeShell(host: host, plan: plan, layout: layout, sockets: data, line: line, control: control, sink: parts)
         if let epoch = try shell.waitForStart() {
             switch plan.clock {

@@ -1,4 +1,5 @@
 import Cluster
+import Glibc
 import Nodes
 import Quantities
 import Records
@@ -27,6 +28,8 @@ final class PartFiles: RecordSink {
     private var nextStatistics: Int64 = 0
     private static let rowsInterval: Int64 = 100_000_000
     private static let statisticsInterval: Int64 = 1_000_000_000
+    /// Processes of nodes that may share a processor.
+    private let crowd: Int64
     /// What earlier processes of the node counted.
     private let earlier: NodeStatistics?
 
@@ -40,6 +43,7 @@ final class PartFiles: RecordSink {
         let records = plan.records
         func path(_ kind: String) -> String { PartFiles.path(directory, node, kind) }
         self.rows = rows
+        crowd = Int64(max(1, plan.pools.reduce(2) { $0 + $1.count } / max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
         isAccount = node.role == .client
         requests = node.role == .client ? try open(path("requests")) : nil
         restarts = node.role == .client ? try open(path("restarts")) : nil
@@ -65,9 +69,9 @@ final class PartFiles: RecordSink {
         guard now >= nextStatistics else { return }
         try writeRows()
         try writeStatistics(host)
-        // Of a long run they are long: they take a fiftieth of the time at the most.
+        // Of a long run they are long, and of a large cluster many: they take a fiftieth of the host's time at the most.
         let end = monotonicNow()
-        nextStatistics = end + max(Self.statisticsInterval, 50 * (end - now))
+        nextStatistics = end + max(Self.statisticsInterval, 50 * (end - now) * crowd)
     }
 
     private func writeRows() throws {

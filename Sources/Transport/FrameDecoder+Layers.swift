@@ -162,7 +162,7 @@ extension FrameDecoder {
 
     /// Numbers of any sign.
     private func numbers(_ packed: UnsafeMutablePointer<Testbed__Numbers>?) throws(FrameError) -> [Int64] {
-        guard let packed, let bytes = UnsafeRawPointer(packed.pointee.packed.data) else { return [] }
+        guard let packed, let bytes = UnsafeRawPointer(packed.pointee.packed.data), packed.pointee.packed.len > 0 else { return [] }
         let width = packed.pointee.width
         guard width != TESTBED__WIDTH__BITS_8 else { throw FrameError(description: "numbers of 8 bits that are no counts of a sheet") }
         let count = try Self.count(packed.pointee.packed, width)

@@ -3,11 +3,13 @@ import Cluster
 import Glibc
 import Quantities
 
-/// Messages of a gang's iterations between processes of one host: packets from each rank to a hub, which is one of them, and from there to each.
+/// Messages of a gang's ranks between processes of one host: packets from each rank to a hub, which is one of them, and from there to each; and from
+/// each rank to client and controller.
 ///
 /// What ranks say in the middle of an iteration is waited for at once, and there is much of it. libzmq hands a message to a thread of the sender,
-/// that one to a thread of the receiver, and that one to who waits for it: three wake-ups, each dearer than the message. A packet costs one. Frames
-/// are the same, and what cannot go this way, since the other end is not there, goes through `DataSockets`.
+/// that one to a thread of the receiver, and that one to who waits for it: three wake-ups, each dearer than the message. A packet costs one, and
+/// none where nobody waits for it: client and controller look for what has come when they have a window. Frames are the same, and what cannot go this
+/// way, since the other end is not there, goes through `DataSockets`.
 public final class GangLine {
     /// How long a rank waits for a packet before it looks elsewhere.
     private static let patience: Int32 = 100
@@ -15,6 +17,8 @@ public final class GangLine {
     /// hub, which waits for several, would be woken for each.
     private static let hubYields = 20
     private static let rankYields = 8
+    /// With more ranks than this on a processor, one that waits is not next for long, and goes to sleep at once.
+    private static let crowd = 16
     /// Bytes of a frame in a packet at the most: the system sets a limit to packets, and frames have none.
     private static let pieceBytes = 1 << 16
     /// A frame beyond this ends the connection.
@@ -32,13 +36,17 @@ public final class GangLine {
 
     private let hub: Int
     private let node: Int
+    /// Whether this node is none of the ranks: it only takes what they send.
+    let isEnd: Bool
     private let directory: String
     private let targets: [Int]
+    private let ends: [Int]
+    private let yields: Int
     /// At the hub: waits for packets and connections.
     private var listener: Int32 = -1
     private var poller: Int32 = -1
     private var events = [epoll_event](repeating: epoll_event(), count: 64)
-    /// By place; closed ones stay. At a rank one at the most.
+    /// By place; that of a closed one is taken again. A rank has one to its hub, and those to ends.
     private var connections: [Connection] = []
     private var ready: [Int] = []
     /// By node, its place among the connections, or -1.
@@ -47,25 +55,40 @@ public final class GangLine {
     private var backlog: [[UInt8]] = []
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: pieceBytes + 1, alignment: 16)
 
-    /// The ranks that messages of a gang go through or to.
+    /// The nodes that messages of gangs go through or to.
     public struct Hubs {
-        /// The one of this node, and all of them in order.
+        /// The rank that this node's messages go through; this node itself, where others' go to or through it.
         var own: Int
+        /// All ranks of the gang that messages go through, in order.
         var all: [Int]
+        /// Nodes outside of the gang that its ranks send to.
+        var ends: [Int] = []
+        /// Ranks that share a processor.
+        var crowd = 1
 
-        /// `nil` where messages go from everybody to everybody.
+        /// `nil` where messages go from everybody to everybody, and for nodes that no rank sends much to.
         public init?(of node: NodePlan, _ plan: ClusterPlan, _ layout: ClusterLayout) {
-            if let relay = GangRelay(node, of: plan, layout) {
-                (own, all) = (relay.hub, relay.hubs)
+            let front = [ClusterLayout.client, ClusterLayout.controller]
+            if front.contains(node.index) {
+                guard layout.gangs.contains(where: { Self.lead(layout.nodes[$0.attention[0]], plan, layout) != nil }) else { return nil }
+                self.init(own: node.index, all: [])
                 return
             }
+            guard let gang = layout.gang(of: node.index), let (own, all) = Self.lead(node, plan, layout) else { return nil }
+            self.init(own: own, all: all, ends: front, crowd: gang.attention.count / GangRelay.processors)
+        }
+
+        private static func lead(_ node: NodePlan, _ plan: ClusterPlan, _ layout: ClusterLayout) -> (own: Int, all: [Int])? {
+            if let relay = GangRelay(node, of: plan, layout) { return (relay.hub, relay.hubs) }
             guard plan.clock == .virtual, let gang = layout.gang(of: node.index), !gang.isDisaggregated, gang.attention.count > 1,
                 plan.pools[gang.pool].mixture?.granularity == .iteration
             else { return nil }
-            (own, all) = (gang.attention[0], [gang.attention[0]])
+            return (gang.attention[0], [gang.attention[0]])
         }
 
-        init(own: Int, all: [Int]) { (self.own, self.all) = (own, all) }
+        init(own: Int, all: [Int], ends: [Int] = [], crowd: Int = 1) {
+            (self.own, self.all, self.ends, self.crowd) = (own, all, ends, crowd)
+        }
     }
 
     /// - Parameters:
@@ -76,7 +99,10 @@ public final class GangLine {
         self.node = node
         self.directory = directory
         // A hub connects to those before it.
-        targets = node == hub ? Array(hubs.all.prefix { $0 != node }) : [hub]
+        targets = (node == hub ? Array(hubs.all.prefix { $0 != node }) : [hub]) + hubs.ends
+        ends = hubs.ends
+        isEnd = hubs.own == node && hubs.all.isEmpty
+        yields = hubs.crowd > Self.crowd ? 0 : Self.rankYields
         places = Array(repeating: -1, count: count)
         guard node == hub else { return }
         listener = testbed_listen_for_packets(path(of: node), Int32(clamping: count))
@@ -124,8 +150,10 @@ public final class GangLine {
         while true {
             let descriptor = testbed_accept(listener)
             guard descriptor >= 0 else { return }
-            connections.append(Connection(descriptor: descriptor, node: -1))
-            try watch(descriptor, as: connections.count - 1)
+            let place = connections.firstIndex { $0.descriptor < 0 } ?? connections.count
+            let connection = Connection(descriptor: descriptor, node: -1)
+            if place < connections.count { connections[place] = connection } else { connections.append(connection) }
+            try watch(descriptor, as: place)
         }
     }
 
@@ -140,6 +168,9 @@ public final class GangLine {
 // MARK: - Sending
 
 extension GangLine {
+    /// Whether a node is one outside of the gang that this rank sends to.
+    func leadsToEnd(_ node: Int) -> Bool { ends.contains(node) && places[node] >= 0 }
+
     /// Sends a frame. Answers `false` when the other end is not there.
     func send(_ frame: UnsafeRawBufferPointer, to target: Int) throws -> Bool {
         if places[target] < 0, node == hub { try meet() }
@@ -181,11 +212,39 @@ extension GangLine {
 
     /// Waits for room to send, and takes meanwhile what comes: the other end may be waiting for room too. Answers `false` when the other end is gone.
     private func makeRoom(at place: Int) throws -> Bool {
+        if ends.contains(connections[place].node) { knock(at: connections[place].node) }
         var item = pollfd(fd: connections[place].descriptor, events: Int16(POLLIN | POLLOUT), revents: 0)
         guard poll(&item, 1, Self.patience) >= 0 || errno == EINTR else { throw SystemError("poll", code: errno) }
         guard item.revents & Int16(POLLIN) != 0 else { return true }
         return try take(at: place, waits: false) { backlog.append(Array($0)) } != .closed
     }
+}
+
+// MARK: - Ends
+
+extension GangLine {
+    /// Has an end that sleeps take in what was sent to it: somebody new at its door wakes it, and goes away again.
+    private func knock(at end: Int) {
+        let descriptor = testbed_connect_for_packets(path(of: end))
+        if descriptor >= 0 { Glibc.close(descriptor) }
+    }
+
+    /// At an end: waits until a descriptor is readable. What has come is left where it is, so that nobody is woken for it, until a rank finds no more
+    /// room for what it sends.
+    func wait(for descriptor: Int32, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+        let readable = Int16(POLLIN)
+        while true {
+            var items = (pollfd(fd: descriptor, events: readable, revents: 0), pollfd(fd: listener, events: readable, revents: 0))
+            let count = withUnsafeMutableBytes(of: &items) { poll($0.bindMemory(to: pollfd.self).baseAddress, 2, -1) }
+            guard count >= 0 || errno == EINTR else { throw SystemError("poll", code: errno) }
+            guard count > 0 else { continue }
+            if items.1.revents != 0 { while try receiveWaiting(body) {} }
+            if items.0.revents != 0 { return }
+        }
+    }
+
+    /// At an end: readable when something has come.
+    var descriptor: Int32 { poller }
 }
 
 // MARK: - Receiving
@@ -207,7 +266,7 @@ extension GangLine {
         }
         guard node == hub else {
             guard waits, let connection = connections.first, connection.descriptor >= 0 else { return false }
-            for _ in 0..<Self.rankYields {
+            for _ in 0..<yields {
                 sched_yield()
                 if try hand(at: 0, waits: false, body) { return true }
             }

@@ -38,7 +38,7 @@ public struct GangRelay {
         self.init(node, of: plan, layout, processors: Self.processors)
     }
 
-    private static var processors: Int { max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
+    static var processors: Int { max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
 
     /// - Parameter processors: of the host that all ranks are on.
     init?(_ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout, processors: Int) {

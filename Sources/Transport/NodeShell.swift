@@ -54,7 +54,7 @@ public final class NodeShell {
         let nodes = layout.nodes.count
         departures = Departures(plan)
         relay = sockets.tellsSenders ? nil : GangRelay(host.plan, of: plan, layout)
-        passesHub = (relay != nil || line != nil) && host.faults.isEmpty
+        passesHub = (relay != nil || line?.isEnd == false) && host.faults.isEmpty
         isWall = plan.clock == .wall
         innerDecoder = FrameDecoder(nodes: nodes)
         self.host = host
@@ -88,6 +88,7 @@ public final class NodeShell {
         var notes = SentNotes()
         guard try control.send(.report(WindowReport(of: host, sent: []))) else { return }
         while true {
+            if let line, line.isEnd { try line.wait(for: control.descriptor, consume) }
             switch try control.receive(waits: true) {
             case .message(.grant(let until, let ahead, let awaited)):
                 arrivals.announce(awaited)
@@ -184,11 +185,17 @@ public final class NodeShell {
                 deadline = monotonicNow() + Self.messagePatience
                 continue
             }
-            try sockets.wait(or: [control.descriptor], milliseconds: mayLose ? 1000 : -1)
+            try sockets.wait(or: otherWays, milliseconds: mayLose ? 1000 : -1)
             guard try listen() else { return false }
             if mayLose, arrivals.missing > 0, monotonicNow() > deadline { try giveUp() }
         }
         return true
+    }
+
+    /// What tells of the launcher's word, and of messages that do not come through `sockets`.
+    private var otherWays: [Int32] {
+        guard let line, line.isEnd else { return [control.descriptor] }
+        return [control.descriptor, line.descriptor]
     }
 
     /// Whether a message that was sent may never come.
@@ -261,7 +268,11 @@ public final class NodeShell {
     }
 
     private func send(_ envelopes: [Envelope], to target: Int) throws {
-        let sent: Void? = try encoder.encode(source: Int32(host.plan.index), envelopes) { try sockets.send($0, to: target) }
+        let sent: Void? = try encoder.encode(source: Int32(host.plan.index), envelopes) { frame in
+            // By one way or the other for good: what comes by the faster one would be taken for what is still on the other.
+            if let line, line.leadsToEnd(target), try line.send(frame, to: target) { return }
+            try sockets.send(frame, to: target)
+        }
         guard sent != nil else { throw SystemError("a frame of \(envelopes.count) messages does not fit in memory") }
     }
 }

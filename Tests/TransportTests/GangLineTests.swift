@@ -91,6 +91,42 @@ struct GangLineTests {
         }
     }
 
+    @Test("an end that sleeps takes in what is sent to it when there is no more room, and nothing is lost")
+    func knocking() throws {
+        try withSocketDirectory { directory in
+            let hubs = GangLine.Hubs(own: 1, all: [1], ends: [0])
+            let end = try GangLine(directory: directory, hubs: GangLine.Hubs(own: 0, all: []), node: 0, count: 3)
+            let ranks = try [1, 2].map { try GangLine(directory: directory, hubs: hubs, node: $0, count: 3) }
+            for rank in ranks { try rank.connect() }
+            let isForEnd = ranks.allSatisfy { $0.leadsToEnd(0) && !$0.leadsToEnd(1) }
+            #expect(end.isEnd && isForEnd)
+            var word: [Int32] = [0, 0]
+            try #require(pipe(&word) == 0)
+            defer { for each in word { close(each) } }
+            // More than any socket holds.
+            let frames = 400
+            let senders = ranks.map { Box($0) }
+            for sender in senders {
+                Thread {
+                    let frame = [UInt8](repeating: 3, count: 40_000)
+                    sender.sent = (0..<frames).allSatisfy { _ in (try? frame.withUnsafeBytes { try sender.line.send($0, to: 0) }) ?? false }
+                    sender.done.signal()
+                }.start()
+            }
+            let last = word[1]
+            Thread {
+                for sender in senders { sender.done.wait() }
+                _ = write(last, [1], 1)
+            }.start()
+            var sizes: [Int] = []
+            try end.wait(for: word[0]) { sizes.append($0.count) }
+            while try end.receiveWaiting({ sizes.append($0.count) }) {}
+            let areSent = senders.allSatisfy { $0.sent }
+            #expect(areSent)
+            #expect(sizes.count == 2 * frames && sizes.allSatisfy { $0 == 40_000 })
+        }
+    }
+
     @Test("says that an end is gone, once what it had sent is there")
     func gone() throws {
         try withSocketDirectory { directory in
