@@ -303,17 +303,22 @@ extension NodeHost {
 // MARK: - What the owner of the clock asks
 
 extension NodeHost {
-    /// The earliest time at which the node may send on a channel if it gets no message that it has not got yet, apart from what
-    /// the messages that it holds may set off: those are told by `held`.
-    public func earliestSend(on channel: Channel) -> Instant {
-        let time: Instant
+    /// By channel, the earliest time at which the node may send if it gets no message that it has not got yet, apart from what the messages that it
+    /// holds may set off: those are told by `held`.
+    public var earliestSends: ChannelTimes {
+        var times = ChannelTimes()
         switch state {
-        case .client(let box): time = box.node.earliestSend(on: channel)
-        case .controller(let box): time = box.node.earliestSend(on: channel, effects.timers)
-        case .expert: return .never
-        case .worker(let box): time = min(box.node.earliestSend(on: channel), earliestFarewell(on: channel))
+        case .client(let box): times[.submit] = box.node.nextArrival
+        case .controller(let box): for channel in Channel.allCases { times[channel] = box.node.earliestSend(on: channel, effects.timers) }
+        case .expert: return times
+        case .worker(let box):
+            times = box.node.earliestSends
+            for channel in [Channel.leave, .move] { times.lower(channel, to: earliestFarewell(on: channel)) }
         }
-        return faults.thaw(plan.index, min(time, outbox.earliest(on: channel)))
+        for channel in Channel.allCases {
+            times[channel] = faults.thaw(plan.index, min(times[channel], outbox.earliest(on: channel)))
+        }
+        return times
     }
 
     /// The earliest time of the messages of each channel that the node holds and has not handled; `Instant.never` for none.

@@ -41,8 +41,7 @@ public struct WindowReport: Sendable, Equatable {
     /// The report of a node, with what left it in the window that ends now.
     /// - Parameter heldFrom: when the oldest message to the client that is held back was sent.
     public init(of host: NodeHost, sent: [Sent], heldFrom: Instant = .never) {
-        var earliest = ChannelTimes()
-        for channel in Channel.allCases { earliest[channel] = host.earliestSend(on: channel) }
+        var earliest = host.earliestSends
         earliest.lower(.stream, to: heldFrom)
         self.init(next: host.next, earliest: earliest, held: host.held, sent: sent, progress: host.progress)
         version = Int64(host.faults.version)

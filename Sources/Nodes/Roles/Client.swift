@@ -297,9 +297,6 @@ struct Client {
         thinking.append(now + closedLoop.think)
         effects.timers[.arrival] = nextArrival
     }
-
-    /// The earliest time at which the client may send if nothing more arrives.
-    func earliestSend(on channel: Channel) -> Instant { channel == .submit ? nextArrival : .never }
 }
 
 /// How requests of a closed loop are numbered.

@@ -302,7 +302,13 @@ extension Worker {
     }
 
     /// The earliest time at which the worker may send on a channel if nothing more arrives.
-    func earliestSend(on channel: Channel) -> Instant {
+    var earliestSends: ChannelTimes {
+        var times = ChannelTimes()
+        for channel in Channel.allCases { times[channel] = earliestSend(on: channel) }
+        return times
+    }
+
+    private func earliestSend(on channel: Channel) -> Instant {
         if isOff { return .never }
         // What a scheduler does that decides again may be anything.
         let decision = engine.decidesAgain
