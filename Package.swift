@@ -42,11 +42,10 @@ let package = Package(
         .target(name: "CSystem"),
         .target(name: "CSolver", dependencies: ["CClp", "CCbc"]),
         // Hints to processor and memory, as inline functions
-        .systemLibrary(name: "CHints"),
 
         // Pure core: no I/O, no clock, no host randomness
         core("Quantities"),
-        core("Models", ["Quantities", "CHints"], exclude: ["README.md"]),
+        core("Models", ["Quantities"], exclude: ["README.md"]),
         core("Policies", ["Quantities", "Models"]),
         core("Workload", ["Quantities"]),
         core("Cluster", ["Quantities", "Models", "Policies", "Workload"]),

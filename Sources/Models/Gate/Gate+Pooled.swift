@@ -7,12 +7,13 @@ extension Gate {
     }
 
     /// Every block of 8 batches uses each of the 8 slots once, in an order of its own; a row is replaced after `2^usesBits` blocks, not all in the
-    /// same one. Ranks have orders of their own, but where batches have noise: there a slot stands for one draw of the noise, which all ranks share.
+    /// same one. Ranks have orders of their own, which are those of all their layers; where batches have noise, a slot stands for one draw of the
+    /// noise, which all ranks share, and layers have orders of their own.
     @inline(__always)
     private func rowKey(layer: Int, batch: Int64, rank: Int) -> RowKey {
         let block = batch >> Int64(GatePool.slotBits)
-        let who = plan.batchNoise > 0 ? 0 : UInt64(bitPattern: Int64(rank)) &+ 1
-        let word = GateRandom.word(seed: seed, .pooledOrder, UInt64(bitPattern: block), UInt64(layer) << 32 ^ who)
+        let who = plan.batchNoise > 0 ? UInt64(layer) << 32 : UInt64(bitPattern: Int64(rank)) &+ 1
+        let word = GateRandom.word(seed: seed, .pooledOrder, UInt64(bitPattern: block), who)
         let place = UInt64(bitPattern: batch) & UInt64(GatePool.slots - 1)
         let slot = Int((place &* (word | 1) &+ word >> 32) & UInt64(GatePool.slots - 1))
         let phase = Int64(slot) << Int64(usesBits - GatePool.slotBits)
@@ -22,30 +23,49 @@ extension Gate {
     @inline(__always)
     mutating func pickPooled(_ call: Call, into counts: UnsafeMutableBufferPointer<Int32>) {
         guard let counts = counts.baseAddress else { return }
-        let (key, bank) = findRows(call)
+        let bank = pool.bank(of: call.rank)
+        let key = rowKey(layer: call.layer, batch: call.batch, rank: call.rank)
+        findRows(call, key, bank)
         pool.sum(bank: bank, layer: call.layer, slot: key.slot, tokens: call.tokens, into: counts)
     }
 
+    /// - Parameters:
+    ///   - call: with the first of the layers.
+    ///   - stride: bytes from the numbers of one layer to those of the next one.
     @inline(__always)
-    mutating func pickPooled(_ call: Call, into bytes: UnsafeMutableBufferPointer<UInt8>) {
-        guard let bytes = bytes.baseAddress else { return }
-        let (key, bank) = findRows(call)
-        pool.sumBytes(bank: bank, layer: call.layer, slot: key.slot, tokens: call.tokens, into: bytes)
-    }
-
-    /// Which rows a call needs, and which rank's they are; draws those that are not there.
-    @inline(__always)
-    private mutating func findRows(_ call: Call) -> (RowKey, bank: Int) {
-        let key = rowKey(layer: call.layer, batch: call.batch, rank: call.rank)
+    mutating func pickPooled(_ call: Call, layers: Range<Int>, into bytes: UnsafeMutableRawPointer, stride: Int) {
         let bank = pool.bank(of: call.rank)
+        guard plan.batchNoise == 0 else {
+            for layer in layers {
+                let key = rowKey(layer: layer, batch: call.batch, rank: call.rank)
+                findRows(call.inLayer(layer), key, bank)
+                let target = bytes + (layer - layers.lowerBound) * stride
+                pool.sumBytes(bank: bank, layers: layer..<layer + 1, slot: key.slot, tokens: call.tokens, into: target, stride: stride)
+            }
+            return
+        }
+        let key = rowKey(layer: call.layer, batch: call.batch, rank: call.rank)
         var left = call.tokens
         while left != 0 {
             let size = GatePool.takeSize(&left)
-            if !pool.holds(bank: bank, size: size, layer: call.layer, slot: key.slot, epoch: key.epoch) {
-                drawRow(call, bank: bank, size: size, key: key)
-            }
+            if pool.holdsAll(bank: bank, size: size, slot: key.slot, epoch: key.epoch) { continue }
+            for layer in layers { findRow(call.inLayer(layer), key, bank, size) }
         }
-        return (key, bank)
+        pool.sumBytes(bank: bank, layers: layers, slot: key.slot, tokens: call.tokens, into: bytes, stride: stride)
+    }
+
+    /// Draws those rows for a call that are not there.
+    @inline(__always)
+    private mutating func findRows(_ call: Call, _ key: RowKey, _ bank: Int) {
+        var left = call.tokens
+        while left != 0 { findRow(call, key, bank, GatePool.takeSize(&left)) }
+    }
+
+    @inline(__always)
+    private mutating func findRow(_ call: Call, _ key: RowKey, _ bank: Int, _ size: Int) {
+        if !pool.holds(bank: bank, size: size, layer: call.layer, slot: key.slot, epoch: key.epoch) {
+            drawRow(call, bank: bank, size: size, key: key)
+        }
     }
 
     @inline(never)
@@ -61,21 +81,12 @@ extension Gate {
             row.update(repeating: 0)
             draw(layer: layer, tokens: GatePool.tokens(size), random: &random, into: row)
             guard let row = row.baseAddress else { return }
-            store(row, layer: layer, bank: bank, size: size, key: key)
+            let (first, isArranged) = (layer * places, isArranged)
+            arrangement.withUnsafeBufferPointer { arrangement in
+                let order = isArranged ? arrangement.baseAddress.map { $0 + first } : nil
+                pool.store(row, order: order, bank: bank, size: size, layer: layer, slot: key.slot, epoch: key.epoch)
+            }
         }
         swap(&row, &scratch.row)
-    }
-
-    /// Keeps a row as it is laid out.
-    private mutating func store(_ row: UnsafePointer<Int32>, layer: Int, bank: Int, size: Int, key: RowKey) {
-        guard isArranged else { return pool.store(row, bank: bank, size: size, layer: layer, slot: key.slot, epoch: key.epoch) }
-        var arranged: [Int32] = []
-        swap(&arranged, &scratch.arranged)
-        arranged.withUnsafeMutableBufferPointer { arranged in
-            guard let arranged = arranged.baseAddress else { return }
-            lay(layer, row, into: arranged)
-            pool.store(arranged, bank: bank, size: size, layer: layer, slot: key.slot, epoch: key.epoch)
-        }
-        swap(&arranged, &scratch.arranged)
     }
 }

@@ -7,8 +7,8 @@ import Quantities
 /// bias of loss-free balancing, which changes by `updateBias` alone. All ranks of a batch must give the same `at`, or those on both sides of a step
 /// of the drift see different popularities.
 ///
-/// With pooled sampling (see `GatePlan.Sampling`) rows of numbers are cached: 1.5 MB for a rank, 58 layers of 256 experts and up to 255 tokens.
-/// They pay off where numbers of batches are consecutive, and not where the bias is updated after each.
+/// With pooled sampling (see `GatePlan.Sampling`) rows of numbers are cached: at most 1.5 MB for a rank, 58 layers of 256 experts and up to 255
+/// tokens. They pay off where numbers of batches are consecutive, and not where the bias is updated after each.
 ///
 /// No call allocates once the tables of its layer are there.
 public struct Gate: Sendable {
@@ -69,8 +69,7 @@ public struct Gate: Sendable {
     ///   - seed: the run's seed.
     ///   - places: how many numbers a call gives, where `arrange` says for each layer which; `nil`: one for each expert.
     ///     Not with a capacity factor, whose drops are counted by expert.
-    ///   - ranks: how many ranks are to be expected; more or less do no harm.
-    public init(plan: GatePlan, experts: Int, topK: Int, layers: Int, seed: UInt64, places: Int? = nil, ranks: Int = 1) {
+    public init(plan: GatePlan, experts: Int, topK: Int, layers: Int, seed: UInt64, places: Int? = nil) {
         precondition(places == nil || plan.capacityFactor == nil, "a gate that drops picks gives numbers by expert")
         precondition(plan.problems(experts: experts, topK: topK, layers: layers).isEmpty, "a gate needs a plan without problems")
         self.plan = plan
@@ -100,9 +99,8 @@ public struct Gate: Sendable {
         isPooled = plan.sampling == .pooled
         isShared = plan.selection == .expertChoice
         self.places = places ?? experts
-        pool = GatePool(experts: places ?? experts, layers: layers, ranks: isPooled ? ranks : 0)
+        pool = GatePool(experts: places ?? experts, layers: layers)
         arrangement = places.map { [Int32](repeating: -1, count: layers * $0) } ?? []
-        scratch.arranged = [Int32](repeating: 0, count: places ?? 0)
     }
 
     /// The dearer a draw, the more batches a row serves.
@@ -130,30 +128,53 @@ public struct Gate: Sendable {
         return counts.withUnsafeMutableBufferPointer { route(call, into: $0) }
     }
 
-    /// The same in bytes.
+    /// One batch of a rank.
+    public struct Batch: Sendable {
+        public var number: Int64
+        /// At most 255.
+        public var tokens: Int
+
+        public init(number: Int64, tokens: Int) {
+            self.number = number
+            self.tokens = tokens
+        }
+    }
+
+    /// The same in bytes, for all batches of a rank in some layers.
     /// - Parameters:
-    ///   - tokens: at most 255.
-    ///   - bytes: `places` of them.
+    ///   - batches: by part of the iteration.
+    ///   - bytes: `places` for each layer and batch, batches side by side in each layer.
     public mutating func route(
-        layer: Int, batch: Int64, rank: Int, tokens: Int, at now: Instant, into bytes: UnsafeMutableBufferPointer<UInt8>
+        layers: Range<Int>, batches: [Batch], rank: Int, at now: Instant, into bytes: UnsafeMutableRawBufferPointer
     ) -> Int {
-        precondition(tokens < GatePool.narrowLimit && bytes.count >= places, "numbers of \(tokens) tokens in \(bytes.count) bytes")
-        if tokens <= 0 {
-            bytes.update(repeating: 0)
-            return 0
+        let stride = batches.count * places
+        precondition(batches.allSatisfy { $0.tokens < GatePool.narrowLimit } && bytes.count >= layers.count * stride, "numbers that fit in bytes")
+        guard let base = bytes.baseAddress, !layers.isEmpty else { return 0 }
+        let step = popularity.step(at: now)
+        let isPutTogether = isPooled && topK < experts && !isShared && plan.capacityFactor == nil
+        if isPutTogether { for layer in layers where layerStep[layer] != step { setBase(layer: layer, step: step) } }
+        var dropped = 0
+        for (part, batch) in batches.enumerated() {
+            let call = Call(layer: layers.lowerBound, batch: batch.number, rank: rank, tokens: batch.tokens, step: step)
+            let target = base + part * places
+            if isPutTogether, batch.tokens > 0 {
+                pickPooled(call, layers: layers, into: target, stride: stride)
+            } else {
+                for layer in layers { dropped += narrow(call.inLayer(layer), into: target + (layer - layers.lowerBound) * stride) }
+            }
         }
-        let call = Call(layer: layer, batch: batch, rank: rank, tokens: tokens, step: popularity.step(at: now))
-        guard isPooled, topK < experts, !isShared, plan.capacityFactor == nil else {
-            var counts: [Int32] = []
-            swap(&counts, &scratch.wide)
-            let dropped = route(layer: layer, batch: batch, rank: rank, tokens: tokens, at: now, into: &counts)
-            for place in 0..<places { bytes[place] = UInt8(truncatingIfNeeded: counts[place]) }
-            swap(&counts, &scratch.wide)
-            return dropped
-        }
-        if layerStep[layer] != call.step { setBase(layer: layer, step: call.step) }
-        pickPooled(call, into: bytes)
-        return 0
+        return dropped
+    }
+
+    /// Numbers that are not made in bytes.
+    private mutating func narrow(_ call: Call, into bytes: UnsafeMutableRawPointer) -> Int {
+        var counts: [Int32] = []
+        swap(&counts, &scratch.wide)
+        if counts.count != places { counts = [Int32](repeating: 0, count: places) }
+        let dropped = counts.withUnsafeMutableBufferPointer { route(call, into: $0) }
+        for place in 0..<places { bytes.storeBytes(of: UInt8(truncatingIfNeeded: counts[place]), toByteOffset: place, as: UInt8.self) }
+        swap(&counts, &scratch.wide)
+        return dropped
     }
 
     /// What is asked for.
@@ -163,6 +184,14 @@ public struct Gate: Sendable {
         var rank: Int
         var tokens: Int
         var step: Int64
+
+        /// The same in another layer.
+        @inline(__always)
+        func inLayer(_ layer: Int) -> Call {
+            var call = self
+            call.layer = layer
+            return call
+        }
     }
 
     @inline(__always)
@@ -357,42 +386,5 @@ public struct Gate: Sendable {
     private func capacity(tokens: Int, factor: Double) -> Int32 {
         let limit = (factor * Double(tokens * topK) / Double(experts)).rounded(.up)
         return limit < Double(tokens) ? Int32(limit) : Int32(tokens)
-    }
-}
-
-/// What calls of the gate write on; never read before it is written in the same call.
-struct GateScratch: Sendable {
-    /// By expert: the token that picked it last, counted by `stamp`.
-    var marks: [UInt32]
-    var stamp: UInt32 = 0
-    var alias: AliasTable.Scratch
-    /// By group: arrivals of its experts, and what is left of it.
-    var arrivals: [GroupArrivals]
-    var arrivalTimes: [Double]
-    var arrivalExperts: [Int32]
-    /// The best scores of a token.
-    var bestTimes: [Double]
-    var bestExperts: [Int32]
-    /// A row for the pool, by expert and as it is laid out, and numbers to be narrowed.
-    var row: [Int32]
-    var arranged: [Int32] = []
-    var wide: [Int32] = []
-
-    init(experts: Int, groups: Int, topK: Int) {
-        marks = [UInt32](repeating: 0, count: experts)
-        alias = AliasTable.Scratch(count: experts)
-        arrivals = [GroupArrivals](repeating: GroupArrivals(), count: groups)
-        arrivalTimes = [Double](repeating: 0, count: groups * (topK + 1))
-        arrivalExperts = [Int32](repeating: 0, count: groups * (topK + 1))
-        bestTimes = [Double](repeating: 0, count: topK + 1)
-        bestExperts = [Int32](repeating: 0, count: topK + 1)
-        row = [Int32](repeating: 0, count: experts)
-    }
-
-    /// Gives every token of a call a mark of its own.
-    mutating func reserveMarks(tokens: Int) {
-        guard UInt64(stamp) + UInt64(tokens) >= UInt64(UInt32.max) else { return }
-        for index in marks.indices { marks[index] = 0 }
-        stamp = 0
     }
 }

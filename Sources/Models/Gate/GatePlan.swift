@@ -54,8 +54,8 @@ public struct GatePlan: Sendable, Equatable {
         ///
         /// Each batch has the distribution of an exact one, and so have the ranks of a batch together: independent given the weights of the batch.
         /// What differs is what batches have in common. The variance of an expert's mean number of one rank over a long time is 32 (64, 128) times
-        /// as large; ranks take their rows in orders of their own, so that what all make together repeats less. With `batchNoise` a row goes
-        /// with one draw of the noise, for all ranks the same: then all together repeats, too.
+        /// as large; ranks take their rows in orders of their own, so that what all make together repeats less. All layers of a rank have one order,
+        /// but where there is `batchNoise`: there a row goes with one draw of the noise, for all ranks the same, and all together repeats, too.
         ///
         /// Measured, 32 ranks of 64 tokens, 8 of 256 experts, one layer: the mean over 512 batches of the largest rank's load to the mean is 1.091,
         /// with a standard deviation over seeds of 0.0012 in place of 0.0010; with noise of 0.3 it is 1.256, with 0.013 in place of 0.003.

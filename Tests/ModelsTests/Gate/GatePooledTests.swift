@@ -179,7 +179,7 @@ import Testing
         let plan = GatePlan(popularity: .zipf(exponent: 1), batchNoise: 0.3, sampling: sampling)
         let (experts, layers) = (32, 2)
         var byExpert = Gate(plan: plan, experts: experts, topK: topK, layers: layers, seed: 3)
-        var byPlace = Gate(plan: plan, experts: experts, topK: topK, layers: layers, seed: 3, places: 37, ranks: 2)
+        var byPlace = Gate(plan: plan, experts: experts, topK: topK, layers: layers, seed: 3, places: 37)
         var random = RandomStream(seed: 1, stream: 2)
         // The second order comes when rows are there already.
         for order in 0..<2 {
@@ -194,11 +194,41 @@ import Testing
                 #expect(found.counts == laid && found.dropped == 0, "\(tokens) tokens")
                 guard tokens < 256 else { continue }
                 var bytes = [UInt8](repeating: 9, count: 37)
-                let dropped = bytes.withUnsafeMutableBufferPointer {
-                    byPlace.route(layer: layer, batch: batch, rank: rank, tokens: tokens, at: 0, into: $0)
+                let dropped = bytes.withUnsafeMutableBytes {
+                    byPlace.route(layers: layer..<layer + 1, batches: [Gate.Batch(number: batch, tokens: tokens)], rank: rank, at: 0, into: $0)
                 }
                 #expect(bytes.map { Int32($0) } == laid && dropped == 0, "\(tokens) tokens in bytes")
             }
+        }
+    }
+
+    @Test("numbers of all layers and batches of a rank at once are those of each", arguments: [0, 0.3])
+    func together(batchNoise: Double) {
+        let plan = GatePlan(popularity: .zipf(exponent: 0.8), drift: GatePlan.Drift(period: 1_000, share: 0.5), batchNoise: batchNoise)
+        let (experts, layers, places) = (32, 5, 43)
+        var one = Gate(plan: plan, experts: experts, topK: 4, layers: layers, seed: 3, places: places)
+        for layer in 0..<layers { one.arrange(layer: layer, as: (0..<places).map { Int32(($0 * 5 + layer) % (experts + 1)) - 1 }) }
+        var all = one
+        var random = RandomStream(seed: 4, stream: 2)
+        for call in 0..<300 {
+            let rank = random.below(3)
+            let range = random.below(2)..<(3 + random.below(3))
+            // Far apart now and then, so that rows are of several epochs.
+            let batches = (0..<3).map { Gate.Batch(number: Int64(3 * call + $0 + random.below(2) * 5_000), tokens: random.below(256)) }
+            let now = Instant(call) * 10
+            var bytes = [UInt8](repeating: 9, count: range.count * 3 * places + 7)
+            _ = bytes.withUnsafeMutableBytes { all.route(layers: range, batches: batches, rank: rank, at: now, into: $0) }
+            var expected: [UInt8] = []
+            for layer in range {
+                for batch in batches {
+                    var counts: [Int32] = []
+                    _ = one.route(layer: layer, batch: batch.number, rank: rank, tokens: batch.tokens, at: now, into: &counts)
+                    expected += counts.map { UInt8($0) }
+                }
+            }
+            #expect(bytes == expected + [UInt8](repeating: 9, count: 7))
+            // A copy begins without rows, and changes nothing in the other.
+            if call % 50 == 0 { all = one }
         }
     }
 }
