@@ -72,20 +72,32 @@ struct ExpertRouter {
         return dropped
     }
 
-    /// The same, packed.
-    /// - Parameter bytes: of each number, enough for the batch's tokens.
-    mutating func route(_ batch: Batch, into row: UnsafeMutableRawBufferPointer, bytes: Int) -> Int {
-        if shared.isFused, bytes == 1 {
-            let row = row.bindMemory(to: UInt8.self)
+    /// The same for all batches of the rank in some layers, packed.
+    /// - Parameters:
+    ///   - batches: by micro-batch.
+    ///   - rows: of all layers, for each the micro-batches side by side.
+    ///   - width: bytes of each number, enough for the batches' tokens.
+    mutating func route(layers: Range<Int>, _ batches: [Batch], into rows: UnsafeMutableRawBufferPointer, width: Int) -> Int {
+        guard let first = batches.first, rows.count > 0, !layers.isEmpty else { return 0 }
+        if let shares = shared.layerShares, width == 1 {
             let dropped = shared.gate.route(
-                layer: batch.layer, batch: batch.number, rank: batch.rank, tokens: Int(batch.tokens), at: batch.start, into: row)
-            shared.shares[batch.layer].divide(row)
+                layers: layers, batches: batches.map { Gate.Batch(number: $0.number, tokens: Int($0.tokens)) }, rank: first.rank, at: first.start,
+                into: rows)
+            shares.divide(layers, of: rows, count: batches.count)
             return dropped
         }
         var slots: [Int32] = []
         swap(&slots, &self.slots)
-        let dropped = route(batch, into: &slots)
-        slots.withUnsafeBufferPointer { PackedCounts.write($0, width: bytes, to: row.baseAddress, at: 0) }
+        let stride = rows.count / (layers.count * batches.count)
+        var (dropped, row) = (0, rows.baseAddress)
+        for layer in layers {
+            for var batch in batches {
+                batch.layer = layer
+                dropped += route(batch, into: &slots)
+                slots.withUnsafeBufferPointer { PackedCounts.write($0, width: width, to: row, at: 0) }
+                row = row.map { $0 + stride }
+            }
+        }
         swap(&slots, &self.slots)
         return dropped
     }

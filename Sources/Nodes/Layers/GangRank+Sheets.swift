@@ -38,16 +38,12 @@ extension GangRank {
         var dropped: Int64 = 0
         let size = layers.count * shape.microBatches * width * bytes
         let packed = [UInt8](unsafeUninitializedCapacity: size) { place, filled in
-            var row = UnsafeMutableRawBufferPointer(start: place.baseAddress, count: width * bytes)
-            for layer in layers {
-                for part in 0..<shape.microBatches {
-                    let batch = ExpertRouter.Batch(
-                        layer: layer, number: iteration * Int64(shape.microBatches) + Int64(part), rank: member, tokens: parts[part].tokens,
-                        start: start)
-                    dropped += Int64(router.route(batch, into: row, bytes: bytes))
-                    row = UnsafeMutableRawBufferPointer(start: row.baseAddress.map { $0 + row.count }, count: row.count)
-                }
+            let batches = (0..<shape.microBatches).map { part in
+                ExpertRouter.Batch(
+                    layer: layers.lowerBound, number: iteration * Int64(shape.microBatches) + Int64(part), rank: member,
+                    tokens: parts[part].tokens, start: start)
             }
+            dropped = Int64(router.route(layers: layers, batches, into: UnsafeMutableRawBufferPointer(place), width: bytes))
             filled = size
         }
         tally.statistics.droppedTokens += dropped

@@ -9,8 +9,9 @@ final class RouterCommons {
     /// The policy after the first placements.
     let planner: any BalancePolicy
     let placements: [ExpertPlacement]
-    /// By layer, while no plan is made anew.
+    /// While no plan is made anew: by layer, and of all layers for numbers of a byte.
     let shares: [EvenShares]
+    let layerShares: LayerShares?
     var gate: Gate
     let isGlobal: Bool
     let decisionTime: Nanoseconds
@@ -22,8 +23,7 @@ final class RouterCommons {
     let mayBeShared: Bool
 
     /// `nil` when the policy cannot serve the gang, which a checked plan never has.
-    /// - Parameter ranks: in this process.
-    init?(_ shape: GangShape, seed: UInt64, ranks: Int = 1) {
+    init?(_ shape: GangShape, seed: UInt64) {
         let experts = shape.fleet.experts
         let plan = shape.mixture.gate
         guard plan.problems(experts: experts, topK: shape.topK, layers: shape.layers).isEmpty else { return nil }
@@ -35,8 +35,7 @@ final class RouterCommons {
         mayBeShared = !countsPicks && shape.attentionRanks <= Gate.ranksKept
         isFused = planner.splitsEvenly && !isGlobal && !countsPicks && plan.capacityFactor == nil
         gate = Gate(
-            plan: plan, experts: experts, topK: shape.topK, layers: shape.layers, seed: seed, places: isFused ? shape.fleet.slots : nil,
-            ranks: mayBeShared ? ranks : 1)
+            plan: plan, experts: experts, topK: shape.topK, layers: shape.layers, seed: seed, places: isFused ? shape.fleet.slots : nil)
         var placements: [ExpertPlacement] = []
         for layer in 0..<shape.layers {
             let isInformed = shape.mixture.balance.startsInformed
@@ -46,6 +45,7 @@ final class RouterCommons {
         }
         self.placements = placements
         shares = placements.map(\.evenShares)
+        layerShares = isFused ? LayerShares(shares) : nil
         self.planner = planner
     }
 }
@@ -68,7 +68,7 @@ public final class GangCommons {
     func router(_ shape: GangShape, seed: UInt64) -> RouterCommons? {
         let first = shape.gang.members[0]
         if let known = routers[first] { return known }
-        guard let made = RouterCommons(shape, seed: seed, ranks: shape.attentionRanks) else { return nil }
+        guard let made = RouterCommons(shape, seed: seed) else { return nil }
         if made.mayBeShared { routers[first] = made }
         return made
     }
