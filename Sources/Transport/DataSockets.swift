@@ -60,7 +60,6 @@ public final class DataSockets {
         guard let socket = zmq_socket(context, ZMQ_PULL) else { throw SystemError("zmq_socket", code: zmq_errno()) }
         inbound = socket
         try Self.set(socket, ZMQ_RCVHWM, to: 0)
-        try Self.set(socket, ZMQ_RCVTIMEO, to: 100)
         if let peers {
             let doorkeeper = try Doorkeeper(context, allowed: peers.peers.map(\.key), title: "data")
             try SecureSocket.guardAsServer(socket, peers.own)
@@ -142,13 +141,8 @@ public final class DataSockets {
     }
 
     /// Hands a frame that is there to `body`, without waiting. Answers whether there was one.
-    public func receive(_ body: (UnsafeRawBufferPointer) throws -> Void) throws -> Bool { try receive(flags: ZMQ_DONTWAIT, body) }
-
-    /// Hands a frame to `body` that comes within a tenth of a second. Answers whether one did.
-    public func receiveSoon(_ body: (UnsafeRawBufferPointer) throws -> Void) throws -> Bool { try receive(flags: 0, body) }
-
-    private func receive(flags: Int32, _ body: (UnsafeRawBufferPointer) throws -> Void) throws -> Bool {
-        repeat { guard try take(flags) else { return false } } while drops()
+    public func receive(_ body: (UnsafeRawBufferPointer) throws -> Void) throws -> Bool {
+        repeat { guard try take() else { return false } } while drops()
         try body(contents(of: &message))
         return true
     }
@@ -163,22 +157,23 @@ public final class DataSockets {
         return true
     }
 
-    private func take(_ flags: Int32) throws(SystemError) -> Bool {
-        while zmq_msg_recv(&message, inbound, flags) < 0 {
+    private func take() throws(SystemError) -> Bool {
+        while zmq_msg_recv(&message, inbound, ZMQ_DONTWAIT) < 0 {
             if zmq_errno() == EAGAIN { return false }
             guard zmq_errno() == EINTR else { throw SystemError("receive", code: zmq_errno()) }
         }
         return true
     }
 
-    /// Waits until a frame is there or one of the descriptors is readable, or for `milliseconds` (-1: for ever).
-    public func wait(or descriptors: [Int32], milliseconds: Int = -1) throws(SystemError) {
+    /// Waits until a frame is there or one of the descriptors is readable, or for `milliseconds` (-1: for ever). Answers whether one of them is.
+    @discardableResult
+    public func wait(or descriptors: [Int32], milliseconds: Int = -1) throws(SystemError) -> Bool {
         var items = [zmq_pollitem_t(socket: inbound, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0)]
         for descriptor in descriptors {
             items.append(zmq_pollitem_t(socket: nil, fd: descriptor, events: Int16(ZMQ_POLLIN), revents: 0))
         }
-        if zmq_poll(&items, Int32(items.count), milliseconds) < 0, zmq_errno() != EINTR {
-            throw SystemError("zmq_poll", code: zmq_errno())
-        }
+        let count = zmq_poll(&items, Int32(items.count), milliseconds)
+        guard count >= 0 || zmq_errno() == EINTR else { throw SystemError("zmq_poll", code: zmq_errno()) }
+        return count > 0
     }
 }

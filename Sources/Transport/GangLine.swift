@@ -129,7 +129,8 @@ public final class GangLine {
             places[target] = connections.count
             connections.append(Connection(descriptor: descriptor, node: target))
             if node == hub {
-                try watch(descriptor, as: connections.count - 1)
+                // Ends have nothing to say.
+                if !ends.contains(target) { try watch(descriptor, as: connections.count - 1) }
             } else {
                 var patience = timeval(tv_sec: 0, tv_usec: Int(Self.patience) * 1000)
                 setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
@@ -243,8 +244,11 @@ extension GangLine {
         }
     }
 
-    /// At an end: readable when something has come.
-    var descriptor: Int32 { poller }
+    /// Readable when something has come; `nil` where nothing can come.
+    var descriptor: Int32? {
+        let descriptor = node == hub ? poller : connections.first?.descriptor ?? -1
+        return descriptor >= 0 ? descriptor : nil
+    }
 }
 
 // MARK: - Receiving

@@ -27,14 +27,19 @@ extension NodeShell {
             var isNews = false
             while try receiveFrame() { isNews = true }
             if isNews { return true }
-            if !passesHub || line == nil, try sockets.receiveSoon(consume) { return true }
             // Messages that nobody else adds to must not wait for ever.
+            if !passesHub { try passOnPending() }
+            if !passesHub || line == nil, try waitForFrames() { continue }
             try passOnPending()
             guard try listen() else { return false }
             // A rank has died that it waited for.
             if !host.isWaiting { return true }
         }
     }
+
+    /// Waits a tenth of a second for frames, by the line too: where messages of the gang do not go that way any more, whoever has not been told yet
+    /// still sends them. Answers whether there may be some.
+    private func waitForFrames() throws -> Bool { try sockets.wait(or: line?.descriptor.map { [$0] } ?? [], milliseconds: 100) }
 
     /// Sends what others of the gang wait for, in the middle of a window; the rest of what the node has to say stays.
     private func sendLayers() throws {

@@ -194,8 +194,8 @@ public final class NodeShell {
 
     /// What tells of the launcher's word, and of messages that do not come through `sockets`.
     private var otherWays: [Int32] {
-        guard let line, line.isEnd else { return [control.descriptor] }
-        return [control.descriptor, line.descriptor]
+        guard let line, line.isEnd, let descriptor = line.descriptor else { return [control.descriptor] }
+        return [control.descriptor, descriptor]
     }
 
     /// Whether a message that was sent may never come.
