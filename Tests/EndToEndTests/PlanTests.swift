@@ -78,7 +78,9 @@ struct PlanTests {
         #expect(checked.code == 0, "\(checked.error)")
     }
 
-    @Test("saves ranks that share experts as a good topology, alone and beside prefill workers", arguments: [("moe-ep8", "4"), ("ep144-deepseek-v3", "32")])
+    @Test(
+        "saves ranks that share experts as a good topology, alone and beside prefill workers",
+        arguments: [("moe-ep8", "5"), ("ep144-deepseek-v3", "32")])
     func ranks(topology: String, devices: String) throws {
         let program = try Program()
         let outcome = try program.run("plan", bundled(topology), "--devices", devices, "--write", program.path("planned.yaml"))
