@@ -19,6 +19,8 @@ public struct Candidate: Sendable, Equatable {
     public var microBatches = 1
     /// Replicas of experts beyond one of each.
     public var redundantExperts = 0
+    /// Tokens of prompts in an iteration of a worker that also decodes; 0 where it computes none, or all at once.
+    public var chunk = 0
     /// Requests that decode at the same time, in all workers together; 0 for a prefill worker.
     public var batch = 0
     /// Requests that one worker decodes at the same time at most.
@@ -42,6 +44,20 @@ public struct Candidate: Sendable, Equatable {
 
     /// What a plan makes the most of: tokens a second by price, or by devices where a price is missing.
     public var value: Double { tokensPerSecond / (price ?? Double(max(1, devices))) }
+}
+
+/// What a shape is expected to do at the rate that is asked of it.
+public struct Expectation: Sendable, Equatable {
+    public var requestsPerSecond: Double
+    /// Requests that decode at the same time, in all workers together, in the mean.
+    public var batch: Double
+    /// Mean time between tokens, and to the first one.
+    public var tbt: Nanoseconds
+    public var meanTTFT: Nanoseconds
+    /// What nine of ten first tokens do not exceed; `nil` where that is too far off to be told.
+    public var ninthTTFT: Nanoseconds?
+    /// Share of the requests whose first token comes in time; `nil` without a bound.
+    public var ttftAttainment: Double?
 }
 
 /// One question that was answered: shapes that no other one beats in everything, and the one to take.

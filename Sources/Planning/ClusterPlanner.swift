@@ -27,6 +27,10 @@ public struct ClusterPlanner {
         public var parts: [PlanningPart] = []
         /// The cluster in the shape that was chosen; `nil` when none meets the bounds.
         public var plan: ClusterPlan?
+        /// What the chosen shape is expected to do at the workload's rate, where that is worked out.
+        public var expected: Expectation?
+        /// The same of the shape that the pools have now; `nil` also where it does not keep up.
+        public var present: Expectation?
         /// What no shape reaches.
         public var failure: String?
         /// What was taken as it is, and what was left out.
@@ -153,8 +157,11 @@ public struct ClusterPlanner {
     /// - Returns: its devices, and those of other pools.
     private func planPrefill(of place: Int?, _ ttft: Nanoseconds?, beside nodes: String, into result: inout Result) throws(Problem) -> Int {
         guard let place else {
-            result.notes.append(
-                "\(nodes) compute prompts too: every iteration has its share of them, but the time to the first token is not planned")
+            let ranks = self.place(.ep).map { plan.pools[$0] }
+            if ranks?.engine.chunkedPrefill != true {
+                result.notes.append(
+                    "\(nodes) compute prompts too: every iteration has its share of them, but the time to the first token is not planned")
+            }
             return 0
         }
         let pool = plan.pools[place]

@@ -58,6 +58,40 @@ public struct Demand: Sendable, Equatable {
         rate = Self.rate(of: workload, count: lengths.count, until: last)
     }
 
+    /// Tokens that a prompt's token attends to in the mean: `E[p (p + 1) / 2] / E[p]`.
+    var pairsPerToken: Double {
+        var (pairs, tokens) = (0.0, 0.0)
+        for prompt in prompts {
+            pairs += Double(prompt) * Double(prompt + 1) / 2
+            tokens += Double(prompt)
+        }
+        return tokens > 0 ? pairs / tokens : 0
+    }
+
+    /// The mean over the largest of `count` pieces of what a token in each attends to, for full pieces of `size` tokens: the pieces of a prompt attend to ever more.
+    ///
+    /// `sum over k of (k + 1/2) size (F(k)^count - F(k - 1)^count)`, with `F(k)` the share of full pieces that are among the first `k + 1` of their prompts.
+    /// Where no prompt has a full piece of its own, that of any token.
+    func pairsPerToken(size: Double, count: Double) -> Double {
+        var ranks: [Double] = []
+        for prompt in prompts.reversed() {
+            let full = Int(Double(prompt) / size)
+            guard full > 0 else { break }
+            if ranks.isEmpty { ranks = Array(repeating: 0, count: full) }
+            for place in 0..<full { ranks[place] += 1 }
+        }
+        let all = ranks.reduce(0, +)
+        guard all > 0 else { return pairsPerToken }
+        var (sum, share, last) = (0.0, 0.0, 0.0)
+        for (place, pieces) in ranks.enumerated() {
+            share += pieces / all
+            let below = exponential(count * naturalLog(min(1, share)))
+            sum += (Double(place) + 0.5) * size * (below - last)
+            last = below
+        }
+        return sum
+    }
+
     private static func rate(of workload: WorkloadPlan, count: Int, until last: Instant) -> Double? {
         let rate: Double? =
             switch workload.arrivals {

@@ -6,11 +6,14 @@ public struct ExpertParallelShape: Sendable, Equatable {
     /// Experts whose weights a rank holds, in every layer.
     public var slots: Int
     public var microBatches: Int
+    /// Tokens of prompts that an iteration may have on a rank; 0 where ranks compute none.
+    public var chunk: Int
 
-    public init(ranks: Int, slots: Int, microBatches: Int = 1) {
+    public init(ranks: Int, slots: Int, microBatches: Int = 1, chunk: Int = 0) {
         self.ranks = ranks
         self.slots = slots
         self.microBatches = microBatches
+        self.chunk = chunk
     }
 }
 
@@ -24,6 +27,18 @@ public protocol ExpertParallelModel {
     func iterationTime(_ shape: ExpertParallelShape, batch: Int) -> Nanoseconds
     /// What the devices cost, or their number where a price is missing.
     func cost(_ shape: ExpertParallelShape) -> Double
+    /// Whether tokens come in time, the first ones too. What holds for a batch must hold for smaller ones.
+    func isInTime(_ shape: ExpertParallelShape, batch: Int, tbt: Nanoseconds) -> Bool
+    /// Tokens a second of all ranks.
+    func tokensPerSecond(_ shape: ExpertParallelShape, batch: Int) -> Double
+}
+
+extension ExpertParallelModel {
+    public func isInTime(_ shape: ExpertParallelShape, batch: Int, tbt: Nanoseconds) -> Bool { iterationTime(shape, batch: batch) <= tbt }
+
+    public func tokensPerSecond(_ shape: ExpertParallelShape, batch: Int) -> Double {
+        Double(batch * shape.ranks) / seconds(max(1, iterationTime(shape, batch: batch)))
+    }
 }
 
 /// The most tokens a second by price: for each number of ranks, of experts on a rank and of micro-batches the largest batch whose tokens come in time, by
@@ -43,11 +58,11 @@ public struct ExpertParallelSearch<Model: ExpertParallelModel> {
         /// Tokens a second of all ranks.
         public var tokensPerSecond: Double
 
-        init(_ shape: ExpertParallelShape, batch: Int, iteration: Nanoseconds) {
+        init(_ shape: ExpertParallelShape, batch: Int, of model: Model) {
             self.shape = shape
             self.batch = batch
-            self.iteration = iteration
-            tokensPerSecond = Double(batch * shape.ranks) / seconds(max(1, iteration))
+            iteration = model.iterationTime(shape, batch: batch)
+            tokensPerSecond = model.tokensPerSecond(shape, batch: batch)
         }
     }
 
@@ -62,11 +77,11 @@ public struct ExpertParallelSearch<Model: ExpertParallelModel> {
         shapes.compactMap { shape in
             let (limit, parts) = (model.batchLimit(shape), shape.microBatches)
             guard parts > 0, limit >= parts else { return nil }
-            guard let batch = Bisection.largest(in: parts...limit, where: { model.iterationTime(shape, batch: $0) <= tbt }) else { return nil }
-            let full = Found(shape, batch: batch, iteration: model.iterationTime(shape, batch: batch))
+            guard let batch = Bisection.largest(in: parts...limit, where: { model.isInTime(shape, batch: $0, tbt: tbt) }) else { return nil }
+            let full = Found(shape, batch: batch, of: model)
             let even = batch - batch % parts
             guard even < batch else { return full }
-            let filled = Found(shape, batch: even, iteration: model.iterationTime(shape, batch: even))
+            let filled = Found(shape, batch: even, of: model)
             return filled.tokensPerSecond > full.tokensPerSecond ? filled : full
         }
     }

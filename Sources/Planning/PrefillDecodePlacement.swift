@@ -119,8 +119,7 @@ public struct PrefillDecodePlacement {
         let cost = decodeCost(pool)
         // The largest mean of a batch that stays within the largest batch.
         let most64 = Double(most)
-        let root = (-Self.deviations + (Self.deviations * Self.deviations + 4 * most64).squareRoot()) / 2
-        let mean = max(root * root, min(1, most64))
+        let mean = max(BatchVariation.mean(within: most64, deviations: Self.deviations), min(1, most64))
         let time = seconds(cost.iterationTime(decodeBatch(max(1, Int(mean.rounded(.up))))))
         let goodput = mean / (time * max(1, demand.meanOutput))
         var candidate = Candidate(pools: [PoolShape(pool)], requestsPerSecond: goodput, tokensPerSecond: goodput * demand.meanOutput)

@@ -4,9 +4,9 @@ import Quantities
 
 /// Ranks with attention and experts, at the cost model, the memory and the links of the runs.
 ///
-/// Where no prefill pool computes the prompts, every iteration has its share of them. What a run does beside is as for `ClusterModel`: prompts come in pieces,
-/// requests come and go, and ranks are not equally full. Where a rank has fewer tokens for an expert than that has copies, a run reads fewer copies than
-/// this, which divides the tokens of all ranks together.
+/// Where no prefill pool computes the prompts, the ranks do, in pieces (`RankModel+Mixed.swift`). Where prompts must not be cut, every iteration has its share of
+/// them, which a run's have not. Beside that, requests come and go in a run, and ranks are not equally full. Where a rank has fewer tokens for an expert than
+/// that has copies, a run reads fewer copies than this, which divides the tokens of all ranks together.
 public final class RankModel: ExpertParallelModel {
     public let plan: ClusterPlan
     let demand: Demand
@@ -14,13 +14,17 @@ public final class RankModel: ExpertParallelModel {
     let place: Int
     private let mixture: MixturePlan
     /// Prompts that are computed for each token that is decoded; 0 where a prefill pool computes them.
-    private let promptsPerToken: Double
+    let promptsPerToken: Double
     private let draws: GateDraws
-    private let cost: ExpertCost
+    let cost: ExpertCost
     private var known: [Held] = []
+    /// Iterations with pieces of prompts, as far as they were asked for.
+    var mixes: [MixKey: MixedIterations] = [:]
+    /// Queues of prompts where iterations are all alike.
+    var queues: [QueueKey: PromptQueue] = [:]
 
     /// What holds for a number of ranks and slots, whatever the batch.
-    private struct Held {
+    struct Held {
         var ranks: Int
         var slots: Int
         var limit: Int
@@ -44,8 +48,12 @@ public final class RankModel: ExpertParallelModel {
         self.draws = draws
         cost = ExpertCost(
             model: pool.model, device: pool.device, attentionParallel: pool.tensorParallel, expertParallel: pool.tensorParallel)
-        promptsPerToken = plan.pools.contains { $0.role == .prefill } ? 0 : 1 / max(1, demand.meanOutput)
+        // The first token comes with the prompt.
+        promptsPerToken = plan.pools.contains { $0.role == .prefill } ? 0 : 1 / max(1, demand.meanOutput - 1)
     }
+
+    /// Whether iterations have pieces of prompts beside what they decode.
+    var mixesPrompts: Bool { promptsPerToken > 0 && plan.pools[place].engine.chunkedPrefill }
 
     var model: ModelShape { plan.pools[place].model }
     var experts: Int { model.experts?.count ?? 1 }
@@ -53,7 +61,11 @@ public final class RankModel: ExpertParallelModel {
     /// Slots beyond the fewest that hold all experts, on each rank.
     private static let spareSlots = [0, 1, 2, 4]
 
-    /// Numbers of ranks on one host, or on whole hosts, with up to four spare slots a rank and as many micro-batches as an engine may have.
+    /// Tokens of prompts that an iteration may have.
+    private static let chunks = [64, 128, 256, 512, 1_024]
+
+    /// Numbers of ranks on one host, or on whole hosts, with up to four spare slots a rank, as many micro-batches as an engine may have, and pieces of
+    /// prompts of several lengths where ranks compute those.
     public func shapes(deviceLimit: Int) -> [ExpertParallelShape] {
         let devices = plan.pools[place].devices
         let host = max(1, plan.hosts.devicesPerHost / devices)
@@ -62,7 +74,11 @@ public final class RankModel: ExpertParallelModel {
         return ranks.flatMap { count in
             let least = (experts + count - 1) / count
             return Self.spareSlots.filter { least + $0 <= experts }.flatMap { spare in
-                (1...4).map { ExpertParallelShape(ranks: count, slots: least + spare, microBatches: $0) }
+                (1...4).flatMap { parts in
+                    (mixesPrompts ? Self.chunks : [0]).map {
+                        ExpertParallelShape(ranks: count, slots: least + spare, microBatches: parts, chunk: $0)
+                    }
+                }
             }
         }
     }
@@ -70,26 +86,37 @@ public final class RankModel: ExpertParallelModel {
     /// Replicas beyond one of each expert.
     func redundant(_ shape: ExpertParallelShape) -> Int { shape.slots * shape.ranks - experts }
 
-    /// The plan with this shape, whose ranks take at most `batch` requests at a time.
+    /// The plan with this shape, with `batch` requests on each rank.
     ///
-    /// Where ranks compute prompts too, and in pieces, an iteration's budget of tokens is what the estimate has in one: a larger piece on any rank would hold
-    /// up the tokens of all.
+    /// Where ranks compute prompts too, numbers of requests vary, and a rank has room for what all but one in a thousand come to; with the batch an iteration has
+    /// room for one piece of a prompt and no more, for a larger piece on any rank would hold up the tokens of all.
     public func plan(_ shape: ExpertParallelShape, batch: Int? = nil) -> ClusterPlan {
         var plan = plan
         plan.pools[place].count = shape.ranks
         plan.pools[place].mixture?.microBatches = shape.microBatches
         plan.pools[place].mixture?.balance.redundantExperts = redundant(shape)
         if let batch {
-            plan.pools[place].engine.maxBatch = batch
-            let part = demand.part(of: batch, microBatches: shape.microBatches, promptsPerToken: promptsPerToken)
-            let share = batch + Int(part.prefillTokens) * shape.microBatches
-            let isCut = promptsPerToken > 0 && plan.pools[place].engine.chunkedPrefill
-            plan.pools[place].engine.tokenBudget = isCut ? share : max(plan.pools[place].engine.tokenBudget, batch)
+            plan.pools[place].engine.maxBatch = places(shape, batch: batch)
+            plan.pools[place].engine.tokenBudget = mixesPrompts ? batch + shape.chunk : max(plan.pools[place].engine.tokenBudget, batch)
         }
         return plan
     }
 
-    public func batchLimit(_ shape: ExpertParallelShape) -> Int { held(shape).limit }
+    /// Requests that a rank may have at once with `batch` of them in the mean: what fits, and is not exceeded once in a thousand times.
+    func places(_ shape: ExpertParallelShape, batch: Int) -> Int {
+        guard mixesPrompts else { return batch }
+        let begun = 1 + Int((Double(shape.chunk) / max(1, demand.meanPrompt)).rounded(.up))
+        let most = BatchVariation.most(around: Double(batch), deviations: BatchVariation.rare)
+        return max(batch, min(Int(most.rounded(.up)) + begun, held(shape).limit))
+    }
+
+    public func batchLimit(_ shape: ExpertParallelShape) -> Int {
+        let limit = held(shape).limit
+        guard mixesPrompts else { return limit }
+        // More would bring more prompts than pieces can take.
+        let keeping = Double(shape.chunk) / (promptsPerToken * max(1, demand.meanPrompt))
+        return Int(min(BatchVariation.mean(within: Double(limit), deviations: PrefillDecodePlacement.deviations), keeping))
+    }
 
     public func cost(_ shape: ExpertParallelShape) -> Double {
         let devices = Double(shape.ranks * plan.pools[place].devices)
@@ -100,21 +127,40 @@ public final class RankModel: ExpertParallelModel {
     var price: Double? { plan.pools[place].device.price > 0 ? plan.pools[place].device.price : nil }
 
     public func iterationTime(_ shape: ExpertParallelShape, batch: Int) -> Nanoseconds {
-        let held = held(shape)
+        if mixesPrompts { return nanoseconds(fromSeconds: mixed(shape, batch: Double(batch), chunk: shape.chunk).mean) }
         let part = demand.part(of: batch, microBatches: shape.microBatches, promptsPerToken: promptsPerToken)
-        let tokens = Int(part.tokens)
-        let attend = cost.attentionTime(part)
-        let own = Double(tokens * (model.experts?.topK ?? 1))
-        let most = held.loads?.largestRouted(tokens: tokens * shape.ranks) ?? own
+        let tokens = Array(repeating: Int(part.tokens) * shape.ranks, count: shape.microBatches)
+        return iterationTime(shape, kinds: [Array(repeating: part, count: shape.microBatches)], tokens: tokens)
+    }
+
+    /// One iteration.
+    /// - Parameters:
+    ///   - kinds: what ranks have in each micro-batch, for each kind of rank.
+    ///   - tokens: of all ranks together in each micro-batch.
+    func iterationTime(_ shape: ExpertParallelShape, kinds: [[BatchShape]], tokens: [Int]) -> Nanoseconds {
+        let held = held(shape)
+        let topK = Double(model.experts?.topK ?? 1)
         let there = Double(mixture.dispatchFormat.bytes(hidden: model.hidden))
         let back = Double(mixture.combineFormat.bytes(hidden: model.hidden))
+        let ranks = kinds.map { parts in
+            parts.map { part in
+                let attend = cost.attentionTime(part)
+                let own = Double(part.tokens) * topK
+                return RankPipeline.Own(
+                    attention: attend + cost.routerTime(tokens: part.tokens), shared: cost.sharedExpertTime(tokens: part.tokens),
+                    dense: Nanoseconds(model.denseLayers) * (model.denseLayers > 0 ? attend + cost.denseTime(tokens: part.tokens) : 0),
+                    head: cost.headTime(rows: part.decodeRequests + part.prefillRequests), dispatched: bytes(own * there, held),
+                    combined: bytes(own * back, held))
+            }
+        }
+        let routed = tokens.map { tokens in
+            let most = held.loads?.largestRouted(tokens: tokens) ?? Double(tokens) * topK / Double(max(1, shape.ranks))
+            return RankPipeline.Routed(
+                experts: held.loads?.time(tokens: tokens) ?? 0, dispatched: bytes(most * there, held), combined: bytes(most * back, held))
+        }
         var pipeline = RankPipeline(
-            attention: attend + cost.routerTime(tokens: part.tokens), shared: cost.sharedExpertTime(tokens: part.tokens),
-            experts: held.loads?.time(tokens: tokens * shape.ranks) ?? 0,
-            dense: Nanoseconds(model.denseLayers) * (model.denseLayers > 0 ? attend + cost.denseTime(tokens: part.tokens) : 0),
-            head: cost.headTime(rows: part.decodeRequests + part.prefillRequests), dispatched: (bytes(own * there, held), bytes(most * there, held)),
-            combined: (bytes(most * back, held), bytes(own * back, held)), dispatch: mixture.fabric?.dispatch ?? held.links,
-            combine: mixture.fabric?.combine ?? held.links, layers: model.expertLayers, microBatches: shape.microBatches)
+            ranks: ranks, routed: routed, dispatch: mixture.fabric?.dispatch ?? held.links, combine: mixture.fabric?.combine ?? held.links,
+            layers: model.expertLayers)
         if let loads = held.loads, loads.isGlobal {
             let each = 4 * ByteCount(experts)
             let counts = RankPipeline.Bytes(
@@ -132,7 +178,7 @@ public final class RankModel: ExpertParallelModel {
         return RankPipeline.Bytes(near: share(near), far: share(held.ranks - held.mates))
     }
 
-    private func held(_ shape: ExpertParallelShape) -> Held {
+    func held(_ shape: ExpertParallelShape) -> Held {
         if let last = known.last(where: { $0.ranks == shape.ranks && $0.slots == shape.slots }) { return last }
         let plan = plan(shape)
         let pool = plan.pools[place]

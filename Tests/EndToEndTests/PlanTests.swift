@@ -78,10 +78,12 @@ struct PlanTests {
         #expect(checked.code == 0, "\(checked.error)")
     }
 
-    @Test("saves ranks that share experts as a good topology, alone and beside prefill workers", arguments: ["moe-ep8", "ep144-deepseek-v3"])
-    func ranks(topology: String) throws {
+    @Test(
+        "saves ranks that share experts as a good topology, alone and beside prefill workers",
+        arguments: [("moe-ep8", "5"), ("ep144-deepseek-v3", "32")])
+    func ranks(topology: String, devices: String) throws {
         let program = try Program()
-        let outcome = try program.run("plan", bundled(topology), "--devices", "32", "--write", program.path("planned.yaml"))
+        let outcome = try program.run("plan", bundled(topology), "--devices", devices, "--write", program.path("planned.yaml"))
         #expect(outcome.code == 0, "\(outcome.error)")
         #expect(outcome.output.contains("*") && outcome.output.contains("redundant"), "\(outcome.output)")
         let checked = try program.run("validate", program.path("planned.yaml"))

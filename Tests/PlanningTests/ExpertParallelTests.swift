@@ -86,16 +86,19 @@ struct ExpertParallelTests {
         let path = AllToAllModel.Path(latency: 300, bandwidth: 1_000_000_000)
         let phase = AllToAllModel.Phase(scaleUp: path, scaleOut: path)
         let (some, more) = (RankPipeline.Bytes(near: 200, far: nil), RankPipeline.Bytes(near: 500, far: nil))
-        var pipeline = RankPipeline(
-            attention: 1_000, shared: 100, experts: 700, dense: 40, head: 60, dispatched: (some, more), combined: (more, some), dispatch: phase,
-            combine: phase, layers: 5, microBatches: 1)
+        func total(shared: Nanoseconds, microBatches: Int) -> Nanoseconds {
+            let own = RankPipeline.Own(attention: 1_000, shared: shared, dense: 40, head: 60, dispatched: some, combined: some)
+            let routed = RankPipeline.Routed(experts: 700, dispatched: more, combined: more)
+            return RankPipeline(
+                ranks: [Array(repeating: own, count: microBatches)], routed: Array(repeating: routed, count: microBatches), dispatch: phase,
+                combine: phase, layers: 5
+            ).total
+        }
         // Either way the 500 bytes of the heaviest rank take 500 ns, and a byte 300 ns to get there. The shared experts are hidden behind that.
-        #expect(pipeline.total == 5 * (1_000 + 800 + 700 + 800) + 40 + 60)
-        pipeline.shared = 900
-        #expect(pipeline.total == 5 * (1_000 + 900 + 700 + 800) + 40 + 60)
-        pipeline.microBatches = 4
+        #expect(total(shared: 100, microBatches: 1) == 5 * (1_000 + 800 + 700 + 800) + 40 + 60)
+        #expect(total(shared: 900, microBatches: 1) == 5 * (1_000 + 900 + 700 + 800) + 40 + 60)
         // The last combine of the last layer alone is waited for: 800, and the heads of three parts are done meanwhile.
-        #expect(pipeline.total == 5 * 4 * 2_600 + 4 * 40 + 800 + 60)
+        #expect(total(shared: 900, microBatches: 4) == 5 * 4 * 2_600 + 4 * 40 + 800 + 60)
     }
 
     @Test("takes more time with each request", arguments: ["contiguous", "eplb", "lplb"], [nil, AllToAllModel.deepEPH800])
@@ -104,9 +107,9 @@ struct ExpertParallelTests {
             RankModel(
                 plan: ranks(policy, gate: GatePlan(popularity: .logNormal(sigma: 0.7)), fabric: fabric),
                 demand: Demand(rate: nil, prompt: 400, output: 200)))
-        let shape = ExpertParallelShape(ranks: 16, slots: 18, microBatches: 2)
+        let shape = ExpertParallelShape(ranks: 16, slots: 18, microBatches: 2, chunk: 256)
         var last: Nanoseconds = 0
-        for batch in 2...120 {
+        for batch in stride(from: 2, through: 90, by: 8) {
             let time = model.iterationTime(shape, batch: batch)
             #expect(time >= last)
             last = time
@@ -132,9 +135,13 @@ struct ExpertParallelTests {
                 var demand = Demand(rate: nil, prompt: 1, output: output)
                 // The iterations that are compared compute none.
                 demand.meanPrompt = 0
+                // Without pieces of prompts, ranks are all alike.
+                plan.pools[0].engine.chunkedPrefill = false
                 let model = try #require(RankModel(plan: plan, demand: demand))
                 let shape = ExpertParallelShape(ranks: 16, slots: 18, microBatches: parts)
-                let run = runInProcess(model.plan(shape))
+                var shaped = model.plan(shape)
+                shaped.pools[0].engine.chunkedPrefill = true
+                let run = runInProcess(shaped)
                 #expect(run.imbalances.isEmpty)
                 let times = run.records.iterations.compactMap { row -> Double? in
                     let fields = row.split(separator: ",", omittingEmptySubsequences: false)
@@ -157,7 +164,9 @@ struct ExpertParallelTests {
     func redundant() throws {
         let demand = Demand(rate: nil, prompt: 400, output: 200)
         for policy in ["eplb", "contiguous"] {
-            let plan = try ranks(policy, gate: GatePlan(popularity: .logNormal(sigma: 1)))
+            var plan = try ranks(policy, gate: GatePlan(popularity: .logNormal(sigma: 1)))
+            // Without pieces of prompts, of which every shape would be tried with several lengths.
+            plan.pools[0].engine.chunkedPrefill = false
             let result = try ClusterPlanner(plan: plan, demand: demand, deviceLimit: 32).run()
             let part = try #require(result.parts.first)
             let choice = try #require(part.choice)
@@ -170,9 +179,6 @@ struct ExpertParallelTests {
             #expect(times == times.sorted() && part.frontier.map(\.value) == part.frontier.map(\.value).sorted())
             let planned = try #require(result.plan?.pools.first)
             #expect(planned.count == choice.devices && planned.mixture?.balance.redundantExperts == choice.redundantExperts)
-            // A prompt of 400 tokens for each output of 200: two tokens of prompts for each that is decoded, and no more.
-            let budget = planned.engine.tokenBudget
-            #expect(budget >= 3 * choice.workerBatch && budget <= 3 * choice.workerBatch + 2 * choice.microBatches + 2, "\(budget)")
             #expect(planned.engine.maxBatch == choice.workerBatch && planned.mixture?.microBatches == choice.microBatches)
         }
     }

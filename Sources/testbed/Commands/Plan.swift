@@ -82,6 +82,9 @@ struct PlanReport {
             lines.append("")
         }
         if let plan = result.plan { lines.append("chosen  " + plan.pools.map(Self.text).joined(separator: ", ")) }
+        for (name, expected) in [("expected", result.expected), ("as it is", result.present)] {
+            if let expected { lines.append("\(name)  " + Self.text(expected)) }
+        }
         lines += result.notes.map { "note  \($0)" }
         return lines.map { $0 + "\n" }.joined()
     }
@@ -125,6 +128,15 @@ struct PlanReport {
         return text
     }
 
+    /// Such as `at 64 requests/s: TBT 50 ms, TTFT 200 ms, p90 400 ms, 98.5% in time`.
+    private static func text(_ expected: Expectation) -> String {
+        var text = "at \(Figures.number(expected.requestsPerSecond)) requests/s: TBT \(Figures.time(seconds(expected.tbt)))"
+        text += ", TTFT \(Figures.time(seconds(expected.meanTTFT)))"
+        if let ninth = expected.ninthTTFT { text += ", p90 \(Figures.time(seconds(ninth)))" }
+        if let share = expected.ttftAttainment { text += ", \(Figures.share(share)) in time" }
+        return text + ", \(Figures.number(expected.batch)) requests decoding"
+    }
+
     // MARK: - For machines
 
     var json: JSONValue {
@@ -136,6 +148,7 @@ struct PlanReport {
             ],
             "parts": .array(result.parts.map(json)),
             "chosen": result.plan.map { plan in .array(plan.pools.map { json(PoolShape($0)) }) } ?? .null,
+            "expected": result.expected.map(json) ?? .null, "present": result.present.map(json) ?? .null,
             "notes": .array(result.notes.map(JSONValue.string)), "failure": result.failure.map(JSONValue.string) ?? .null,
         ]
     }
@@ -152,11 +165,20 @@ struct PlanReport {
             "chosen": .bool(isChosen), "pools": .array(candidate.pools.map(json)), "devices": .integer(Int64(candidate.devices)),
             "batch": isPrefill ? .null : .integer(Int64(candidate.batch)),
             "worker_batch": isPrefill ? .null : .integer(Int64(candidate.workerBatch)),
-            "micro_batches": .integer(Int64(candidate.microBatches)), "redundant_experts": .integer(Int64(candidate.redundantExperts)),
+            "micro_batches": .integer(Int64(candidate.microBatches)), "prompt_tokens": .integer(Int64(candidate.chunk)),
+            "redundant_experts": .integer(Int64(candidate.redundantExperts)),
             "tbt_s": .number(orNull: candidate.tbt.map(seconds)), "ttft_attainment": .number(orNull: candidate.ttftAttainment),
             "requests_per_s": .number(candidate.requestsPerSecond), "tokens_per_s": .number(candidate.tokensPerSecond),
             "tokens_per_s_per_device": .number(candidate.tokensPerDevice),
             "tokens_per_s_per_price": .number(orNull: candidate.price.map { candidate.tokensPerSecond / $0 }),
+        ]
+    }
+
+    private func json(_ expected: Expectation) -> JSONValue {
+        [
+            "requests_per_s": .number(expected.requestsPerSecond), "batch": .number(expected.batch), "tbt_s": .number(seconds(expected.tbt)),
+            "ttft_s_mean": .number(seconds(expected.meanTTFT)), "ttft_s_p90": .number(orNull: expected.ninthTTFT.map(seconds)),
+            "ttft_attainment": .number(orNull: expected.ttftAttainment),
         ]
     }
 
