@@ -21,11 +21,13 @@ public struct MixturePlan: Sendable, Equatable {
     public var expertPool: String?
     /// How activations get to expert nodes. Expert parallelism inside a pool is always point to point.
     public var transfer: ExpertTransfer
+    /// How often a token crosses the network in an exchange between ranks that hold experts themselves.
+    public var kernel: ExchangeKernel
 
     public init(
         gate: GatePlan = GatePlan(), balance: BalancePlan = BalancePlan(), granularity: LayerGranularity = .exact, microBatches: Int = 1,
         fabric: AllToAllModel? = nil, dispatchFormat: ActivationFormat = .fp8, combineFormat: ActivationFormat = .bf16, expertPool: String? = nil,
-        transfer: ExpertTransfer = .pointToPoint
+        transfer: ExpertTransfer = .pointToPoint, kernel: ExchangeKernel = .perExpert
     ) {
         self.gate = gate
         self.balance = balance
@@ -36,6 +38,7 @@ public struct MixturePlan: Sendable, Equatable {
         self.combineFormat = combineFormat
         self.expertPool = expertPool
         self.transfer = transfer
+        self.kernel = kernel
     }
 }
 
@@ -78,6 +81,15 @@ public enum ExpertTransfer: String, Sendable, CaseIterable {
     case broadcast
     /// Tokens are gathered within a host, go once to a relay in each host of expert nodes, and spread from there (Janus).
     case twoPhase = "two-phase"
+}
+
+/// How often a token crosses the network in a dispatch, and its outputs in a combine.
+public enum ExchangeKernel: String, Sendable, CaseIterable {
+    /// Once for each expert that it picks, as DeepEP's low-latency kernels send it.
+    case perExpert = "per-expert"
+    /// Once for each host with an expert that it picks, and there once to each rank with one, as DeepEP's normal kernels send it. Outputs are added
+    /// up on the rank, then in the host, and come back once.
+    case perHost = "per-host"
 }
 
 extension ClusterPlan {

@@ -92,6 +92,11 @@ public struct ClusterPlanner {
         if procedure != nil, place(.attention) == nil {
             throw Problem(message: "found a procedure for attention and expert nodes, expected an attention pool that it could serve")
         }
+        if let ranks = place(.ep), plan.pools[ranks].mixture?.kernel == .perHost {
+            throw Problem(
+                message:
+                    "found the kernel per-host in the pool '\(plan.pools[ranks].name)', expected per-expert: a plan counts pairs of token and expert")
+        }
         guard let objective = plan.objective, let tbt = objective.tbt else {
             let found = plan.objective == nil ? "no slo" : "an slo without tbt"
             throw Problem(message: "found \(found), expected the key 'slo' with a bound 'tbt' that the shape must meet")

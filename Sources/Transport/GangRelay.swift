@@ -43,7 +43,8 @@ public struct GangRelay {
     /// - Parameter processors: of the host that all ranks are on.
     init?(_ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout, processors: Int) {
         guard plan.clock == .virtual, let gang = layout.gang(of: node.index), !gang.isDisaggregated, gang.attention.count >= Self.leastGroup,
-            let mixture = plan.pools[gang.pool].mixture, mixture.granularity == .exact, mixture.microBatches == 1
+            let mixture = plan.pools[gang.pool].mixture, mixture.granularity == .exact, mixture.microBatches == 1,
+            mixture.kernel == .perExpert
         else { return nil }
         ranks = gang.attention
         let count = ranks.count

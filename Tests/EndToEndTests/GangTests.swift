@@ -18,9 +18,10 @@ struct GangTests {
         var policy = "contiguous"
         var granularity = LayerGranularity.exact
         var microBatches = 1
+        var kernel = ExchangeKernel.perExpert
 
         func plan(requests: Int) -> ClusterPlan {
-            var mixture = MixturePlan(granularity: granularity, microBatches: microBatches, transfer: transfer)
+            var mixture = MixturePlan(granularity: granularity, microBatches: microBatches, transfer: transfer, kernel: kernel)
             mixture.balance = BalancePlan(policy: PolicyChoice(policy), redundantExperts: 4, replanInterval: 20_000_000)
             var plan = gangPlan(attention: attention, experts: experts, mixture: mixture, devicesPerHost: 2)
             if prefill {
@@ -44,6 +45,7 @@ struct GangTests {
         Setting(testDescription: "loads of two layers", attention: 4, policy: "token-balanced", granularity: .grouped(2)),
         // So many that the first one passes messages on.
         Setting(testDescription: "four ranks that hold both", attention: 4, policy: "aebs"),
+        Setting(testDescription: "tokens once to each of two hosts", attention: 4, policy: "eplb", microBatches: 2, kernel: .perHost),
     ]
 
     @Test("virtual, twice, and inproc give the same digest, and the same record of every layer", arguments: settings)

@@ -80,6 +80,10 @@ private func gangMixture(_ random: inout RandomStream, number: UInt64, transfer:
     mixture.granularity = [.exact, .exact, .grouped(2), .exact, .iteration, .grouped(1)][Int(number / 4 + 2 * (number % 4)) % 6]
     mixture.microBatches = 1 + Int(number / 4) % (transfer == nil ? 2 : 4)
     mixture.fabric = random.below(3) == 0 ? .deepEPH800 : nil
+    if transfer == nil, number % 12 == 8 || number % 16 == 4, mixture.gate.capacityFactor == nil {
+        mixture.kernel = .perHost
+        if mixture.fabric != nil { mixture.fabric = .deepEPH100Normal }
+    }
     if let transfer {
         mixture.expertPool = "expert"
         mixture.transfer = transfer

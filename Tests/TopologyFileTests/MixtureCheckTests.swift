@@ -54,6 +54,40 @@ struct MixtureCheckTests {
             model: "deepseek-v3")
     }
 
+    @Test("when its tokens cannot go once to each host")
+    func kernels() {
+        expectPools("rank: {role: ep, count: 8, experts: {kernel: per-host, fabric: deepep-h100-normal, micro-batches: 2}}", [])
+        expectPools("rank: {role: prefill, count: 8, experts: {kernel: per-host}}, other: {role: decode, tensor-parallel: 2}", [])
+        expectPools(
+            "near: {role: attention, experts: {kernel: per-host, pool: far, transfer: two-phase}}, far: {role: expert, count: 4}",
+            [
+                (
+                    "per-host",
+                    "found the kernel per-host in the attention pool 'near', expected per-expert: tokens for a pool of expert nodes go once to each "
+                        + "host with the transfer two-phase"
+                )
+            ])
+        expectPools(
+            "rank: {role: ep, count: 8, experts: {fabric: deepep-h800, kernel: per-host, gate: {capacity-factor: 1.2}}}",
+            [
+                (
+                    "per-host",
+                    "found the kernel per-host with the fabric deepep-h800, expected one of links, deepep-h100-normal: it was measured with kernels that "
+                        + "send for each expert"
+                ),
+                ("per-host", "found the kernel per-host with a capacity-factor, expected none: nobody says which tokens lose their picks"),
+            ])
+        expectPools(
+            "rank: {role: ep, count: 8, experts: {micro-batches: 2, kernel: per-host, balance: {policy: aebs, redundant: 8}}}",
+            [
+                (
+                    "2, kernel",
+                    "found 2 micro-batches with the kernel per-host and the policy 'aebs', which decides for all ranks, expected 1, or a policy that "
+                        + "each rank follows by itself"
+                )
+            ])
+    }
+
     @Test("when the replicas do not fit in memory")
     func memory() {
         func deepseek(_ pools: String, _ at: String, _ says: String, _ location: SourceLocation = #_sourceLocation) {

@@ -140,6 +140,7 @@ struct MixtureTests {
                 ("two-fase", "unknown transfer 'two-fase', expected one of point-to-point, broadcast, two-phase; did you mean 'two-phase'?"),
                 ("cold", "unknown start 'cold', expected one of informed, blind"), ("5}}", "found '5' without a unit"),
             ])
+        expectMixture("{kernel: per-node}", [("per-node", "unknown kernel 'per-node', expected one of per-expert, per-host")])
         expectMixture("{gaet: {}}", [("gaet", "unknown key 'gaet' in experts, expected one of pool, gate, balance")])
         expectMixture("[]", [("[]", "found a list, expected experts as a mapping")])
         expectMixture(

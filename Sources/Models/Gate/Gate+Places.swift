@@ -4,8 +4,8 @@ extension Gate {
     ///
     /// Rows are kept as they are laid out, so that nothing is moved when they are put together. What is drawn stays the same.
     public mutating func arrange(layer: Int, as experts: [Int32]) {
-        guard !arrangement.isEmpty, experts.count == places else { return }
-        for place in 0..<places { arrangement[layer * places + place] = experts[place] < self.experts ? experts[place] : -1 }
+        guard !arrangement.isEmpty, experts.count == places - reached else { return }
+        for place in experts.indices { arrangement[layer * places + place] = experts[place] < self.experts ? experts[place] : -1 }
         pool.clear(layer: layer)
     }
 

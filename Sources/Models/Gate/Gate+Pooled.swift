@@ -79,7 +79,7 @@ extension Gate {
         swap(&row, &scratch.row)
         row.withUnsafeMutableBufferPointer { row in
             row.update(repeating: 0)
-            draw(layer: layer, tokens: GatePool.tokens(size), random: &random, into: row)
+            drawAll(layer: layer, tokens: GatePool.tokens(size), random: &random, into: row)
             guard let row = row.baseAddress else { return }
             let (first, isArranged) = (layer * places, isArranged)
             arrangement.withUnsafeBufferPointer { arrangement in

@@ -20,8 +20,10 @@ public struct Gate: Sendable {
     public let experts: Int
     public let topK: Int
     public let layers: Int
-    /// Numbers that a call gives: one for each expert, or for each place that `arrange` lays them out in.
+    /// Numbers that a call gives: one for each expert, or for each place that `arrange` lays them out in, and those of tokens behind them.
     public let places: Int
+    /// How many numbers say how many tokens reach each host and each rank (see `setReach`); 0 where nobody asks.
+    let reached: Int
     let seed: UInt64
 
     let tables = GateTables()
@@ -54,6 +56,8 @@ public struct Gate: Sendable {
     var pool: GatePool
     /// The expert in each place by layer, -1 where there is none; empty where experts stand in their own order.
     var arrangement: [Int32]
+    /// By layer, which hosts and ranks experts are on; empty where nobody asks.
+    var reaches: [ExpertReach]
 
     /// Which draw of the noise a layer's weights have.
     enum NoiseKey: Equatable {
@@ -69,8 +73,9 @@ public struct Gate: Sendable {
     ///   - seed: the run's seed.
     ///   - places: how many numbers a call gives, where `arrange` says for each layer which; `nil`: one for each expert.
     ///     Not with a capacity factor, whose drops are counted by expert.
-    public init(plan: GatePlan, experts: Int, topK: Int, layers: Int, seed: UInt64, places: Int? = nil) {
-        precondition(places == nil || plan.capacityFactor == nil, "a gate that drops picks gives numbers by expert")
+    ///   - reached: hosts and ranks whose numbers of tokens stand behind the others, where `setReach` says what is on them. Not with a capacity factor.
+    public init(plan: GatePlan, experts: Int, topK: Int, layers: Int, seed: UInt64, places: Int? = nil, reached: Int = 0) {
+        precondition((places == nil && reached == 0) || plan.capacityFactor == nil, "a gate that drops picks gives numbers by expert")
         precondition(plan.problems(experts: experts, topK: topK, layers: layers).isEmpty, "a gate needs a plan without problems")
         self.plan = plan
         self.experts = experts
@@ -94,13 +99,17 @@ public struct Gate: Sendable {
         layerNoise = [NoiseKey](repeating: .batch(.min), count: layers)
         isStale = [Bool](repeating: true, count: layers)
         biasMoves = [Int32](repeating: 0, count: plan.biasRate > 0 ? layers * experts : 0)
-        scratch = GateScratch(experts: experts, groups: groups, topK: topK)
+        self.reached = reached
+        scratch = GateScratch(experts: experts, groups: groups, topK: topK, reached: reached)
         usesBits = Self.usesBits(plan.selection)
         isPooled = plan.sampling == .pooled
         isShared = plan.selection == .expertChoice
-        self.places = places ?? experts
-        pool = GatePool(experts: places ?? experts, layers: layers)
-        arrangement = places.map { [Int32](repeating: -1, count: layers * $0) } ?? []
+        self.places = (places ?? experts) + reached
+        // Behind the numbers by expert or place stand those of tokens that reach a host or rank, which may be as large as the row's tokens.
+        pool = GatePool(experts: self.places, layers: layers)
+        let extras = (0..<reached).map { Int32(experts + $0) }
+        arrangement = places.map { count in (0..<layers).flatMap { _ in [Int32](repeating: -1, count: count) + extras } } ?? []
+        reaches = reached > 0 ? [ExpertReach](repeating: ExpertReach(), count: layers) : []
     }
 
     /// The dearer a draw, the more batches a row serves.
@@ -224,13 +233,14 @@ public struct Gate: Sendable {
         }
         if isShared {
             shareEvenly(tokens: tokens, rank: call.rank, layer: layer, batch: call.batch, into: counts)
+            if reached > 0 { reaches[layer].expect(counts, topK: topK, tokens: tokens) }
             return 0
         }
         if layerStep[layer] != call.step { setBase(layer: layer, step: call.step) }
         counts.update(repeating: 0)
         var random = GateRandom(seed: seed, .route, UInt64(layer), UInt64(bitPattern: call.batch), UInt64(bitPattern: Int64(call.rank)))
         prepare(layer: layer, noise: .batch(call.batch), step: call.step)
-        draw(layer: layer, tokens: tokens, random: &random, into: counts)
+        drawAll(layer: layer, tokens: tokens, random: &random, into: counts)
         return drop(tokens: tokens, from: counts)
     }
 

@@ -14,8 +14,11 @@ struct GateScratch: Sendable {
     /// A row for the pool by expert, and numbers to be narrowed.
     var row: [Int32]
     var wide: [Int32] = []
+    /// One token's picks by expert, and the last token that reached each host and rank.
+    var token: [Int32] = []
+    var reachedBy: [Int32] = []
 
-    init(experts: Int, groups: Int, topK: Int) {
+    init(experts: Int, groups: Int, topK: Int, reached: Int) {
         marks = [UInt32](repeating: 0, count: experts)
         alias = AliasTable.Scratch(count: experts)
         arrivals = [GroupArrivals](repeating: GroupArrivals(), count: groups)
@@ -23,7 +26,10 @@ struct GateScratch: Sendable {
         arrivalExperts = [Int32](repeating: 0, count: groups * (topK + 1))
         bestTimes = [Double](repeating: 0, count: topK + 1)
         bestExperts = [Int32](repeating: 0, count: topK + 1)
-        row = [Int32](repeating: 0, count: experts)
+        row = [Int32](repeating: 0, count: experts + reached)
+        guard reached > 0 else { return }
+        token = [Int32](repeating: 0, count: experts)
+        reachedBy = [Int32](repeating: 0, count: reached)
     }
 
     /// Gives every token of a call a mark of its own.

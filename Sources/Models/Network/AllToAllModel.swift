@@ -44,14 +44,17 @@ public struct AllToAllModel: Sendable, Equatable {
     public var combine: Phase
     /// Ranks of one host.
     public var hostRanks: Int
+    /// Whether it was measured with kernels that send a token once to each host or rank, and not once for each expert.
+    public var isPerHost: Bool
     /// Where the numbers come from.
     public var source: String
 
-    public init(name: String, dispatch: Phase, combine: Phase, hostRanks: Int = 8, source: String) {
+    public init(name: String, dispatch: Phase, combine: Phase, hostRanks: Int = 8, isPerHost: Bool = false, source: String) {
         self.name = name
         self.dispatch = dispatch
         self.combine = combine
         self.hostRanks = hostRanks
+        self.isPerHost = isPerHost
         self.source = source
     }
 
@@ -109,7 +112,7 @@ extension AllToAllModel {
         return AllToAllModel(
             name: "deepep-h100-normal",
             dispatch: Phase(scaleUp: Path(latency: 245_000, bandwidth: 142_000_000_000), scaleOut: scaleOut),
-            combine: Phase(scaleUp: Path(latency: 85_000, bandwidth: 206_000_000_000), scaleOut: scaleOut),
+            combine: Phase(scaleUp: Path(latency: 85_000, bandwidth: 206_000_000_000), scaleOut: scaleOut), isPerHost: true,
             source: "aiconfigurator, deepep_ht on one H100 host; scale-out: 43 to 58 GB/s, DeepEP's table of normal kernels, latency assumed")
     }()
 

@@ -43,6 +43,29 @@ public struct ExchangePort: Sendable, Equatable {
             far: Flight(head: farStart + paths.scaleOut.latency, tail: farOut + paths.scaleOut.latency))
     }
 
+    /// Sends on one path what a rank has of its own, and passes on what comes to it, chunk by chunk as it comes.
+    ///
+    /// The own bytes go first; what is passed on follows from its first byte's arrival on, and its last byte leaves when it has come, or later. The port is
+    /// taken for as long as all the bytes take, and not while it waits for them.
+    /// - Parameters:
+    ///   - ready: when the own bytes are there, and before which nothing is passed on.
+    ///   - arriving: when the first of the bytes to pass on comes and when all are there; `nil`: there are none.
+    ///   - isFar: whether they go to other hosts.
+    @inline(__always)
+    public mutating func relay(
+        _ ready: Instant, own: ByteCount, passed: ByteCount, arriving: Flight?, over path: AllToAllModel.Path, isFar: Bool
+    ) -> Flight {
+        var start = max(ready, isFar ? farOut : nearOut)
+        let (first, rest) = (Self.time(own, path), Self.time(passed, path))
+        if isFar { farOut = start + first + rest } else { nearOut = start + first + rest }
+        var end = start + first
+        if let arriving {
+            if own == 0 { start = max(start, arriving.head) }
+            end = max(max(end, arriving.head) + rest, arriving.tail)
+        }
+        return Flight(head: start + path.latency, tail: end + path.latency)
+    }
+
     /// Takes in what an exchange brought. Answers when all of it is there.
     @inline(__always)
     public mutating func receive(near: Incoming, far: Incoming, over paths: AllToAllModel.Phase) -> Instant {

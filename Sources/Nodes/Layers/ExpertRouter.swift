@@ -11,6 +11,8 @@ struct ExpertRouter {
     private let shared: RouterCommons
     private var policy: any BalancePolicy
     private(set) var placements: [ExpertPlacement]
+    /// By layer, where a token goes once to each host; else empty.
+    private var reaches: [ExpertReach]
     /// Picks of this rank by layer and expert since the last plan; empty where no plan is ever made anew.
     private(set) var counters: [Int64]
     /// Policies that ask for the tokens of all ranks, and what their decision takes.
@@ -39,6 +41,7 @@ struct ExpertRouter {
         self.shape = shape
         shared = start
         placements = start.placements
+        reaches = start.reaches
         policy = start.planner
         if !start.isGlobal, rank > 0 {
             guard let own = Self.policy(shape, rank: rank, seed: seed) else { return nil }
@@ -53,13 +56,17 @@ struct ExpertRouter {
         return BalanceRegistry.make(shape.mixture.balance.policy, fleet: shape.fleet, random: random) { SimplexSolver.values($0) }
     }
 
-    /// Tokens of a rank by expert, where a policy decides for all, else by slot.
+    /// Tokens of a rank by expert, where a policy decides for all, else by slot; behind those by slot, where a token goes once to each host, the tokens
+    /// that reach each host and rank.
     /// - Returns: picks that were dropped.
     mutating func route(_ batch: Batch, into numbers: inout [Int32]) -> Int {
         if shared.isFused {
             let dropped = shared.gate.route(
                 layer: batch.layer, batch: batch.number, rank: batch.rank, tokens: Int(batch.tokens), at: batch.start, into: &numbers)
-            numbers.withUnsafeMutableBufferPointer { shared.shares[batch.layer].divide($0) }
+            numbers.withUnsafeMutableBufferPointer {
+                shared.shares[batch.layer].divide($0)
+                tighten($0, batch)
+            }
             return dropped
         }
         if isGlobal { return pick(batch, into: &numbers) }
@@ -67,12 +74,44 @@ struct ExpertRouter {
         var counts: [Int32] = []
         swap(&counts, &self.counts)
         let dropped = pick(batch, into: &counts)
-        split(layer: batch.layer, counts: counts, into: &numbers)
+        guard !reaches.isEmpty else {
+            split(layer: batch.layer, counts: counts, into: &numbers)
+            swap(&counts, &self.counts)
+            return dropped
+        }
+        let experts = shape.fleet.experts
+        split(layer: batch.layer, counts: Array(counts[0..<experts]), into: &numbers)
+        if shared.gateReaches {
+            numbers.append(contentsOf: counts[experts...])
+            numbers.withUnsafeMutableBufferPointer { tighten($0, batch) }
+        } else {
+            reaches[batch.layer].expect(bySlot: &numbers, topK: shape.topK, tokens: Int(batch.tokens))
+        }
         swap(&counts, &self.counts)
         return dropped
     }
 
-    /// The same for all batches of the rank in some layers, packed.
+    /// Numbers of tokens that reach hosts and ranks within what those by slot allow, where replicas have parts of an expert's tokens.
+    private func tighten(_ numbers: UnsafeMutableBufferPointer<Int32>, _ batch: Batch) {
+        guard !reaches.isEmpty, reaches[batch.layer].hasReplicas else { return }
+        reaches[batch.layer].tighten(numbers, tokens: Int(batch.tokens))
+    }
+
+    /// The same for all batches of the rank in some layers, in bytes.
+    private func tighten(_ layers: Range<Int>, _ batches: [Batch], _ rows: UnsafeMutableRawBufferPointer) {
+        let bytes = rows.bindMemory(to: UInt8.self)
+        let width = bytes.count / (layers.count * batches.count)
+        var start = 0
+        for layer in layers {
+            for batch in batches {
+                let row = UnsafeMutableBufferPointer(rebasing: bytes[start..<start + width])
+                if reaches[layer].hasReplicas { reaches[layer].tighten(row, tokens: Int(batch.tokens)) }
+                start += width
+            }
+        }
+    }
+
+    /// Tokens of all batches of the rank in some layers, packed.
     /// - Parameters:
     ///   - batches: by micro-batch.
     ///   - rows: of all layers, for each the micro-batches side by side.
@@ -84,6 +123,7 @@ struct ExpertRouter {
                 layers: layers, batches: batches.map { Gate.Batch(number: $0.number, tokens: Int($0.tokens)) }, rank: first.rank, at: first.start,
                 into: rows)
             shares.divide(layers, of: rows, count: batches.count)
+            if !reaches.isEmpty { tighten(layers, batches, rows) }
             return dropped
         }
         var slots: [Int32] = []
@@ -107,8 +147,8 @@ struct ExpertRouter {
         let dropped = shared.gate.route(
             layer: batch.layer, batch: batch.number, rank: batch.rank, tokens: Int(batch.tokens), at: batch.start, into: &counts)
         if !counters.isEmpty {
-            let base = batch.layer * counts.count
-            for expert in counts.indices { counters[base + expert] += Int64(counts[expert]) }
+            let base = batch.layer * shape.fleet.experts
+            for expert in 0..<shape.fleet.experts { counters[base + expert] += Int64(counts[expert]) }
         }
         return dropped
     }
@@ -133,8 +173,11 @@ struct ExpertRouter {
 
     /// The part of one rank's tokens in each slot, where `slots` is the decision on the tokens of all ranks: in proportion to it, each rank rounded
     /// from where those before it ended, so that the parts of all ranks add up to the decision.
-    /// - Parameter before: tokens by expert of the ranks before this one.
-    func share(layer: Int, counts: [Int32], before: [Int32], of slots: [Int32], into part: inout [Int32]) {
+    /// - Parameters:
+    ///   - before: tokens by expert of the ranks before this one.
+    ///   - tokens: of the rank. Where each goes once to each host, those that are expected to reach hosts and ranks stand behind the slots.
+    func share(layer: Int, counts: [Int32], before: [Int32], of slots: [Int32], tokens: Int64, into part: inout [Int32]) {
+        defer { if !reaches.isEmpty { reaches[layer].expect(bySlot: &part, topK: shape.topK, tokens: Int(tokens)) } }
         let placement = placements[layer]
         part.reset(count: slots.count)
         for expert in counts.indices where counts[expert] > 0 {
@@ -173,6 +216,10 @@ struct ExpertRouter {
                 }
             }
             placements[layer] = new
+            if !reaches.isEmpty {
+                reaches[layer] = shape.reach(of: new)
+                if shared.gateReaches { shared.gate.setReach(layer: layer, reaches[layer]) }
+            }
         }
         var time: Nanoseconds = 0
         var bytes: ByteCount = 0

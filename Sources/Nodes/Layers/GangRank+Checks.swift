@@ -31,6 +31,7 @@ extension GangRank {
         let isFromExperts = !shape.gang.isDisaggregated || !isFromAttention
         let isRelayed = shape.mixture.transfer == .twoPhase
         let width = shape.width(isGlobal: isGlobal)
+        if let rails = shape.rails { return accepts(leg, from: sender, over: rails) }
         switch leg.kind {
         case .counts: return isGlobal && !shape.sendsEverything && isFromAttention && hasAttention && leg.counts.count == fleet.experts
         case .dispatch:
@@ -43,6 +44,20 @@ extension GangRank {
         case .reduce: return isRelayed && isFromExperts && hasExperts && leg.counts.isEmpty
         case .giveBack: return isRelayed && isFromExperts && hasAttention && leg.counts.isEmpty
         case .handOut: return isRelayed && isFromAttention && hasAttention && leg.counts.isEmpty
+        }
+    }
+
+    /// Where a token goes once to each host.
+    private func accepts(_ leg: LayerLeg, from sender: Int, over rails: HostRails) -> Bool {
+        let isMate = shape.hosts[sender] == shape.hosts[member]
+        let fleet = shape.fleet
+        switch leg.kind {
+        case .counts: return isGlobal && leg.counts.count == fleet.experts
+        case .put: return rails.sources[member].contains(sender) && leg.counts.count == fleet.slots + shape.reached
+        case .spread: return isMate && leg.counts.count == fleet.slotsPerRank
+        case .reduce: return isMate && leg.counts.isEmpty
+        case .giveBack: return rails.rails[member].contains(sender) && sender != member && leg.counts.isEmpty
+        case .dispatch, .combine, .gather, .handOut: return false
         }
     }
 

@@ -46,6 +46,8 @@ final class GangShape: Sendable {
     let leastIteration: Nanoseconds
     /// Who relays, where tokens travel in two phases.
     let relays: Relays
+    /// Who passes on, where a token goes once to each host; `nil` where it goes once for each expert.
+    let rails: HostRails?
     /// Bytes of one expert's weights in one layer.
     let expertBytes: ByteCount
     /// Bytes of identifiers and times on each message; measured all-to-alls have them in their fit.
@@ -80,6 +82,7 @@ final class GangShape: Sendable {
         self.attentionRanks = attentionRanks
         expertRanks = gang.experts.count
         relays = Relays(membersByHost, attentionRanks: attentionRanks, isDisaggregated: gang.isDisaggregated)
+        rails = mixture.kernel == .perHost && !gang.isDisaggregated ? HostRails(membersByHost) : nil
         let firstExpert = gang.isDisaggregated ? attentionRanks : 0
         func others(_ member: Int, among side: Range<Int>) -> Others {
             let all = side.count { $0 != member }
@@ -135,7 +138,15 @@ final class GangShape: Sendable {
     /// The member that is this rank of experts.
     func member(ofExpert rank: Int) -> Int { gang.isDisaggregated ? attentionRanks + rank : rank }
     /// Numbers in a rank's counts of a step: by slot, or by expert for a policy that decides for all ranks.
-    func width(isGlobal: Bool) -> Int { isGlobal ? fleet.experts : fleet.slots }
+    func width(isGlobal: Bool) -> Int { isGlobal ? fleet.experts : fleet.slots + reached }
+    /// Numbers of tokens that reach each host and rank, behind those by slot; 0 where nobody asks.
+    var reached: Int { rails == nil ? 0 : membersByHost.count + expertRanks }
+    /// The hosts and ranks that a layer's experts are on.
+    func reach(of placement: ExpertPlacement) -> ExpertReach {
+        ExpertReach(
+            slots: placement.slots, slotsPerRank: placement.slotsPerRank, experts: fleet.experts,
+            hosts: (0..<expertRanks).map { hosts[member(ofExpert: $0)] })
+    }
     /// Slots of a rank of experts.
     func slots(ofExpert rank: Int) -> Range<Int> { rank * fleet.slotsPerRank..<(rank + 1) * fleet.slotsPerRank }
     /// Whether every expert rank gets every token.

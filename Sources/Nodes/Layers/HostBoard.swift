@@ -38,6 +38,13 @@ struct HostBoard {
         }
     }
 
+    /// Gathers what members sent inside their hosts.
+    /// - Parameter sent: by member.
+    func gather(_ members: Int, hosts: UnsafeMutableBufferPointer<Int>, _ sent: (Int) -> Relayed) {
+        near.update(repeating: Incoming())
+        for member in 0..<members { near[hosts[member]].add(sent(member), bytes: 0) }
+    }
+
     /// What reaches a member on a host that gets `bytes`.
     @inline(__always)
     func incoming(on host: Int, bytes: (near: ByteCount, far: ByteCount)) -> (near: Incoming, far: Incoming) {

@@ -5,6 +5,7 @@ import Quantities
 extension LayerEvaluator {
     /// The dispatches of a micro-batch leave.
     func sendDispatches(_ part: Int) {
+        if let rails = shape.rails { return sendToHosts(part, rails) }
         let (shape, units, cores, departures, traffic) = (shape, parts[part].units, cores, departures, traffic)
         let way = shape.dispatch
         for rank in 0..<shape.attentionRanks {
@@ -20,6 +21,7 @@ extension LayerEvaluator {
     /// Experts take in what was dispatched to them.
     mutating func receiveDispatches(_ part: Int) {
         guard shape.mixture.transfer != .twoPhase else { return spreadDispatch(part) }
+        if let rails = shape.rails { return takeFromHosts(part, rails) }
         let (shape, units, cores, board, dispatched) = (shape, parts[part].units, cores, parts[part].dispatches, parts[part].dispatched)
         let way = shape.dispatch
         let first = shape.member(ofExpert: 0)
@@ -33,6 +35,7 @@ extension LayerEvaluator {
 
     /// The combines of a micro-batch leave.
     func sendCombines(_ part: Int) {
+        if let rails = shape.rails { return reduceInHosts(part, rails) }
         let (shape, units, cores, departures, traffic) = (shape, parts[part].units, cores, departures, traffic)
         let way = shape.combine
         let first = shape.member(ofExpert: 0)
@@ -50,6 +53,7 @@ extension LayerEvaluator {
     /// Attention ranks take in what experts sent back.
     mutating func receiveCombines(_ part: Int) {
         guard shape.mixture.transfer != .twoPhase else { return receiveRelayedCombines(part) }
+        if let rails = shape.rails { return takeBackFromHosts(part, rails) }
         let (shape, units, cores, board, combined) = (shape, parts[part].units, cores, parts[part].combines, parts[part].combined)
         let way = shape.combine
         for rank in 0..<shape.attentionRanks {

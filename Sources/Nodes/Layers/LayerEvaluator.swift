@@ -19,6 +19,8 @@ struct LayerEvaluator {
         var puts: [(near: Relayed, far: Relayed)] = []
         var relayed: [(near: Relayed, far: Relayed)] = []
         var tokens: [Int64]
+        /// Once to each host: what each rank holds between two legs.
+        let holds: UnsafeMutableBufferPointer<HostHold>
 
         init(_ shape: GangShape, in memory: LayerMemory) {
             brought = memory.take(shape.attentionRanks, LoadSheet.Part(tokens: 0, attention: 0, dense: 0, shared: 0, head: 0))
@@ -28,6 +30,7 @@ struct LayerEvaluator {
             combined = memory.take(shape.attentionRanks, .at(0))
             dispatched = memory.take(shape.expertRanks, .at(0))
             tokens = Array(repeating: 0, count: shape.attentionRanks)
+            holds = memory.take(shape.rails == nil ? 0 : shape.members.count, HostHold())
         }
     }
 
@@ -96,11 +99,13 @@ struct LayerEvaluator {
                 leave(layer: layer, part)
                 if shape.mixture.transfer == .twoPhase { relayDispatch(part, sheets) } else { sendDispatches(part) }
             }
+            if let rails = shape.rails { for part in parts.indices { passInHosts(part, rails) } }
             for part in parts.indices {
                 receiveDispatches(part)
                 computeExperts(layer: layer, part, decision: shape.sendsEverything ? decision : 0)
                 if shape.mixture.transfer == .twoPhase { relayCombine(part) } else { sendCombines(part) }
             }
+            if let rails = shape.rails { for part in parts.indices { giveBackToHosts(part, rails) } }
         }
     }
 
@@ -129,7 +134,7 @@ struct LayerEvaluator {
     private mutating func spread(layer: Int, _ part: Int, place: Int, _ sheets: [LoadSheet], _ router: inout ExpertRouter) {
         let width = shape.width(isGlobal: router.isGlobal)
         let (units, brought) = (parts[part].units, parts[part].brought)
-        adder.begin()
+        adder.begin(units)
         if router.isGlobal {
             decide(layer: layer, place: place, width: width, sheets, &router)
             before.reset(count: width)
@@ -144,7 +149,7 @@ struct LayerEvaluator {
                 continue
             }
             counts.withUnsafeMutableBufferPointer { packed.read(place * width, width, into: $0) }
-            router.share(layer: layer, counts: counts, before: before, of: slots, into: &share)
+            router.share(layer: layer, counts: counts, before: before, of: slots, tokens: brought[rank].tokens, into: &share)
             for expert in 0..<width { before[expert] &+= counts[expert] }
             share.withUnsafeBytes { bytes in
                 guard let row = bytes.baseAddress else { return }

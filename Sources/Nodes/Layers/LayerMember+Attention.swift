@@ -34,6 +34,7 @@ extension LayerMember {
     }
 
     private mutating func takeCombined() -> Arrived? {
+        if let rails = shape.rails { return takeGivenBack(rails) }
         let isRelayed = shape.mixture.transfer == .twoPhase
         let before = step - Int32(shape.microBatches)
         guard let messages = take(isRelayed ? .handOut : .combine, before, count: isRelayed ? 1 : shape.expertRanks) else { return nil }
@@ -46,7 +47,7 @@ extension LayerMember {
         return core.receive(near: near, far: far, over: shape.combine.receiving, fromExperts: true)
     }
 
-    private mutating func noteLoads(_ messages: [(sender: Int32, leg: LayerLeg)]) {
+    mutating func noteLoads(_ messages: [(sender: Int32, leg: LayerLeg)]) {
         guard member == 0 else { return }
         let sum = messages.reduce(0) { $0 + $1.leg.loadSum }
         let most = messages.reduce(0) { max($0, $1.leg.loadMost) }
@@ -79,7 +80,7 @@ extension LayerMember {
         }
         var decision: [Int32] = []
         router?.split(layer: layer, counts: all, into: &decision)
-        router?.share(layer: layer, counts: counts, before: before, of: decision, into: &slots)
+        router?.share(layer: layer, counts: counts, before: before, of: decision, tokens: parts[part].tokens, into: &slots)
         depart()
         return true
     }
@@ -96,6 +97,8 @@ extension LayerMember {
                 stage = .put
                 return
             }
+        } else if let rails = shape.rails {
+            sendToHosts(sent, rails)
         } else {
             dispatch(sent)
         }

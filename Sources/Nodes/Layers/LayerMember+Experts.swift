@@ -31,6 +31,7 @@ extension LayerMember {
     /// Experts for a micro-batch of all attention ranks, once it is there.
     mutating func computeExperts(_ router: inout ExpertRouter?) -> Bool {
         guard let rank = expertRank else { return true }
+        if let rails = shape.rails { return computePassed(rank, rails) }
         let isRelayed = shape.mixture.transfer == .twoPhase
         guard let messages = take(isRelayed ? .spread : .dispatch, step, count: isRelayed ? 1 : shape.attentionRanks) else { return false }
         var arrived: Arrived

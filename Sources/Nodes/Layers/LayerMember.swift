@@ -21,6 +21,9 @@ struct LayerMember {
         case experts
         /// Two phases: the first expert rank of a host passes the outputs on.
         case giveBack
+        /// Once to each host: the rank passes on what came from its rail, and gives back what its host has added up.
+        case passIn
+        case passOut
         case done
     }
 
@@ -43,6 +46,8 @@ struct LayerMember {
     /// Of the micro-batches: what the rank brought, and hidden states by the rank of the other side.
     var parts: [LoadSheet.Part] = []
     var units: [[Int64]] = []
+    /// Once to each host: by micro-batch, what the rank holds between two legs.
+    var holds: [HostHold] = []
     var counts: [Int32] = []
     var slots: [Int32] = []
     /// Messages that have come, by iteration and exchange: few at a time, so that a search along them costs less than a table.
@@ -60,6 +65,7 @@ struct LayerMember {
         leads = shape.mixture.transfer == .twoPhase && shape.relays.place(ofLeader: member) != nil && hasAttention
         relays = shape.mixture.transfer == .twoPhase && shape.relays.place(ofRelay: member) != nil && expertRank != nil
         units = Array(repeating: Array(repeating: 0, count: max(shape.attentionRanks, shape.expertRanks)), count: shape.microBatches)
+        holds = Array(repeating: HostHold(), count: shape.microBatches)
     }
 
     /// An iteration begins; the rank brings these micro-batches.
@@ -103,6 +109,8 @@ struct LayerMember {
                 case .spread: spread()
                 case .experts: computeExperts(&router)
                 case .giveBack: giveBack()
+                case .passIn: passIn()
+                case .passOut: passOut()
                 case .done: true
                 }
             if !goesOn { return false }
@@ -127,7 +135,7 @@ struct LayerMember {
         if layer == shape.layers {
             stage = .done
         } else if expertRank != nil {
-            stage = firstExpertStage
+            stage = shape.rails == nil ? firstExpertStage : .passIn
         } else {
             layer += 1
             stage = firstAttentionStage
@@ -138,10 +146,14 @@ struct LayerMember {
     mutating func endExperts() {
         part += 1
         if part < shape.microBatches {
-            stage = firstExpertStage
+            if stage != .passOut { stage = firstExpertStage }
             return
         }
         part = 0
+        if shape.rails != nil, stage == .experts {
+            stage = .passOut
+            return
+        }
         layer += 1
         if hasAttention {
             stage = firstAttentionStage

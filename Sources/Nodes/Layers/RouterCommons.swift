@@ -19,6 +19,10 @@ final class RouterCommons {
     let countsPicks: Bool
     /// Whether the gate gives numbers by slot at once, which are then divided evenly.
     let isFused: Bool
+    /// By layer where experts are, where a token goes once to each host; else empty. And whether the gate counts the tokens that reach hosts and ranks:
+    /// it can where the tokens of an expert are divided evenly over its replicas.
+    let reaches: [ExpertReach]
+    let gateReaches: Bool
     /// Whether ranks in one process may have the same.
     let mayBeShared: Bool
 
@@ -34,8 +38,10 @@ final class RouterCommons {
         countsPicks = shape.mixture.balance.replanInterval != nil || plan.biasRate > 0
         mayBeShared = !countsPicks && shape.attentionRanks <= Gate.ranksKept
         isFused = planner.splitsEvenly && !isGlobal && !countsPicks && plan.capacityFactor == nil
+        gateReaches = shape.rails != nil && planner.splitsEvenly && !isGlobal && plan.capacityFactor == nil
         gate = Gate(
-            plan: plan, experts: experts, topK: shape.topK, layers: shape.layers, seed: seed, places: isFused ? shape.fleet.slots : nil)
+            plan: plan, experts: experts, topK: shape.topK, layers: shape.layers, seed: seed, places: isFused ? shape.fleet.slots : nil,
+            reached: gateReaches ? shape.reached : 0)
         var placements: [ExpertPlacement] = []
         for layer in 0..<shape.layers {
             let isInformed = shape.mixture.balance.startsInformed
@@ -44,6 +50,8 @@ final class RouterCommons {
             if isFused { gate.arrange(layer: layer, as: placements[layer].slots) }
         }
         self.placements = placements
+        reaches = shape.rails == nil ? [] : placements.map(shape.reach)
+        for (layer, reach) in reaches.enumerated() where gateReaches { gate.setReach(layer: layer, reach) }
         shares = placements.map(\.evenShares)
         layerShares = isFused ? LayerShares(shares) : nil
         self.planner = planner

@@ -19,12 +19,15 @@ struct StepUnits {
     let kept: UnsafeMutableBufferPointer<Int64>
     /// Pairs and distinct experts by expert rank.
     let loads: UnsafeMutableBufferPointer<(pairs: Int64, distinct: Int32)>
+    /// Where a token goes once to each host.
+    let hosts: HostUnits
 
     init(_ shape: GangShape, in memory: LayerMemory) {
         byAttention = memory.take(shape.attentionRanks, UnitSum())
         byExpert = memory.take(shape.expertRanks, UnitSum())
         kept = memory.take(shape.attentionRanks, 0)
         loads = memory.take(shape.expertRanks, (0, 0))
+        hosts = HostUnits(shape, in: memory)
     }
 }
 
@@ -83,7 +86,8 @@ struct StepAdder {
         lanes = memory.take(slots / 16 * 2, .zero)
     }
 
-    mutating func begin() {
+    mutating func begin(_ units: StepUnits) {
+        units.hosts.clear()
         byHost.update(repeating: 0)
         tokensByHost.update(repeating: 0)
         laneHost = -1
@@ -114,8 +118,18 @@ struct StepAdder {
             sum = UnitSum(all: tokens * Int64(shape.expertRanks), near: tokens * Int64(expertsOn[host]))
             kept = own.isEmpty ? 0 : tokens
         }
+        if let rails = shape.rails { add(row + slots * width, width: width, of: rank, rails, to: units.hosts) }
         units.kept[rank] = kept
         units.byAttention[rank] = countsOwn ? sum : UnitSum(all: sum.all - kept, near: sum.near - kept)
+    }
+
+    /// Adds numbers of tokens that reach hosts and ranks, which stand behind those by slot.
+    private func add(_ row: UnsafeRawPointer, width: Int, of rank: Int, _ rails: HostRails, to units: HostUnits) {
+        switch width {
+        case 1: units.add(row.assumingMemoryBound(to: UInt8.self), of: rank, shape, rails)
+        case 2: units.add(row.assumingMemoryBound(to: UInt16.self), of: rank, shape, rails)
+        default: units.add(row.assumingMemoryBound(to: Int32.self), of: rank, shape, rails)
+        }
     }
 
     @inline(__always)

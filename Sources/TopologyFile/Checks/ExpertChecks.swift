@@ -16,10 +16,24 @@ extension TopologyChecks {
         checkSpread(mixture.balance.redundantExperts, fleet, pool, owner)
         guard (fleet.experts + mixture.balance.redundantExperts).isMultiple(of: fleet.ranks) else { return }
         if case .groups(let count, _) = mixture.gate.selection, !experts.count.isMultiple(of: count) { return }
-        guard let obstacle = BalanceRegistry.obstacle(mixture.balance.policy, to: fleet) else { return }
+        guard let obstacle = BalanceRegistry.obstacle(mixture.balance.policy, to: fleet) else {
+            return checkDecision(mixture, fleet, pool)
+        }
         report(
             ["experts.balance.policy", "experts.balance", "experts", "role"], of: pool,
             "the policy '\(mixture.balance.policy.name)' cannot place the experts of the pool '\(pool.name)': \(obstacle)")
+    }
+
+    /// What ranks tell each other before a decision for all would hold up the tokens of the micro-batch before, which are passed on inside the host.
+    private func checkDecision(_ mixture: MixturePlan, _ fleet: ExpertFleet, _ pool: PoolDraft) {
+        guard mixture.kernel == .perHost, mixture.microBatches > 1,
+            let policy = BalanceRegistry.make(mixture.balance.policy, fleet: fleet, random: RandomStream(seed: 0, stream: 0)),
+            policy.needsGlobalCounts
+        else { return }
+        report(
+            ["experts.micro-batches", "experts.kernel", "experts"], of: pool,
+            "found \(mixture.microBatches) micro-batches with the kernel per-host and the policy '\(mixture.balance.policy.name)', which decides for all "
+                + "ranks, expected 1, or a policy that each rank follows by itself")
     }
 
     /// Every rank holds equally many experts.

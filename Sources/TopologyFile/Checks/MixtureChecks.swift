@@ -50,6 +50,7 @@ extension TopologyChecks {
                 ["experts", "role"], of: pool,
                 "found no expert pool for the attention pool '\(pool.name)', expected the key 'pool' under 'experts' with the name of one")
         }
+        checkKernel(pool, role)
         guard role != .attention else { return }
         if let name = mixture.expertPool {
             report(
@@ -69,6 +70,27 @@ extension TopologyChecks {
                 ["experts.transfer", "experts"], of: pool,
                 "found the transfer \(mixture.transfer.rawValue) in the \(role.rawValue) pool '\(pool.name)', expected point-to-point: "
                     + "others go to a pool of expert nodes")
+        }
+    }
+
+    /// A token can go once to each host where ranks hold experts themselves, by links or by what was measured with such a kernel.
+    private func checkKernel(_ pool: PoolDraft, _ role: Role) {
+        let mixture = pool.mixture ?? MixtureDraft()
+        guard mixture.rest.kernel == .perHost else { return }
+        func refuse(_ found: String) { report(["experts.kernel", "experts"], of: pool, "found the kernel per-host \(found)") }
+        if role == .attention {
+            refuse(
+                "in the attention pool '\(pool.name)', expected per-expert: tokens for a pool of expert nodes go once to each host with the "
+                    + "transfer two-phase")
+        }
+        if let fabric = mixture.rest.fabric, !fabric.isPerHost {
+            let names = AllToAllModel.all.filter(\.isPerHost).map(\.name)
+            refuse(
+                "with the fabric \(fabric.name), expected one of \(listed(["links"] + names)): it was measured with kernels that send for each expert"
+            )
+        }
+        if mixture.gate.rest.capacityFactor != nil {
+            refuse("with a capacity-factor, expected none: nobody says which tokens lose their picks")
         }
     }
 

@@ -49,6 +49,9 @@ enum MixtureGrammar {
             Key("fabric", \.rest.fabric, fabric, "A measured all-to-all in place of ports and latencies of the links."),
             Key("dispatch", \.rest.dispatchFormat, format, "How activations travel to experts."),
             Key("combine", \.rest.combineFormat, format, "How they travel back."),
+            Key(
+                "kernel", \.rest.kernel, .choice("kernel", ExchangeKernel.allCases),
+                "How often a token crosses the network: for each expert that it picks, or for each host with one."),
             Key("transfer", \.rest.transfer, .choice("transfer", ExpertTransfer.allCases), "How activations get to expert nodes."),
         ]
     }

@@ -208,4 +208,28 @@ struct ExchangeTests {
         }
         #expect(done < .never)
     }
+
+    @Test("are passed on chunk by chunk as they come, and hold a port up for no longer than their bytes take")
+    func relay() {
+        let path = AllToAllModel.Path(latency: 1_000, bandwidth: 1_000_000_000)
+        var port = ExchangePort()
+        // A byte takes a nanosecond. 500 of its own first, 300 more as they come from 2,000 to 2,800: the last leaves then.
+        let slow = port.relay(100, own: 500, passed: 300, arriving: Flight(head: 2_000, tail: 2_800), over: path, isFar: false)
+        #expect(slow == Flight(head: 1_100, tail: 3_800))
+        // The port was taken for 800; what has come already goes at its speed.
+        let late = port.relay(100, own: 0, passed: 900, arriving: Flight(head: 50, tail: 120), over: path, isFar: false)
+        #expect(late == Flight(head: 1_900, tail: 2_800))
+        // The other port is free. Nothing leaves before it comes.
+        let far = port.relay(100, own: 0, passed: 900, arriving: Flight(head: 250, tail: 400), over: path, isFar: true)
+        #expect(far == Flight(head: 1_250, tail: 2_150))
+        // Without anything to pass on it is a departure.
+        var (one, other) = (ExchangePort(), ExchangePort())
+        let paths = AllToAllModel.Phase(scaleUp: path, scaleOut: .init(latency: 2_000, bandwidth: 500_000_000))
+        for ready in [100, 300, 5_000] as [Instant] {
+            let departure = one.depart(ready, near: 400, far: 700, over: paths)
+            #expect(other.relay(ready, own: 400, passed: 0, arriving: nil, over: paths.scaleUp, isFar: false) == departure.near)
+            #expect(other.relay(ready, own: 700, passed: 0, arriving: nil, over: paths.scaleOut, isFar: true) == departure.far)
+            #expect(one == other)
+        }
+    }
 }

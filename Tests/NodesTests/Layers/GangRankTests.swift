@@ -175,7 +175,7 @@ struct GangRankTests {
         var before = [Int32](repeating: 0, count: 16)
         for rank in 0..<4 {
             var part: [Int32] = []
-            router.share(layer: 0, counts: counts[rank], before: before, of: decision, into: &part)
+            router.share(layer: 0, counts: counts[rank], before: before, of: decision, tokens: Int64(counts[rank].reduce(0, +)), into: &part)
             for expert in 0..<16 {
                 #expect(router.placements[0].replicas(of: expert).reduce(0) { $0 + part[Int($1)] } == counts[rank][expert])
                 before[expert] += counts[rank][expert]

@@ -8,7 +8,7 @@ import Testing
 struct GranularityTests {
     /// One of each: ranks that hold both, and the three ways to expert nodes; with one micro-batch and with several, with new plans, with a
     /// policy that decides for all ranks, and with two gangs.
-    @Test("changes no request, iteration, layer, message, statistic or byte of traffic", arguments: [0, 1, 2, 3, 9, 14, 19] as [UInt64])
+    @Test("changes no request, iteration, layer, message, statistic or byte of traffic", arguments: [0, 1, 2, 3, 4, 9, 14, 19, 20] as [UInt64])
     func sameOutcome(number: UInt64) {
         var plan = generatedGangPlan(number)
         plan.records.layers = true

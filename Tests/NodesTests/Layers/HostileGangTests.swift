@@ -16,12 +16,13 @@ struct HostileGangTests {
         var transfer = ExpertTransfer.pointToPoint
         var policy = "contiguous"
         var granularity = LayerGranularity.exact
-        var testDescription: String { "\(experts ?? 0) \(transfer) \(policy) \(granularity)" }
+        var kernel = ExchangeKernel.perExpert
+        var testDescription: String { "\(experts ?? 0) \(transfer) \(policy) \(granularity) \(kernel)" }
 
         var plan: ClusterPlan {
-            var mixture = MixturePlan(granularity: granularity, microBatches: 2, transfer: transfer)
+            var mixture = MixturePlan(granularity: granularity, microBatches: 2, transfer: transfer, kernel: kernel)
             mixture.balance = BalancePlan(policy: PolicyChoice(policy), redundantExperts: 4, replanInterval: 1_000_000)
-            return gangPlan(attention: 2, experts: experts, mixture: mixture, devicesPerHost: 2)
+            return gangPlan(attention: 2, experts: experts, mixture: mixture, devicesPerHost: kernel == .perHost ? 1 : 2)
         }
     }
 
@@ -29,7 +30,7 @@ struct HostileGangTests {
         Setting(), Setting(policy: "aebs"), Setting(experts: 2), Setting(experts: 3, transfer: .broadcast, policy: "token-balanced"),
         Setting(experts: 4, transfer: .twoPhase, policy: "random-replica"), Setting(experts: 2, transfer: .twoPhase, policy: "aebs"),
         Setting(granularity: .grouped(2)), Setting(experts: 2, policy: "aebs", granularity: .grouped(1)),
-        Setting(experts: 2, granularity: .iteration),
+        Setting(experts: 2, granularity: .iteration), Setting(kernel: .perHost), Setting(granularity: .grouped(2), kernel: .perHost),
     ]
 
     // MARK: - Of another shape
@@ -176,7 +177,7 @@ struct HostileGangTests {
                     flight: Flight(head: head, tail: head + number(.never / 4)), far: Flight(head: head, tail: time() + head),
                     origin: Int32(random.below(shape.members.count + 1)),
                     originSent: time(), bytes: number(1 << 47), units: number(1 << 32), loadSum: number(1 << 32), loadMost: number(1 << 32),
-                    counts: counts(width(0, shape.attentionRanks, shape.fleet.slots, shape.fleet.experts, 3))))
+                    counts: counts(width(0, shape.attentionRanks, shape.width(isGlobal: false), shape.fleet.experts, 3))))
         case 2: body = .done(IterationEnd(finish: time(), isEmpty: random.below(2) == 0, counters: counters()))
         case 3:
             let parts = (0..<width(shape.microBatches, shape.microBatches, 1)).map { _ in
@@ -185,7 +186,8 @@ struct HostileGangTests {
             }
             let layers = width(1, 2, shape.layers, shape.layers)
             let sheet = LoadSheet(
-                parts: parts, counts: counts(layers * shape.microBatches * width(shape.fleet.slots, shape.fleet.experts)), dropped: number(1 << 38),
+                parts: parts, counts: counts(layers * shape.microBatches * width(shape.width(isGlobal: false), shape.fleet.experts)),
+                dropped: number(1 << 38),
                 counters: counters())
             body = .sheet(sheet, group: Int32(random.below(4)))
         case 4:

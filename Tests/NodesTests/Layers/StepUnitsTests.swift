@@ -33,7 +33,7 @@ struct StepUnitsTests {
             for _ in 0..<3 {
                 let rows = (0..<shape.attentionRanks).map { _ in (0..<shape.fleet.slots).map { _ in Int32(random.below(Int(largest) + 1)) } }
                 let tokens = rows.map { _ in Int64(random.below(1000)) }
-                adder.begin()
+                adder.begin(units)
                 for (rank, row) in rows.enumerated() {
                     let packed = PackedCounts(row)
                     packed.bytes.withUnsafeBytes { bytes in
@@ -80,7 +80,7 @@ struct StepUnitsTests {
         let units = StepUnits(shape, in: memory)
         var adder = StepAdder(shape, in: memory)
         let row = [UInt8](repeating: 255, count: shape.fleet.slots)
-        adder.begin()
+        adder.begin(units)
         for rank in 0..<300 {
             row.withUnsafeBytes { bytes in
                 guard let base = bytes.baseAddress else { return }
