@@ -128,12 +128,12 @@ struct PlanReport {
         return text
     }
 
-    /// Such as `at 64 requests/s: TBT 50 ms, TTFT 200 ms, p90 400 ms, 98.5% in time`.
+    /// Such as `at 64 requests/s: TBT 50 ms, TTFT 200 ms, p90 400 ms, first tokens 98.5% in time`.
     private static func text(_ expected: Expectation) -> String {
         var text = "at \(Figures.number(expected.requestsPerSecond)) requests/s: TBT \(Figures.time(seconds(expected.tbt)))"
         text += ", TTFT \(Figures.time(seconds(expected.meanTTFT)))"
         if let ninth = expected.ninthTTFT { text += ", p90 \(Figures.time(seconds(ninth)))" }
-        if let share = expected.ttftAttainment { text += ", \(Figures.share(share)) in time" }
+        if let share = expected.ttftAttainment { text += ", first tokens \(Figures.share(share)) in time" }
         return text + ", \(Figures.number(expected.batch)) requests decoding"
     }
 
