@@ -152,13 +152,13 @@ extension ProcessRun {
         return false
     }
 
-    /// Processes that somebody has stopped. Under `wall` they hang until they go on. A stopped process would stop the virtual clock, and a rank its gang: after
-    /// some time it is killed, which is a fault like any other.
+    /// Processes that somebody has stopped. Under `wall` they hang until they go on. A stopped process would stop the virtual clock, a rank its gang, and one
+    /// that is not ready yet the start of all: after some time it is killed, which is a fault like any other, or the end of a run that has not begun.
     func lookForStopped(_ machine: Int64) throws {
-        guard epoch != 0, !isStopping, machine >= nextStopLook else { return }
+        guard !isStopping, machine >= nextStopLook else { return }
         nextStopLook = machine + 100_000_000
         for (node, child) in children.enumerated() where child.ending == nil && !planned.contains(node) && !gone.contains(node) {
-            let holdsOthers = plan.clock == .virtual || layout.gang(of: node) != nil
+            let holdsOthers = epoch == 0 || plan.clock == .virtual || layout.gang(of: node) != nil
             if child.isStopped {
                 guard let since = stopped[node] else {
                     stopped[node] = machine
@@ -166,7 +166,7 @@ extension ProcessRun {
                     continue
                 }
                 if holdsOthers, machine - since > stopLimit { child.kill(SIGKILL) }
-            } else if let since = stopped.removeValue(forKey: node), plan.clock == .wall {
+            } else if let since = stopped.removeValue(forKey: node), plan.clock == .wall, epoch != 0 {
                 let (from, now) = (wallTime(since), wallTime(machine))
                 let kind: UnplannedFault.Kind = holdsOthers ? .held : .resume
                 noteStopped(
@@ -183,6 +183,6 @@ extension ProcessRun {
 
     /// How long a stopped process may hold others up, on the machine's clock.
     private var stopLimit: Int64 {
-        plan.clock == .virtual ? 2_000_000_000 : Int64(min(Double(plan.recovery.timeout) * plan.dilation, 60e9))
+        plan.clock == .virtual || epoch == 0 ? 2_000_000_000 : Int64(min(Double(plan.recovery.timeout) * plan.dilation, 60e9))
     }
 }

@@ -261,6 +261,8 @@ final class ProcessRun {
         // A moment ahead, so that every process is waiting for it.
         epoch = monotonicNow() + (hosts == nil ? 50_000_000 : 500_000_000)
         for child in children { _ = try child.control.send(.start(epoch: epoch)) }
+        // One that was ready, and is stopped, is seen anew: from now on that is a fault.
+        stopped.removeAll()
         if let cluster, let refusal = cluster.announce() { stop(.failed(refusal)) }
     }
 
