@@ -61,7 +61,7 @@ public enum NodeProcess {
         }
         let data = try open(way, node, layout)
         if !data.tellsSenders, let relay = GangRelay(node, of: plan, layout) { relay.stayOnProcessor(node, layout) }
-        let line = try born > 0 ? nil : line(of: node, plan, layout, way, host.faults)
+        let line = try line(of: host, plan, layout, way)
         let shell = NodeShell(host: host, plan: plan, layout: layout, sockets: data, line: line, control: control, sink: parts)
         if let epoch = try shell.waitForStart() {
             switch plan.clock {
@@ -83,10 +83,12 @@ public enum NodeProcess {
         return try ExternalPrograms(directory: sockets, logs: folder.logs)
     }
 
-    /// The way of a gang's messages on one host, where none of its ranks is to die.
-    private static func line(of node: NodePlan, _ plan: ClusterPlan, _ layout: ClusterLayout, _ way: Way, _ faults: FaultTable) throws -> GangLine? {
-        guard case .directory(let path) = way, faults.isEmpty, let hubs = GangLine.Hubs(of: node, plan, layout) else { return nil }
-        return try GangLine(directory: path, hubs: hubs, node: node.index, count: layout.nodes.count)
+    /// The way of a gang's messages on one host, where none of its ranks is to die, or has.
+    private static func line(of host: NodeHost, _ plan: ClusterPlan, _ layout: ClusterLayout, _ way: Way) throws -> GangLine? {
+        guard case .directory(let path) = way, host.started == 0, host.faults.isEmpty, let hubs = GangLine.Hubs(of: host.plan, plan, layout) else {
+            return nil
+        }
+        return try GangLine(directory: path, hubs: hubs, node: host.plan.index, count: layout.nodes.count)
     }
 
     private static func open(_ way: Way, _ node: NodePlan, _ layout: ClusterLayout) throws -> DataSockets {

@@ -1,5 +1,4 @@
 import Cluster
-import Glibc
 import Nodes
 import Quantities
 import Records
@@ -43,7 +42,7 @@ final class PartFiles: RecordSink {
         let records = plan.records
         func path(_ kind: String) -> String { PartFiles.path(directory, node, kind) }
         self.rows = rows
-        crowd = Int64(max(1, plan.pools.reduce(2) { $0 + $1.count } / max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
+        crowd = Int64(max(1, plan.pools.reduce(2) { $0 + $1.count } / processorCount))
         isAccount = node.role == .client
         requests = node.role == .client ? try open(path("requests")) : nil
         restarts = node.role == .client ? try open(path("restarts")) : nil

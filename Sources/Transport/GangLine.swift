@@ -75,7 +75,7 @@ public final class GangLine {
                 return
             }
             guard let gang = layout.gang(of: node.index), let (own, all) = Self.lead(node, plan, layout) else { return nil }
-            self.init(own: own, all: all, ends: front, crowd: gang.attention.count / GangRelay.processors)
+            self.init(own: own, all: all, ends: front, crowd: gang.attention.count / processorCount)
         }
 
         private static func lead(_ node: NodePlan, _ plan: ClusterPlan, _ layout: ClusterLayout) -> (own: Int, all: [Int])? {

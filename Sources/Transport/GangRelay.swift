@@ -35,10 +35,8 @@ public struct GangRelay {
 
     /// `nil` for a node whose messages go straight to their receivers: there are few, or the exchanges are not of all with all.
     public init?(_ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout) {
-        self.init(node, of: plan, layout, processors: Self.processors)
+        self.init(node, of: plan, layout, processors: processorCount)
     }
-
-    static var processors: Int { max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
 
     /// - Parameter processors: of the host that all ranks are on.
     init?(_ node: NodePlan, of plan: ClusterPlan, _ layout: ClusterLayout, processors: Int) {
@@ -64,7 +62,7 @@ public struct GangRelay {
     /// Keeps the process on one processor, the ranks in equal parts on each: a message that wakes a process on the same processor costs a fraction of
     /// one that wakes it on another, and a rank's own two threads talk most of all.
     public func stayOnProcessor(_ node: NodePlan, _ layout: ClusterLayout) {
-        testbed_stay_on_processor(Int32(node.ordinal * min(Self.processors, ranks.count) / ranks.count))
+        testbed_stay_on_processor(Int32(node.ordinal * min(processorCount, ranks.count) / ranks.count))
     }
 
     /// Ranks besides the sender of a message.

@@ -81,7 +81,7 @@ struct ClusterAudit {
         var outcomes = [TrialOutcome?](repeating: nil, count: patterns.count)
         progress.draw("\(before) workloads")
         let isWhole = try ForkedJobs.run(
-            patterns.count, sideBySide: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))),
+            patterns.count, sideBySide: processorCount,
             body: { trial.outcome(patterns[$0].requests(Self.requestCount)).json },
             onEnd: { number, ending in if case .answered(let value) = ending { outcomes[number] = TrialOutcome(value) } }, onTick: { _ in })
         return isWhole ? outcomes : nil

@@ -8,6 +8,7 @@ import Records
 import Terminal
 import TopologyFile
 import TraceFiles
+import Transport
 import Workload
 
 /// `testbed compare FILE`: runs variants on the same requests and prints which is better.
@@ -97,7 +98,7 @@ enum Compare {
     /// Processes under real clocks would disturb each other, and have processes of their own.
     private static func jobs(_ command: ParsedCommand, clock: ClockMode) -> Int {
         if let jobs = command.integer("jobs") { return Int(jobs) }
-        return clock == .inproc ? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) : 1
+        return clock == .inproc ? processorCount : 1
     }
 
     // MARK: - What came of it
