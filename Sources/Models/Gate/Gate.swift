@@ -132,9 +132,7 @@ public struct Gate: Sendable {
     ///   - counts: overwritten; one for each place, each at most `tokens`.
     /// - Returns: Picks that were dropped for lack of capacity: the counts of all experts sum to `tokens x topK` less these.
     public mutating func route(layer: Int, batch: Int64, rank: Int, tokens: Int, at now: Instant, into counts: inout [Int32]) -> Int {
-        if counts.count != places { counts = [Int32](repeating: 0, count: places) }
-        let call = Call(layer: layer, batch: batch, rank: rank, tokens: min(tokens, Int(Int32.max)), step: popularity.step(at: now))
-        return counts.withUnsafeMutableBufferPointer { route(call, into: $0) }
+        route(Call(layer: layer, batch: batch, rank: rank, tokens: min(tokens, Int(Int32.max)), step: popularity.step(at: now)), into: &counts)
     }
 
     /// One batch of a rank.
@@ -160,13 +158,13 @@ public struct Gate: Sendable {
         precondition(batches.allSatisfy { $0.tokens < GatePool.narrowLimit } && bytes.count >= layers.count * stride, "numbers that fit in bytes")
         guard let base = bytes.baseAddress, !layers.isEmpty else { return 0 }
         let step = popularity.step(at: now)
-        let isPutTogether = isPooled && topK < experts && !isShared && plan.capacityFactor == nil
-        if isPutTogether { for layer in layers where layerStep[layer] != step { setBase(layer: layer, step: step) } }
+        let isMadeInBytes = isPutTogether && plan.capacityFactor == nil
+        if isMadeInBytes { for layer in layers where layerStep[layer] != step { setBase(layer: layer, step: step) } }
         var dropped = 0
         for (part, batch) in batches.enumerated() {
             let call = Call(layer: layers.lowerBound, batch: batch.number, rank: rank, tokens: batch.tokens, step: step)
             let target = base + part * places
-            if isPutTogether, batch.tokens > 0 {
+            if isMadeInBytes, batch.tokens > 0 {
                 pickPooled(call, layers: layers, into: target, stride: stride)
             } else {
                 for layer in layers { dropped += narrow(call.inLayer(layer), into: target + (layer - layers.lowerBound) * stride) }
@@ -179,8 +177,7 @@ public struct Gate: Sendable {
     private mutating func narrow(_ call: Call, into bytes: UnsafeMutableRawPointer) -> Int {
         var counts: [Int32] = []
         swap(&counts, &scratch.wide)
-        if counts.count != places { counts = [Int32](repeating: 0, count: places) }
-        let dropped = counts.withUnsafeMutableBufferPointer { route(call, into: $0) }
+        let dropped = route(call, into: &counts)
         for place in 0..<places { bytes.storeBytes(of: UInt8(truncatingIfNeeded: counts[place]), toByteOffset: place, as: UInt8.self) }
         swap(&counts, &scratch.wide)
         return dropped
@@ -203,10 +200,19 @@ public struct Gate: Sendable {
         }
     }
 
+    /// Whether numbers are put together from rows.
+    private var isPutTogether: Bool { isPooled && topK < experts && !isShared }
+
+    @inline(__always)
+    private mutating func route(_ call: Call, into counts: inout [Int32]) -> Int {
+        if counts.count != places { counts = [Int32](repeating: 0, count: places) }
+        return counts.withUnsafeMutableBufferPointer { route(call, into: $0) }
+    }
+
     @inline(__always)
     private mutating func route(_ call: Call, into counts: UnsafeMutableBufferPointer<Int32>) -> Int {
         let (layer, tokens) = (call.layer, call.tokens)
-        if isPooled, tokens > 0, tokens < GatePool.tokenLimit, topK < experts, !isShared {
+        if isPutTogether, tokens > 0, tokens < GatePool.tokenLimit {
             if layerStep[layer] != call.step { setBase(layer: layer, step: call.step) }
             pickPooled(call, into: counts)
             return drop(tokens: tokens, from: counts)
@@ -365,36 +371,5 @@ public struct Gate: Sendable {
             inclusion.solve(UnsafeBufferPointer(rebasing: weights[layer * experts..<(layer + 1) * experts]), topK: topK)
         }
         inclusionLayer = layer
-    }
-
-    // MARK: - Rules on counts
-
-    /// Expert choice: all experts alike, the remainder to a run of experts that goes on where that of the rank before ends.
-    private func shareEvenly(tokens: Int, rank: Int, layer: Int, batch: Int64, into counts: UnsafeMutableBufferPointer<Int32>) {
-        let (each, remainder) = (tokens * topK).quotientAndRemainder(dividingBy: experts)
-        var random = GateRandom(seed: seed, .remainder, UInt64(layer), UInt64(bitPattern: batch))
-        let start = (random.below(experts) + rank % experts * remainder) % experts
-        counts.update(repeating: Int32(each))
-        for expert in start..<min(start + remainder, experts) { counts[expert] &+= 1 }
-        for expert in 0..<max(start + remainder - experts, 0) { counts[expert] &+= 1 }
-    }
-
-    private func drop(tokens: Int, from counts: UnsafeMutableBufferPointer<Int32>) -> Int {
-        guard let factor = plan.capacityFactor else { return 0 }
-        let capacity = capacity(tokens: tokens, factor: factor)
-        // In 32 bits, which is twice as fast, unless so many picks are thinkable that it wraps around.
-        var kept: UInt32 = 0
-        for expert in 0..<experts {
-            let number = min(counts[expert], capacity)
-            counts[expert] = number
-            kept &+= UInt32(bitPattern: number)
-        }
-        guard tokens * topK <= Int(UInt32.max) else { return tokens * topK - counts.reduce(0) { $0 + Int($1) } }
-        return tokens * topK - Int(kept)
-    }
-
-    private func capacity(tokens: Int, factor: Double) -> Int32 {
-        let limit = (factor * Double(tokens * topK) / Double(experts)).rounded(.up)
-        return limit < Double(tokens) ? Int32(limit) : Int32(tokens)
     }
 }

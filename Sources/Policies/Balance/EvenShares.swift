@@ -1,9 +1,8 @@
 /// Divides the tokens of every expert in equal parts over its replicas.
 public final class EvenShares: Sendable, Equatable {
     fileprivate let slots: Int
-    /// Experts with two slots: the slot that gets the odd token of an odd number, and the other one.
+    /// Experts with two slots, and those with more, as `Division` has them.
     fileprivate let pairs: [Int32]
-    /// Experts with more: how many slots, which of them has the first turn at what is left over, and the slots.
     fileprivate let others: [Int32]
 
     /// - Parameter replicas: the slots of each expert.
@@ -14,7 +13,7 @@ public final class EvenShares: Sendable, Equatable {
             if replicas.count == 2 {
                 pairs += expert & 1 == 0 ? Array(replicas) : replicas.reversed()
             } else if replicas.count > 2 {
-                others += [Int32(replicas.count), Int32(expert % replicas.count)] + replicas
+                others += [Int32(replicas.count), Int32(expert % replicas.count), Division.inverse(of: replicas.count)] + replicas
             }
         }
         self.pairs = pairs
@@ -30,29 +29,9 @@ public final class EvenShares: Sendable, Equatable {
     /// Of the tokens left over, all with the same remainder, replicas get one each, beginning at one that differs from expert to expert, so that they
     /// do not pile up on low ranks. Cost O(replicas of experts with several).
     public func divide(_ tokens: UnsafeMutableBufferPointer<Int32>) {
-        guard tokens.count >= slots else { return }
-        pairs.withUnsafeBufferPointer { pairs in
-            for place in 0..<pairs.count / 2 {
-                let (odd, even) = (Int(pairs[2 * place]), Int(pairs[2 * place + 1]))
-                let count = tokens[odd]
-                let half = count >> 1
-                tokens[even] = half
-                tokens[odd] = count &- half
-            }
-        }
-        others.withUnsafeBufferPointer { others in
-            var place = 0
-            while place < others.count {
-                let replicas = Int(others[place])
-                let (each, left) = Int(tokens[Int(others[place + 2])]).quotientAndRemainder(dividingBy: replicas)
-                var turn = Int(others[place + 1])
-                for slot in others[place + 2..<place + 2 + replicas] {
-                    tokens[Int(slot)] = Int32(truncatingIfNeeded: each + (turn < left ? 1 : 0))
-                    turn = turn + 1 == replicas ? 0 : turn + 1
-                }
-                place += 2 + replicas
-            }
-        }
+        guard tokens.count >= slots, let tokens = tokens.baseAddress else { return }
+        pairs.withUnsafeBufferPointer { Division.halve(tokens, $0) }
+        others.withUnsafeBufferPointer { Division.share(tokens, $0) }
     }
 }
 
@@ -63,25 +42,17 @@ public final class LayerShares: Sendable {
     private let slots: Int
     /// By layer, where its experts with two slots begin, and those with more; and where the last layer ends.
     private let starts: [Int]
-    /// As `EvenShares` has them, with what to multiply by to divide by the number of slots after the first turn.
     private let list: [UInt16]
 
-    /// `nil` where slots, or those of one expert, are more than such numbers hold.
+    /// `nil` where slots are more than such numbers hold.
     public init?(_ layers: [EvenShares]) {
         slots = layers.first?.slots ?? 0
-        guard layers.allSatisfy({ [slots] in $0.slots == slots }), slots <= 1 << 16 else { return nil }
+        guard layers.allSatisfy({ [slots] in $0.slots == slots }), slots < 1 << 16 else { return nil }
         var (starts, list): ([Int], [UInt16]) = ([], [])
         for layer in layers {
-            starts.append(list.count)
-            list += layer.pairs.map { UInt16($0) }
-            starts.append(list.count)
-            var place = 0
-            while place < layer.others.count {
-                let replicas = Int(layer.others[place])
-                guard replicas < 256 else { return nil }
-                list += [UInt16(replicas), UInt16(layer.others[place + 1]), UInt16(((1 << 16) + replicas - 1) / replicas)]
-                list += layer.others[place + 2..<place + 2 + replicas].map { UInt16($0) }
-                place += 2 + replicas
+            for numbers in [layer.pairs, layer.others] {
+                starts.append(list.count)
+                list += numbers.map { UInt16($0) }
             }
         }
         self.starts = starts + [list.count]
@@ -93,22 +64,28 @@ public final class LayerShares: Sendable {
         let rowBytes = rows.count / max(1, layers.count * count)
         guard rowBytes >= slots, layers.lowerBound >= 0, 2 * layers.upperBound < starts.count, var row = rows.baseAddress else { return }
         list.withUnsafeBufferPointer { list in
-            guard let list = list.baseAddress else { return }
             for layer in layers {
-                let (pairs, others, end) = (starts[2 * layer], starts[2 * layer + 1], starts[2 * layer + 2])
+                let pairs = UnsafeBufferPointer(rebasing: list[starts[2 * layer]..<starts[2 * layer + 1]])
+                let others = UnsafeBufferPointer(rebasing: list[starts[2 * layer + 1]..<starts[2 * layer + 2]])
                 for _ in 0..<count {
                     let tokens = row.assumingMemoryBound(to: UInt8.self)
-                    Self.halve(tokens, list + pairs, (others - pairs) / 2)
-                    Self.share(tokens, list + others, end - others)
+                    Division.halve(tokens, pairs)
+                    Division.share(tokens, others)
                     row += rowBytes
                 }
             }
         }
     }
+}
 
+/// How tokens are divided, in numbers of any width.
+private enum Division {
+    /// - Parameter pairs: experts with two slots: the slot that gets the odd token of an odd number, and the other one.
     @inline(__always)
-    private static func halve(_ tokens: UnsafeMutablePointer<UInt8>, _ pairs: UnsafePointer<UInt16>, _ count: Int) {
-        for pair in 0..<count {
+    static func halve<Number: FixedWidthInteger, Slot: FixedWidthInteger>(
+        _ tokens: UnsafeMutablePointer<Number>, _ pairs: UnsafeBufferPointer<Slot>
+    ) {
+        for pair in 0..<pairs.count / 2 {
             let (odd, even) = (Int(pairs[2 * pair]), Int(pairs[2 * pair + 1]))
             let all = tokens[odd]
             let half = all >> 1
@@ -117,23 +94,29 @@ public final class LayerShares: Sendable {
         }
     }
 
+    /// - Parameter others: experts with more slots: how many, which of them has the first turn at what is left over, their `inverse`, and the slots.
     @inline(__always)
-    private static func share(_ tokens: UnsafeMutablePointer<UInt8>, _ others: UnsafePointer<UInt16>, _ count: Int) {
+    static func share<Number: FixedWidthInteger, Slot: FixedWidthInteger>(
+        _ tokens: UnsafeMutablePointer<Number>, _ others: UnsafeBufferPointer<Slot>
+    ) {
         var place = 0
-        while place < count {
-            let (replicas, first) = (Int(others[place]), place + 3)
+        while place < others.count {
+            let (replicas, first) = (Int(others[place]), place &+ 3)
             let all = Int(tokens[Int(others[first])])
-            // Exact for numbers and divisors of a byte: what the inverse is too large by stays below one over the divisor.
-            let each = (all &* Int(others[place + 2])) >> 16
+            let each = Number.bitWidth == 8 ? (all &* Int(others[place &+ 2])) >> 16 : all / replicas
             let left = all &- each &* replicas
-            var turn = Int(others[place + 1])
+            var turn = Int(others[place &+ 1])
             for slot in first..<first &+ replicas {
-                tokens[Int(others[slot])] = UInt8(truncatingIfNeeded: each &+ (turn < left ? 1 : 0))
+                tokens[Int(others[slot])] = Number(truncatingIfNeeded: each &+ (turn < left ? 1 : 0))
                 turn = turn &+ 1 == replicas ? 0 : turn &+ 1
             }
             place = first &+ replicas
         }
     }
+
+    /// What a number of a byte is multiplied by, and cut by 16 bits, to divide it by `replicas`. Exact: what it is too large by adds less than 1/256, and up to
+    /// 256 replicas a fraction is at least as far below one; with more of them the quotient is 0, and 255/257 and so much is below one.
+    static func inverse(of replicas: Int) -> Int32 { Int32(((1 << 16) + replicas - 1) / replicas) }
 }
 
 /// Tokens of every expert in equal parts over its replicas, as `EvenShares` has it. Cost O(slots).
