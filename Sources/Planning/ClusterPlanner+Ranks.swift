@@ -24,9 +24,8 @@ extension ClusterPlanner {
     }
 
     private func shape(_ choice: Candidate, _ model: RankModel) -> ExpertParallelShape {
-        let ranks = max(1, choice.pools[0].count)
-        return ExpertParallelShape(
-            ranks: ranks, slots: (model.experts + choice.redundantExperts) / ranks, microBatches: choice.microBatches, chunk: choice.chunk)
+        model.shape(
+            ranks: max(1, choice.pools[0].count), redundant: choice.redundantExperts, microBatches: choice.microBatches, chunk: choice.chunk)
     }
 
     private func planned(_ choice: Candidate, _ model: RankModel) -> ClusterPlan {

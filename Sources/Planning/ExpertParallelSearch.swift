@@ -36,7 +36,10 @@ public protocol ExpertParallelModel {
 extension ExpertParallelModel {
     public func isInTime(_ shape: ExpertParallelShape, batch: Int, tbt: Nanoseconds) -> Bool { iterationTime(shape, batch: batch) <= tbt }
 
-    public func tokensPerSecond(_ shape: ExpertParallelShape, batch: Int) -> Double {
+    public func tokensPerSecond(_ shape: ExpertParallelShape, batch: Int) -> Double { decodedPerSecond(shape, batch: batch) }
+
+    /// Tokens a second where every request of the batch gets one in an iteration.
+    func decodedPerSecond(_ shape: ExpertParallelShape, batch: Int) -> Double {
         Double(batch * shape.ranks) / seconds(max(1, iterationTime(shape, batch: batch)))
     }
 }

@@ -142,9 +142,11 @@ extension RankModel {
         return iterationTime(shape, kinds: kinds, tokens: tokens)
     }
 
-    /// Seconds from a request's arrival at a rank in which its first token must be there: the bound without the ways of the request and of the token over the front-end
-    /// network.
-    var firstTokenBudget: Double? { plan.objective?.ttft.map { seconds($0) - 2 * seconds(plan.links.control.latency) } }
+    /// Seconds from a request's arrival at a rank in which its first token must be there: the bound without `frontEndTime`.
+    var firstTokenBudget: Double? { plan.objective?.ttft.map { seconds($0) - frontEndTime } }
+
+    /// Seconds of the ways of a request and of its token over the front-end network.
+    private var frontEndTime: Double { 2 * seconds(plan.links.control.latency) }
 
     public func isInTime(_ shape: ExpertParallelShape, batch: Int, tbt: Nanoseconds) -> Bool {
         guard mixesPrompts else { return iterationTime(shape, batch: batch) <= tbt }
@@ -165,7 +167,7 @@ extension RankModel {
     }
 
     public func tokensPerSecond(_ shape: ExpertParallelShape, batch: Int) -> Double {
-        guard mixesPrompts else { return Double(batch * shape.ranks) / seconds(max(1, iterationTime(shape, batch: batch))) }
+        guard mixesPrompts else { return decodedPerSecond(shape, batch: batch) }
         let mean = meanBatch(shape, batch: batch)
         return tokensPerSecond(shape, mean, mixed(shape, batch: mean, chunk: shape.chunk))
     }
@@ -179,19 +181,18 @@ extension RankModel {
     func present(rate: Double) -> Expectation? {
         guard mixesPrompts, let mixture = plan.pools[place].mixture else { return nil }
         let pool = plan.pools[place]
-        let slots = (experts + mixture.balance.redundantExperts) / max(1, pool.count)
-        let shape = ExpertParallelShape(ranks: pool.count, slots: slots, microBatches: mixture.microBatches)
+        let shape = shape(ranks: pool.count, redundant: mixture.balance.redundantExperts, microBatches: mixture.microBatches)
         return expectation(shape, budget: pool.engine.tokenBudget, rate: rate)
     }
 
     /// What a pool of this shape, whose iterations have at most `budget` tokens on a rank, is expected to do at a rate; `nil` where it would not keep up.
     func expectation(_ shape: ExpertParallelShape, budget: Int, rate: Double) -> Expectation? {
         let wanted = rate * max(1, demand.meanOutput)
+        func room(_ batch: Double) -> Int { Int((Double(budget) - batch).rounded(.down)) }
         func state(_ step: Int) -> (batch: Double, mixed: MixedIterations)? {
             let batch = Double(step) / 16
-            let room = Int((Double(budget) - batch).rounded(.down))
-            guard room >= 1 else { return nil }
-            let state = mixed(shape, batch: batch, chunk: room)
+            guard room(batch) >= 1 else { return nil }
+            let state = mixed(shape, batch: batch, chunk: room(batch))
             return state.queue.isStable ? (batch, state) : nil
         }
         let most = min(16 * held(shape).limit, 16 * budget)
@@ -200,12 +201,11 @@ extension RankModel {
             state(step).map { tokensPerSecond(shape, $0.batch, $0.mixed) >= wanted } ?? false
         }
         guard let carrying, let batch = state(carrying)?.batch else { return nil }
-        let found = mixed(shape, batch: batch, chunk: Int((Double(budget) - batch).rounded(.down)), isTimed: true)
-        let way = 2 * seconds(plan.links.control.latency)
+        let found = mixed(shape, batch: batch, chunk: room(batch), isTimed: true)
         return Expectation(
             requestsPerSecond: rate, batch: batch * Double(shape.ranks), tbt: nanoseconds(fromSeconds: found.mean),
-            meanTTFT: nanoseconds(fromSeconds: found.meanTime + way),
-            ninthTTFT: found.time(of: PrefillDecodePlacement.attainment).map { nanoseconds(fromSeconds: $0 + way) },
+            meanTTFT: nanoseconds(fromSeconds: found.meanTime + frontEndTime),
+            ninthTTFT: found.time(of: PrefillDecodePlacement.attainment).map { nanoseconds(fromSeconds: $0 + frontEndTime) },
             ttftAttainment: firstTokenBudget.map { found.attainment(within: $0) })
     }
 }

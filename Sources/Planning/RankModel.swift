@@ -86,6 +86,11 @@ public final class RankModel: ExpertParallelModel {
     /// Replicas beyond one of each expert.
     func redundant(_ shape: ExpertParallelShape) -> Int { shape.slots * shape.ranks - experts }
 
+    /// The shape with so many replicas beyond one of each expert, as far as ranks have as many slots each.
+    func shape(ranks: Int, redundant: Int, microBatches: Int, chunk: Int = 0) -> ExpertParallelShape {
+        ExpertParallelShape(ranks: ranks, slots: (experts + redundant) / max(1, ranks), microBatches: microBatches, chunk: chunk)
+    }
+
     /// The plan with this shape, with `batch` requests on each rank.
     ///
     /// Where ranks compute prompts too, numbers of requests vary, and a rank has room for what all but one in a thousand come to; with the batch an iteration has
