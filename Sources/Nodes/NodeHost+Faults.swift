@@ -36,15 +36,6 @@ extension NodeHost {
         depart(at: now, into: &out)
     }
 
-    /// When a worker's timers that only its end sets may have it send on a channel.
-    func earliestFarewell(on channel: Channel) -> Instant {
-        switch channel {
-        case .leave: min(effects.timers[.notice], effects.timers[.departure])
-        case .move: effects.timers[.departure]
-        default: .never
-        }
-    }
-
     /// Tells a worker how slow its machine is at present.
     func slow(at now: Instant) {
         if case .worker(let box) = state { box.node.engine.slowdown = faults.slowdown(plan.index, at: now) }

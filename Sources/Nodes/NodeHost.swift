@@ -313,7 +313,9 @@ extension NodeHost {
         case .expert: return times
         case .worker(let box):
             times = box.node.earliestSends
-            for channel in [Channel.leave, .move] { times.lower(channel, to: earliestFarewell(on: channel)) }
+            // What timers set off that only the worker's end sets.
+            times.lower(.leave, to: min(effects.timers[.notice], effects.timers[.departure]))
+            times.lower(.move, to: effects.timers[.departure])
         }
         for channel in Channel.allCases {
             times[channel] = faults.thaw(plan.index, min(times[channel], outbox.earliest(on: channel)))

@@ -74,11 +74,17 @@ struct ExpertRouter {
         var counts: [Int32] = []
         swap(&counts, &self.counts)
         let dropped = pick(batch, into: &counts)
-        guard !reaches.isEmpty else {
+        if reaches.isEmpty {
             split(layer: batch.layer, counts: counts, into: &numbers)
-            swap(&counts, &self.counts)
-            return dropped
+        } else {
+            splitWithReach(batch, counts, into: &numbers)
         }
+        swap(&counts, &self.counts)
+        return dropped
+    }
+
+    /// Numbers by slot, and those of tokens that reach hosts and ranks behind them: the gate's where it has them, else what is expected.
+    private mutating func splitWithReach(_ batch: Batch, _ counts: [Int32], into numbers: inout [Int32]) {
         let experts = shape.fleet.experts
         split(layer: batch.layer, counts: Array(counts[0..<experts]), into: &numbers)
         if shared.gateReaches {
@@ -87,8 +93,6 @@ struct ExpertRouter {
         } else {
             reaches[batch.layer].expect(bySlot: &numbers, topK: shape.topK, tokens: Int(batch.tokens))
         }
-        swap(&counts, &self.counts)
-        return dropped
     }
 
     /// Numbers of tokens that reach hosts and ranks within what those by slot allow, where replicas have parts of an expert's tokens.

@@ -107,8 +107,7 @@ extension RankCore {
     mutating func passIn(
         _ sent: Instant, rank: Int, far: Incoming, own: ByteCount, passed: ByteCount, isAlone: Bool, _ shape: GangShape
     ) -> Relayed {
-        var path = shape.dispatch.sending.scaleUp
-        if isAlone, !shape.isMeasured { path.latency = 0 }
+        let path = shape.insideHost(shape.dispatch, isAlone: isAlone)
         guard far.lastTail >= 0 else {
             let flight = port.relay(sent, own: own, passed: 0, arriving: nil, over: path, isFar: false)
             return Relayed(flight: flight, origin: Int32(rank), originSent: sent)
@@ -122,9 +121,7 @@ extension RankCore {
 
     /// Its outputs leave for the ranks of its host.
     mutating func departNear(_ sent: Instant, bytes: ByteCount, isAlone: Bool, _ shape: GangShape) -> Flight {
-        var path = shape.combine.sending.scaleUp
-        if isAlone, !shape.isMeasured { path.latency = 0 }
-        return port.relay(sent, own: bytes, passed: 0, arriving: nil, over: path, isFar: false)
+        port.relay(sent, own: bytes, passed: 0, arriving: nil, over: shape.insideHost(shape.combine, isAlone: isAlone), isFar: false)
     }
 
     /// The outputs of its host, added up, leave for other hosts. Answers those of its own tokens too.
@@ -145,6 +142,13 @@ extension RankCore {
 }
 
 extension GangShape {
+    /// The way to the ranks of a host. A rank that is alone there passes on to itself, which takes no hop but in a measured all-to-all.
+    func insideHost(_ way: Way, isAlone: Bool) -> AllToAllModel.Path {
+        var path = way.sending.scaleUp
+        if isAlone, !isMeasured { path.latency = 0 }
+        return path
+    }
+
     /// When the chunks of what has come can be passed on. A measured all-to-all has both legs in its latency, which counts once.
     func chunks(_ incoming: Incoming, _ arrived: Arrived, over path: AllToAllModel.Path) -> Flight {
         let hop = isMeasured ? path.latency : 0

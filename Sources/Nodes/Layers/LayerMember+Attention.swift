@@ -49,8 +49,7 @@ extension LayerMember {
 
     mutating func noteLoads(_ messages: [(sender: Int32, leg: LayerLeg)]) {
         guard member == 0 else { return }
-        let sum = messages.reduce(0) { $0 + $1.leg.loadSum }
-        let most = messages.reduce(0) { max($0, $1.leg.loadMost) }
+        let (sum, most) = Self.loads(messages)
         if sum > 0 { imbalances.append(LayerEvaluator.imbalance(most: most, sum: sum, ranks: shape.expertRanks)) }
     }
 
@@ -191,6 +190,11 @@ extension LayerMember {
         }
         stage = .attend
         return true
+    }
+
+    /// The sum of the loads that expert ranks told of, and the largest.
+    static func loads(_ messages: [(sender: Int32, leg: LayerLeg)]) -> (sum: Int64, most: Int64) {
+        (messages.reduce(0) { $0 + $1.leg.loadSum }, messages.reduce(0) { max($0, $1.leg.loadMost) })
     }
 
     /// Tokens of several messages.

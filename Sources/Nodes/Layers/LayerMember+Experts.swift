@@ -31,7 +31,7 @@ extension LayerMember {
     /// Experts for a micro-batch of all attention ranks, once it is there.
     mutating func computeExperts(_ router: inout ExpertRouter?) -> Bool {
         guard let rank = expertRank else { return true }
-        if let rails = shape.rails { return computePassed(rank, rails) }
+        if shape.rails != nil { return computePassed() }
         let isRelayed = shape.mixture.transfer == .twoPhase
         guard let messages = take(isRelayed ? .spread : .dispatch, step, count: isRelayed ? 1 : shape.attentionRanks) else { return false }
         var arrived: Arrived
@@ -42,10 +42,7 @@ extension LayerMember {
             arrived = core.receive(near: near, far: far, over: shape.dispatch.receiving, fromExperts: false)
         }
         let (pairs, distinct, decision) = load(of: rank, messages, &router)
-        notes.append(
-            core.compute(
-                decision + shape.experts.expertTime(distinct: Int(distinct), routed: pairs), after: arrived, isAttention: false, step: step,
-                tokens: pairs, distinct: distinct))
+        compute(pairs, distinct, decision: decision, after: arrived)
         if isRelayed {
             reduce(pairs, tokens: messages.first?.leg.units ?? 0)
             if relays {
@@ -58,6 +55,14 @@ extension LayerMember {
         }
         endExperts()
         return true
+    }
+
+    /// The experts' work on so many pairs.
+    mutating func compute(_ pairs: Int64, _ distinct: Int32, decision: Nanoseconds, after arrived: Arrived) {
+        notes.append(
+            core.compute(
+                decision + shape.experts.expertTime(distinct: Int(distinct), routed: pairs), after: arrived, isAttention: false, step: step,
+                tokens: pairs, distinct: distinct))
     }
 
     /// Pairs and distinct experts on the rank, and what deciding on replicas takes where that is done here.
@@ -77,7 +82,7 @@ extension LayerMember {
     }
 
     /// The same where the slots are chosen already.
-    private func loadOfSlots(
+    func loadOfSlots(
         _ slots: Range<Int>, _ messages: [(sender: Int32, leg: LayerLeg)]
     ) -> (pairs: Int64, distinct: Int32, decision: Nanoseconds) {
         var pairs: Int64 = 0
@@ -137,8 +142,7 @@ extension LayerMember {
             if shape.hosts[leader] == shape.hosts[member] { nearBytes += bytes[place] } else { farBytes += bytes[place] }
         }
         let passed = core.pass(arrived, near: nearBytes, far: farBytes, over: shape.combine)
-        let sum = messages.reduce(0) { $0 + $1.leg.loadSum }
-        let most = messages.reduce(0) { max($0, $1.leg.loadMost) }
+        let (sum, most) = Self.loads(messages)
         for (place, leader) in leaders.enumerated() {
             let relayed = shape.hosts[leader] == shape.hosts[member] ? passed.near : passed.far
             send(

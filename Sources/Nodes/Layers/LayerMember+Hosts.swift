@@ -68,18 +68,13 @@ extension LayerMember {
     }
 
     /// Experts for a micro-batch, once the ranks of the host have passed it on; the outputs go back to them.
-    mutating func computePassed(_ rank: Int, _ rails: HostRails) -> Bool {
+    mutating func computePassed() -> Bool {
         let mates = shape.membersByHost[shape.hosts[member]]
         guard let messages = take(.spread, step, count: mates.count) else { return false }
         let (near, _) = incoming(messages)
         let arrived = core.receive(near: near, far: Incoming(), over: shape.dispatch.receiving, fromExperts: false)
-        let counts = Self.sum(messages)
-        let pairs = counts.reduce(Int64(0)) { $0 + Int64($1) }
-        let distinct = Int32(counts.count { $0 > 0 })
-        notes.append(
-            core.compute(
-                shape.experts.expertTime(distinct: Int(distinct), routed: pairs), after: arrived, isAttention: false, step: step, tokens: pairs,
-                distinct: distinct))
+        let (pairs, distinct, decision) = loadOfSlots(0..<shape.fleet.slotsPerRank, messages)
+        compute(pairs, distinct, decision: decision, after: arrived)
         let sent = core.free
         holds[part].sent = sent
         let taken = messages.reduce(Int64(0)) { $0 + (Int($1.sender) != member || shape.isMeasured ? $1.leg.units : 0) }
@@ -108,8 +103,7 @@ extension LayerMember {
         let far: Relayed
         (holds[part].arrived, far) = core.passOut(
             holds[part].sent, near: near, bytes: shape.bytes(tokens, of: shape.combine, messages: sources.count), shape)
-        let sum = messages.reduce(0) { $0 + $1.leg.loadSum }
-        let most = messages.reduce(0) { max($0, $1.leg.loadMost) }
+        let (sum, most) = Self.loads(messages)
         for source in sources {
             send(
                 LayerLeg(

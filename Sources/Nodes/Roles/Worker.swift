@@ -301,21 +301,29 @@ extension Worker {
         effects.timers[.report] = .never
     }
 
-    /// The earliest time at which the worker may send on a channel if nothing more arrives.
+    /// By channel, the earliest time at which the worker may send if nothing more arrives.
     var earliestSends: ChannelTimes {
         var times = ChannelTimes()
-        for channel in Channel.allCases { times[channel] = earliestSend(on: channel) }
-        return times
-    }
-
-    private func earliestSend(on channel: Channel) -> Instant {
-        if isOff { return .never }
+        if isOff { return times }
+        if isLoading {
+            times[.hello] = loadedAt
+            times[.leave] = loadedAt
+            times[.status] = max(loadedAt, reporting.due)
+            return times
+        }
         // What a scheduler does that decides again may be anything.
         let decision = engine.decidesAgain
         let iterationEnd = min(crew == nil ? engine.nextEnd : nextGangEnd, decision)
-        if isLoading { return [.hello, .leave].contains(channel) ? loadedAt : channel == .status ? max(loadedAt, reporting.due) : .never }
         let nextEvent = min(
             crew == nil ? min(iterationEnd, nextStart) : min(engine.nextEnd, min(gang?.nextStart ?? .never, nextMembership)), decision)
+        for channel in Channel.allCases { times[channel] = earliestSend(on: channel, iterationEnd: iterationEnd, nextEvent: nextEvent) }
+        return times
+    }
+
+    /// - Parameters:
+    ///   - iterationEnd: when an iteration may end.
+    ///   - nextEvent: when one may end or begin.
+    private func earliestSend(on channel: Channel, iterationEnd: Instant, nextEvent: Instant) -> Instant {
         switch channel {
         case .stream: return iterationEnd
         case .prefilled: return duty == .prefill ? iterationEnd : .never
@@ -326,7 +334,7 @@ extension Worker {
             guard let gang else { return nextMembership }
             // A scheduler that lets requests wait may put a time to it whenever an iteration begins.
             let mayWake = gang.sleepsNext && gang.hasNews || engine.traits.contains(.waits)
-            return min(mayWake ? gang.nextStart : .never, min(decision, nextMembership))
+            return min(mayWake ? gang.nextStart : .never, min(engine.decidesAgain, nextMembership))
         // A request that moves stops, or ends, with an iteration; copies are sent after one.
         case .copy: return moves.outgoing != nil || moves.copyInterval > 0 ? nextEvent : .never
         case .cancel: return moves.outgoing != nil ? nextEvent : .never

@@ -4,6 +4,19 @@ import Testing
 
 @testable import Nodes
 
+/// Two runs have the same records, and their nodes the same statistics and traffic.
+func expectSame(_ one: FinishedRun, _ other: FinishedRun, _ granularity: LayerGranularity, sourceLocation: SourceLocation = #_sourceLocation) {
+    let difference = one.records.firstDifference(from: other.records)
+    #expect(difference == nil, "\(granularity): \(difference ?? "")", sourceLocation: sourceLocation)
+    for (mine, theirs) in zip(one.hosts, other.hosts) {
+        let (mineCounted, theirsCounted) = (mine.statistics, theirs.statistics)
+        let label: Comment = "\(granularity): \(mine.plan.name)"
+        #expect(String(describing: mineCounted.worker) == String(describing: theirsCounted.worker), label, sourceLocation: sourceLocation)
+        #expect(mineCounted.messages == theirsCounted.messages, label, sourceLocation: sourceLocation)
+        #expect(mineCounted.bytes == theirsCounted.bytes, label, sourceLocation: sourceLocation)
+    }
+}
+
 @Suite("What travels as a message of its own in a gang")
 struct GranularityTests {
     /// One of each: ranks that hold both, and the three ways to expert nodes; with one micro-batch and with several, with new plans, with a
@@ -22,14 +35,7 @@ struct GranularityTests {
                 #expect(run.records.layers.count > 100)
                 continue
             }
-            let difference = before.records.firstDifference(from: run.records)
-            #expect(difference == nil, "\(granularity): \(difference ?? "")")
-            for (mine, theirs) in zip(before.hosts, run.hosts) {
-                #expect(
-                    String(describing: mine.statistics.worker) == String(describing: theirs.statistics.worker), "\(granularity): \(mine.plan.name)")
-                #expect(mine.statistics.messages == theirs.statistics.messages, "\(granularity): \(mine.plan.name)")
-                #expect(mine.statistics.bytes == theirs.statistics.bytes, "\(granularity): \(mine.plan.name)")
-            }
+            expectSame(before, run, granularity)
         }
     }
 }

@@ -57,14 +57,7 @@ struct HostKernelTests {
         #expect(first.client.done > 0 && first.records.layers.count > 50)
         for (order, granularity) in [LayerGranularity.exact, .exact, .grouped(2), .iteration].enumerated() {
             let run = runInWindows(variant.plan(granularity), order: UInt64(order)).run
-            let difference = first.records.firstDifference(from: run.records)
-            #expect(difference == nil, "\(granularity): \(difference ?? "")")
-            for (mine, theirs) in zip(first.hosts, run.hosts) {
-                #expect(
-                    String(describing: mine.statistics.worker) == String(describing: theirs.statistics.worker), "\(granularity): \(mine.plan.name)")
-                #expect(mine.statistics.messages == theirs.statistics.messages, "\(granularity): \(mine.plan.name)")
-                #expect(mine.statistics.bytes == theirs.statistics.bytes, "\(granularity): \(mine.plan.name)")
-            }
+            expectSame(first, run, granularity)
         }
     }
 
