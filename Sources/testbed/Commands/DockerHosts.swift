@@ -75,8 +75,14 @@ enum DockerHosts {
             # Also those that somebody has paused.
             [ -z "$left" ] || docker rm --force --volumes $left >/dev/null 2>&1
             for network; do
-                # The engine may hold on to a removed container's networks for a moment.
-                for pause in 0.2 0.5 1 2 4 8; do docker network rm "$project-$network" >/dev/null 2>&1 && break; sleep $pause; done
+                # The engine may hold on to a removed container's networks for a moment, or for good: its end in them is taken away by name then.
+                for pause in 0.2 0.5 1 2 4 8; do
+                    docker network rm "$project-$network" >/dev/null 2>&1 && break
+                    sleep $pause
+                    for end in $(docker network inspect --format '{{range .Containers}}{{.Name}} {{end}}' "$project-$network" 2>/dev/null); do
+                        docker network disconnect --force "$project-$network" "$end" >/dev/null 2>&1
+                    done
+                done
             done
             cd / && rm -rf "$folder"
         }
