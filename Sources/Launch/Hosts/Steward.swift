@@ -43,6 +43,7 @@ public final class Steward {
     private let scratch: String
     private let events: Events
     private var seats: [StewardSeat] = []
+    private var reservedPorts: [ReservedPort] = []
 
     /// Takes a seat for each name.
     public init(_ options: Options) throws {
@@ -57,7 +58,7 @@ public final class Steward {
                 throw FolderError(description: "\(path): found no key of the launcher, expected keys of a node")
             }
             let line = try SeatLine(context, to: options.launcher, keys: keys.own, launcher: keys.peers[0].key)
-            let port = options.bind.port > 0 ? options.bind.port + place : try freePort(options.bind.host)
+            let port = try options.bind.port > 0 ? options.bind.port + place : reservedPort()
             let host = options.advertise?.host ?? (options.bind.host == "0.0.0.0" ? hostName() : options.bind.host)
             let seat = StewardSeat(
                 name: name, line: line, folder: "\(scratch)/\(name)", keys: path, executable: options.executable,
@@ -68,6 +69,12 @@ public final class Steward {
     }
 
     deinit { Files.remove(scratch) }
+
+    private func reservedPort() throws(SystemError) -> Int {
+        let reserved = try ReservedPort(at: options.bind.host)
+        reservedPorts.append(reserved)
+        return reserved.port
+    }
 
     /// Serves until the run is over. Answers the exit code.
     public func run() -> Int32 {
@@ -96,20 +103,40 @@ public final class Steward {
     }
 }
 
-/// A port that nobody listens at now.
-private func freePort(_ host: String) throws(SystemError) -> Int {
-    let probe = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    guard probe >= 0 else { throw SystemError("socket", code: errno) }
-    defer { close(probe) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    guard inet_pton(AF_INET, host, &address.sin_addr) == 1 else { throw SystemError("found the address '\(host)', expected one such as 10.0.0.5") }
-    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let code = withUnsafeMutablePointer(to: &address) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(probe, $0, size) == 0 ? getsockname(probe, $0, &size) : -1 }
+/// A port that nobody else gets while this lives, be it to listen at or for a connection of their own. The node that it is for can listen at it: the kernel
+/// allows that beside a socket that does not listen, if both may share their address, as libzmq's do.
+private final class ReservedPort {
+    let port: Int
+    private let descriptor: Int32
+
+    /// - Parameter host: the address, such as `10.0.0.5`; `0.0.0.0` for all.
+    init(at host: String) throws(SystemError) {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else {
+            port = 0
+            throw SystemError("socket", code: errno)
+        }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        guard inet_pton(AF_INET, host, &address.sin_addr) == 1 else {
+            port = 0
+            throw SystemError("found the address '\(host)', expected one such as 10.0.0.5")
+        }
+        let descriptor = descriptor
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let code = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, size) == 0 ? getsockname(descriptor, $0, &size) : -1 }
+        }
+        // Not before it is bound: two that ask for any port are not to share one.
+        var shares: Int32 = 1
+        guard code == 0, setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &shares, socklen_t(MemoryLayout<Int32>.size)) == 0 else {
+            port = 0
+            throw SystemError("listen at \(host)", code: errno)
+        }
+        port = Int(UInt16(bigEndian: address.sin_port))
     }
-    guard code == 0 else { throw SystemError("listen at \(host)", code: errno) }
-    return Int(UInt16(bigEndian: address.sin_port))
+
+    deinit { if descriptor >= 0 { close(descriptor) } }
 }
 
 /// This host's name.
