@@ -106,20 +106,16 @@ public final class Steward {
 /// A port that nobody else gets while this lives, be it to listen at or for a connection of their own. The node that it is for can listen at it: the kernel
 /// allows that beside a socket that does not listen, if both may share their address, as libzmq's do.
 private final class ReservedPort {
-    let port: Int
+    private(set) var port = 0
     private let descriptor: Int32
 
     /// - Parameter host: the address, such as `10.0.0.5`; `0.0.0.0` for all.
     init(at host: String) throws(SystemError) {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else {
-            port = 0
-            throw SystemError("socket", code: errno)
-        }
+        guard descriptor >= 0 else { throw SystemError("socket", code: errno) }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         guard inet_pton(AF_INET, host, &address.sin_addr) == 1 else {
-            port = 0
             throw SystemError("found the address '\(host)', expected one such as 10.0.0.5")
         }
         let descriptor = descriptor
@@ -130,7 +126,6 @@ private final class ReservedPort {
         // Not before it is bound: two that ask for any port are not to share one.
         var shares: Int32 = 1
         guard code == 0, setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &shares, socklen_t(MemoryLayout<Int32>.size)) == 0 else {
-            port = 0
             throw SystemError("listen at \(host)", code: errno)
         }
         port = Int(UInt16(bigEndian: address.sin_port))
